@@ -1,0 +1,31 @@
+# `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
+.PHONY: run build test check unit doc bench tools help
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run: tools ## build in release mode and start the shop on http://localhost:8000 (ARGS='--shards 2' for more)
+	cargo run --release --bin shop -- $(ARGS)
+
+build: tools ## build everything, in release mode
+	cargo build --release --workspace
+
+test: check doc unit ## everything that CI runs
+
+check: tools ## formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+doc: tools ## the documentation, without warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+unit: tools ## all tests: the front-door tests start real services, so these are built first
+	cargo build --workspace --bins
+	cargo test --workspace
+
+bench: tools ## what a checkout costs on this machine
+	benchmark/run.sh
+
+tools: ## install what is missing
+	@scripts/install-tools.sh

@@ -1,0 +1,138 @@
+//! The gate that every request passes: it counts what is in flight, refuses what is too much, and closes
+//! connections while the machine drains.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, ResponseError};
+use futures_util::StreamExt;
+
+use crate::problem::{Code, Problem};
+
+/// What a machine has in flight, and whether it drains.
+#[derive(Debug)]
+pub struct Gate {
+    requests: AtomicUsize,
+    requests_max: usize,
+    body_max: usize,
+    draining: AtomicBool,
+}
+
+/// Counts one thing in flight until it is dropped.
+#[derive(Debug)]
+pub struct Entered(Arc<Gate>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Gate {
+    /// A gate that lets `requests_max` requests in at once, with bodies of up to `body_max` bytes.
+    pub fn new(requests_max: usize, body_max: usize) -> Arc<Self> {
+        Arc::new(Gate {
+            requests: AtomicUsize::new(0),
+            requests_max,
+            body_max,
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Counts something in flight, whatever the limit: work that goes on when its request is gone.
+    pub fn enter(self: &Arc<Self>) -> Entered {
+        self.requests.fetch_add(1, Ordering::AcqRel);
+        Entered(Arc::clone(self))
+    }
+
+    /// Whether the machine drains: it is not ready, but serves what still comes.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// From now on the machine drains.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Waits until nothing is in flight, at most `limit`; whether that was reached.
+    pub async fn wait_until_idle(&self, limit: Duration) -> bool {
+        let idle = async {
+            while self.requests.load(Ordering::Acquire) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(limit, idle).await.is_ok()
+    }
+
+    /// The middleware. Calls to `/health/…` pass whatever the load: an overloaded machine is alive.
+    ///
+    /// # Errors
+    /// Those of the inner service; refusals are answers, not errors.
+    pub async fn pass<B: MessageBody + 'static>(
+        self: Arc<Self>,
+        mut request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+        let entered = self.enter();
+        let refused =
+            if self.requests.load(Ordering::Acquire) > self.requests_max && !request.path().starts_with("/health/") {
+                Some(Problem::new(
+                    Code::Overloaded,
+                    "too many requests at once; nothing was done",
+                ))
+            } else {
+                self.check_body(&mut request).await.err()
+            };
+        let (mut response, close) = match refused {
+            Some(problem) => (
+                request.into_response(problem.error_response()).map_into_right_body(),
+                true,
+            ),
+            None => (next.call(request).await?.map_into_left_body(), false),
+        };
+        drop(entered);
+        if close || self.is_draining() {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+                .response_mut()
+                .head_mut()
+                .set_connection_type(actix_web::http::ConnectionType::Close);
+        }
+        Ok(response)
+    }
+
+    /// No call of the API needs a body; a small one is taken and handed on, a large one refused.
+    async fn check_body(&self, request: &mut ServiceRequest) -> Result<(), Problem> {
+        let too_large = || Problem::new(Code::TooLarge, format!("a body has at most {} bytes", self.body_max));
+        if let Some(length) = request.headers().get(CONTENT_LENGTH) {
+            let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
+            return if length.is_some_and(|length| length <= self.body_max) {
+                Ok(())
+            } else {
+                Err(too_large())
+            };
+        }
+        if !request.headers().contains_key(TRANSFER_ENCODING) {
+            return Ok(());
+        }
+        let mut payload = request.take_payload();
+        let mut body = actix_web::web::BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Problem::new(Code::InvalidPath, "the body cannot be read"))?;
+            if body.len() + chunk.len() > self.body_max {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        request.set_payload(Payload::from(body.freeze()));
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! The internal listener: the server side of the participant protocol, behind a shared secret.
+
+use std::rc::Rc;
+
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+
+use crate::endpoint::{self, is_authorized};
+use crate::ids::ItemId;
+use crate::machine::INTERNAL_BODY_MAX;
+use crate::orders::{ASKED_MAX, Asked, Orders};
+use crate::participant::{BATCH_MAX, Batch, Participant, ParticipantError, Prices};
+use crate::problem::{Code, Problem};
+use crate::settings::Secret;
+
+/// What an internal listener serves.
+pub struct Internal {
+    token: Secret,
+    participant: Option<Rc<dyn Participant>>,
+    prices: Option<Rc<dyn Prices>>,
+    orders: Option<Rc<dyn Orders>>,
+}
+
+impl Internal {
+    /// The internal side of a service; what it does not have answers 404.
+    pub fn new(
+        token: Secret,
+        participant: Option<Rc<dyn Participant>>,
+        prices: Option<Rc<dyn Prices>>,
+        orders: Option<Rc<dyn Orders>>,
+    ) -> Rc<Self> {
+        Rc::new(Internal {
+            token,
+            participant,
+            prices,
+            orders,
+        })
+    }
+
+    /// Binds `/internal/v1/…`.
+    pub fn endpoints(self: Rc<Self>, config: &mut web::ServiceConfig) {
+        config
+            .app_data(web::Data::new(self))
+            .app_data(web::JsonConfig::default().limit(INTERNAL_BODY_MAX))
+            .service(endpoint::post("/internal/v1/batch", batch))
+            .service(endpoint::post("/internal/v1/topology", topology))
+            .service(endpoint::post("/internal/v1/price", price))
+            .service(endpoint::post("/internal/v1/standings", standings));
+    }
+
+    fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
+        if is_authorized(request.headers().get(AUTHORIZATION), &self.token) {
+            Ok(())
+        } else {
+            Err(Problem::new(
+                Code::Unauthorized,
+                "this listener is for the other services",
+            ))
+        }
+    }
+}
+
+type State = web::Data<Rc<Internal>>;
+
+/// The body is read only after the secret has been checked.
+async fn body<T: serde::de::DeserializeOwned>(
+    state: &State,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<T, Problem> {
+    state.admit(request)?;
+    let unreadable =
+        |error: &dyn std::fmt::Display| Problem::new(Code::InvalidPath, format!("the body cannot be read: {error}"));
+    let bytes = payload
+        .to_bytes_limited(INTERNAL_BODY_MAX)
+        .await
+        .map_err(|error| unreadable(&error))?;
+    let bytes = bytes.map_err(|error| unreadable(&error))?;
+    serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))
+}
+
+async fn batch(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let batch: Batch = body(&state, &request, payload).await?;
+    let participant = state.participant.as_ref().ok_or_else(Problem::no_route)?;
+    if batch.operations.len() > BATCH_MAX {
+        return Err(Problem::new(
+            Code::TooLarge,
+            format!("a batch has at most {BATCH_MAX} operations"),
+        ));
+    }
+    Ok(match participant.run(batch).await {
+        Ok(answers) => HttpResponse::Ok().json(answers),
+        Err(error) => unanswered(&error),
+    })
+}
+
+async fn topology(state: State, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    state.admit(&request)?;
+    let participant = state.participant.as_ref().ok_or_else(Problem::no_route)?;
+    Ok(match participant.topology().await {
+        Ok(topology) => HttpResponse::Ok().json(topology),
+        Err(error) => unanswered(&error),
+    })
+}
+
+async fn price(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let item: ItemId = body(&state, &request, payload).await?;
+    let prices = state.prices.as_ref().ok_or_else(Problem::no_route)?;
+    Ok(match prices.price(&item).await {
+        Ok(price) => HttpResponse::Ok().json(price),
+        Err(error) => unanswered(&error),
+    })
+}
+
+async fn standings(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let asked: Vec<Asked> = body(&state, &request, payload).await?;
+    let orders = state.orders.as_ref().ok_or_else(Problem::no_route)?;
+    if asked.len() > ASKED_MAX {
+        return Err(Problem::new(
+            Code::TooLarge,
+            format!("at most {ASKED_MAX} orders can be asked about at once"),
+        ));
+    }
+    match orders.standings(asked).await {
+        Ok(standings) => Ok(HttpResponse::Ok().json(standings)),
+        Err(cause) => {
+            log::error!(cause:%; "a question about orders stays unanswered");
+            Err(Problem::shard_unavailable())
+        }
+    }
+}
+
+fn unanswered(error: &ParticipantError) -> HttpResponse {
+    match error {
+        ParticipantError::Misrouted { topology, .. } => HttpResponse::Conflict().json(topology),
+        ParticipantError::Unanswered { .. } => {
+            log::error!(error:%; "a batch stays unanswered");
+            Problem::shard_unavailable().error_response()
+        }
+    }
+}

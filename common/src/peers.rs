@@ -1,0 +1,214 @@
+//! Other services over HTTP: the client side of the internal listeners.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use reqwest::{Client, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ids::ItemId;
+use crate::orders::{Asked, Orders, Standing};
+use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices, Service, Topology};
+use crate::settings::Secret;
+
+/// How long a machine that did not answer is asked last.
+const SHUNNED: Duration = Duration::from_secs(1);
+/// Idle connections kept to each machine.
+const IDLE_CONNECTIONS: usize = 8;
+
+/// The machines of another service.
+pub struct Peers {
+    client: Client,
+    machines: Vec<(Url, Cell<Option<Instant>>)>,
+    turn: Cell<usize>,
+    token: Secret,
+}
+
+enum Failure {
+    /// Not even a connection: nothing happened.
+    Unreachable(String),
+    /// It may have happened.
+    Unanswered(String),
+    /// 409: the machine's topology is another.
+    Misrouted(Topology),
+}
+
+impl Peers {
+    /// Machines by their base URLs, with the secret they share. `timeout` bounds each request.
+    ///
+    /// # Errors
+    /// A sentence: no HTTP client can be made.
+    pub fn new(urls: &[Url], token: &Secret, timeout: Duration) -> Result<Self, String> {
+        let client = Client::builder()
+            .no_proxy()
+            .connect_timeout(timeout / 2)
+            .timeout(timeout)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .build()
+            .map_err(|error| format!("no HTTP client: {error}"))?;
+        let machines = urls.iter().map(|url| (url.clone(), Cell::new(None))).collect();
+        Ok(Peers {
+            client,
+            machines,
+            turn: Cell::new(0),
+            token: token.clone(),
+        })
+    }
+
+    /// Asks one machine after the other until one answers, those that failed just now last. All internal calls may be
+    /// repeated; after a silence the caller decides, as it has waited long enough.
+    async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Failure> {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let mut order: Vec<usize> = (0..self.machines.len())
+            .map(|step| (turn + step) % self.machines.len())
+            .collect();
+        order.sort_by_key(|machine| {
+            self.machines[*machine]
+                .1
+                .get()
+                .is_some_and(|failed| failed.elapsed() < SHUNNED)
+        });
+        let mut failure = Failure::Unreachable("no machine is known".to_owned());
+        for machine in order {
+            let (url, failed) = &self.machines[machine];
+            failure = match self.ask_one(url, path, question).await {
+                Err(other) => other,
+                answered => return answered,
+            };
+            match failure {
+                Failure::Misrouted(_) => return Err(failure),
+                Failure::Unreachable(_) => failed.set(Some(Instant::now())),
+                Failure::Unanswered(_) => {
+                    failed.set(Some(Instant::now()));
+                    return Err(failure);
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    async fn ask_one<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        url: &Url,
+        path: &str,
+        question: &Q,
+    ) -> Result<A, Failure> {
+        let unanswered = |error: reqwest::Error| Failure::Unanswered(error.to_string());
+        let url = url
+            .join(path)
+            .map_err(|error| Failure::Unreachable(error.to_string()))?;
+        let request = self.client.post(url).bearer_auth(self.token.expose()).json(question);
+        let response = request.send().await.map_err(|error| {
+            if error.is_connect() {
+                Failure::Unreachable(error.to_string())
+            } else {
+                Failure::Unanswered(error.to_string())
+            }
+        })?;
+        match response.status() {
+            StatusCode::OK => response.json().await.map_err(unanswered),
+            StatusCode::CONFLICT => Err(Failure::Misrouted(response.json().await.map_err(unanswered)?)),
+            status => Err(Failure::Unanswered(format!("status {status}"))),
+        }
+    }
+}
+
+/// A participant over HTTP.
+pub struct RemoteParticipant {
+    service: Service,
+    peers: Peers,
+}
+
+impl RemoteParticipant {
+    /// The machines of `service`.
+    pub fn new(service: Service, peers: Peers) -> Self {
+        RemoteParticipant { service, peers }
+    }
+
+    fn failed(&self, failure: Failure) -> ParticipantError {
+        let service = self.service;
+        match failure {
+            Failure::Unreachable(cause) | Failure::Unanswered(cause) => ParticipantError::Unanswered { service, cause },
+            Failure::Misrouted(topology) => ParticipantError::Misrouted { service, topology },
+        }
+    }
+}
+
+impl Participant for RemoteParticipant {
+    fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
+        async move {
+            self.peers
+                .ask("internal/v1/batch", &batch)
+                .await
+                .map_err(|failure| self.failed(failure))
+        }
+        .boxed_local()
+    }
+
+    fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
+        async {
+            self.peers
+                .ask("internal/v1/topology", &())
+                .await
+                .map_err(|failure| self.failed(failure))
+        }
+        .boxed_local()
+    }
+}
+
+impl Prices for RemoteParticipant {
+    fn price<'a>(&'a self, item: &'a ItemId) -> LocalBoxFuture<'a, Result<Option<u64>, ParticipantError>> {
+        async move {
+            self.peers
+                .ask("internal/v1/price", item)
+                .await
+                .map_err(|failure| self.failed(failure))
+        }
+        .boxed_local()
+    }
+}
+
+/// The order service over HTTP.
+pub struct RemoteOrders(Peers);
+
+impl RemoteOrders {
+    /// The machines of the order service.
+    pub fn new(peers: Peers) -> Self {
+        RemoteOrders(peers)
+    }
+}
+
+impl Orders for RemoteOrders {
+    fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
+        async move {
+            self.0
+                .ask("internal/v1/standings", &asked)
+                .await
+                .map_err(|failure| match failure {
+                    Failure::Unreachable(cause) | Failure::Unanswered(cause) => cause,
+                    Failure::Misrouted(_) => "the order service does not understand the question".to_owned(),
+                })
+        }
+        .boxed_local()
+    }
+}
+
+/// Parses one base URL of a setting, for clap.
+///
+/// # Errors
+/// A text that says what was expected.
+pub fn base_url(text: &str) -> Result<Url, String> {
+    let slashed = if text.ends_with('/') {
+        text.to_owned()
+    } else {
+        format!("{text}/")
+    };
+    match Url::parse(&slashed) {
+        Ok(url) if url.scheme() == "http" && url.has_host() && url.username().is_empty() => Ok(url),
+        _ => Err("expected http://host:port, comma-separated for several machines".to_owned()),
+    }
+}

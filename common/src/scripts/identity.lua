@@ -1,0 +1,20 @@
+#!lua flags=allow-oom
+-- Reads a shard's identity record; writes it on an empty shard when told to; notes that the data set has grown.
+--
+-- KEYS[1]  {<shard>}:identity  hash: data_set, service, shard, founding, schema, currency, members
+-- ARGV[1]  `read`, or `write` (then the record is made if the shard is empty)
+-- ARGV[2…7]  data_set, service, shard, founding, schema, currency (for `write`)
+-- ARGV[8]  members: the number of shards that the data set has now; only ever raised (for `write`)
+--
+-- Returns the fields and values of the record | {} (empty shard) | { NOT_EMPTY } (keys, but no record)
+local record = redis.call('HGETALL', KEYS[1])
+if #record == 0 then
+  if redis.call('DBSIZE') > 0 then return { 'NOT_EMPTY' } end
+  if ARGV[1] == 'read' then return {} end
+  redis.call('HSET', KEYS[1], 'data_set', ARGV[2], 'service', ARGV[3], 'shard', ARGV[4], 'founding', ARGV[5],
+    'schema', ARGV[6], 'currency', ARGV[7], 'members', ARGV[8])
+elseif ARGV[1] == 'write' and redis.call('HGET', KEYS[1], 'data_set') == ARGV[2]
+  and tonumber(redis.call('HGET', KEYS[1], 'members')) < tonumber(ARGV[8]) then
+  redis.call('HSET', KEYS[1], 'members', ARGV[8])
+end
+return redis.call('HGETALL', KEYS[1])

@@ -1,0 +1,360 @@
+//! One shard: shared connections that pipeline what concurrent requests send, and scripts that are always there.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, IntoConnectionInfo, Pipeline, ProtocolVersion, PushKind, RedisError, Value};
+
+use crate::script::{Call, Script};
+use crate::settings::{Address, RedisSettings};
+
+/// Bulk work (loads, identity checks) takes connections of its own, this many a shard at most.
+const BULK_CONNECTIONS_MAX: usize = 4;
+/// How long one piece of bulk work may take.
+const BULK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Commands a shared connection queues before it makes senders wait.
+const PIPELINE_BUFFER: usize = 1024;
+
+/// Why a shard gave no reply. What the caller may conclude differs, so the kinds are kept apart.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ShardError {
+    /// Nothing was sent: there was no connection. Surely nothing happened.
+    #[error("shard {shard} cannot be reached: {cause}")]
+    Unreachable {
+        /// The shard's number.
+        shard: u16,
+        /// For the log alone.
+        cause: String,
+    },
+    /// Redis refused before it did anything: out of memory, loading, read-only, disk full. Nothing happened.
+    #[error("shard {shard} refuses: {cause}")]
+    Refused {
+        /// The shard's number.
+        shard: u16,
+        /// For the log alone.
+        cause: String,
+    },
+    /// It was sent and no usable reply came: it may have happened.
+    #[error("shard {shard} did not answer: {cause}")]
+    Unanswered {
+        /// The shard's number.
+        shard: u16,
+        /// For the log alone.
+        cause: String,
+    },
+    /// The id names a shard beyond the address list.
+    #[error("shard {shard} is beyond the address list")]
+    BeyondList {
+        /// The shard's number.
+        shard: u16,
+    },
+}
+
+/// What a fresh connection must prove before anything is sent over it.
+pub(crate) type Admission = dyn for<'a> Fn(&'a mut MultiplexedConnection) -> futures_util::future::BoxFuture<'a, Result<(), String>>
+    + Send
+    + Sync;
+
+struct Shared {
+    current: Mutex<Option<(u64, MultiplexedConnection)>>,
+    connecting: tokio::sync::Mutex<Option<(Instant, ShardError)>>,
+}
+
+/// One Redis primary as one worker thread sees it.
+///
+/// The pool makes and mends connections and checks each new one; requests run over a few that were taken out of
+/// it for good and are shared by all, so that none waits for a free one or pays a round trip to check it.
+pub struct Shard {
+    number: u16,
+    pool: Pool,
+    shared: Vec<Shared>,
+    turn: AtomicUsize,
+    /// Counts lost connections: one that was made before the last loss is not used again.
+    losses: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Shard")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shard {
+    /// A shard at an address. Connects when it is first used.
+    ///
+    /// # Errors
+    /// A text: the settings cannot be turned into a connection.
+    pub(crate) fn new(
+        number: u16,
+        address: &Address,
+        settings: &RedisSettings,
+        admission: Arc<Admission>,
+    ) -> Result<Self, String> {
+        let losses = Arc::new(AtomicU64::new(0));
+        let lost = Arc::clone(&losses);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(settings.redis_connect_timeout_ms))
+            .set_response_timeout(Some(settings.redis_timeout_ms))
+            .set_pipeline_buffer_size(PIPELINE_BUFFER)
+            // RESP3 tells of a lost connection at once, so that the next request makes a new one
+            // instead of failing on the old.
+            .set_push_sender(move |push: redis::PushInfo| -> Result<(), ()> {
+                if push.kind == PushKind::Disconnection {
+                    lost.fetch_add(1, Ordering::AcqRel);
+                }
+                Ok(())
+            });
+        let connections = usize::from(settings.redis_connections);
+        let manager =
+            Manager::new_with_config(connection_info(address, settings)?, config).map_err(|error| error.to_string())?;
+        let pool = Pool::builder(manager)
+            .max_size(BULK_CONNECTIONS_MAX + connections)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(BULK_TIMEOUT))
+            .create_timeout(Some(settings.redis_connect_timeout_ms + settings.redis_timeout_ms))
+            .recycle_timeout(Some(settings.redis_timeout_ms))
+            .post_create(Hook::async_fn(move |connection, _| {
+                let admission = Arc::clone(&admission);
+                Box::pin(async move { admission(connection).await.map_err(HookError::message) })
+            }))
+            .build()
+            .map_err(|error| error.to_string())?;
+        let shared = (0..connections)
+            .map(|_| Shared {
+                current: Mutex::new(None),
+                connecting: tokio::sync::Mutex::new(None),
+            })
+            .collect();
+        Ok(Shard {
+            number,
+            pool,
+            shared,
+            turn: AtomicUsize::new(0),
+            losses,
+        })
+    }
+
+    /// The shard's number: its place in the address list.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Runs one call and returns its reply.
+    ///
+    /// # Errors
+    /// See [`ShardError`]; only `Unanswered` leaves open whether the call ran.
+    pub async fn run(&self, call: &Call) -> Result<Value, ShardError> {
+        let mut connection = self.connection().await?;
+        let reply = match connection.send_packed_command(&call.command).await {
+            Ok(Value::ServerError(error)) => Err(RedisError::from(error)),
+            other => other,
+        };
+        match (reply, call.script) {
+            (Err(error), Some(script)) if is_missing_script(&error) => {
+                // Redis did nothing: the script was flushed, or the server is new.
+                self.load(&mut connection, script).await?;
+                connection
+                    .req_packed_command(&call.command)
+                    .await
+                    .and_then(Value::extract_error)
+            }
+            (reply, _) => reply,
+        }
+        .map_err(|error| self.failed(error))
+    }
+
+    /// Runs calls as one pipeline. Each has its own reply or failure; they neither wait for nor depend on one another.
+    ///
+    /// # Errors
+    /// For all of them at once when there is no connection, or it breaks.
+    pub async fn run_all(&self, calls: &[Call]) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.connection().await?;
+        self.pipeline(&mut connection, calls).await
+    }
+
+    /// The same over a connection outside the shared ones, with time for large calls: for bulk loads.
+    ///
+    /// # Errors
+    /// As [`Shard::run_all`].
+    pub async fn run_bulk(&self, calls: &[Call]) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
+        let mut connection = self.pool.get().await.map_err(|error| self.unreachable(&error))?;
+        connection.set_response_timeout(BULK_TIMEOUT);
+        self.pipeline(&mut connection, calls).await
+    }
+
+    async fn pipeline(
+        &self,
+        connection: &mut MultiplexedConnection,
+        calls: &[Call],
+    ) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        for call in calls {
+            pipeline.add_command(call.command.clone());
+        }
+        let replies = connection
+            .send_packed_commands(&pipeline, 0, calls.len())
+            .await
+            .map_err(|error| self.failed(error))?;
+        let mut replies: Vec<_> = replies.into_iter().map(Value::extract_error).collect();
+        self.rerun_missing(connection, calls, &mut replies).await?;
+        Ok(replies
+            .into_iter()
+            .map(|reply| reply.map_err(|error| self.failed(error)))
+            .collect())
+    }
+
+    /// Loads the scripts that a pipeline found missing, and runs just the calls that did not run: their neighbours
+    /// did, and are not run again.
+    async fn rerun_missing(
+        &self,
+        connection: &mut MultiplexedConnection,
+        calls: &[Call],
+        replies: &mut [Result<Value, RedisError>],
+    ) -> Result<(), ShardError> {
+        let missing: Vec<usize> = (0..calls.len())
+            .filter(|place| replies[*place].as_ref().is_err_and(is_missing_script))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let scripts: HashMap<&str, &Script> = missing
+            .iter()
+            .filter_map(|place| calls[*place].script)
+            .map(|script| (script.name(), script))
+            .collect();
+        for script in scripts.into_values() {
+            self.load(connection, script).await?;
+        }
+        let mut pipeline = Pipeline::with_capacity(missing.len());
+        for place in &missing {
+            pipeline.add_command(calls[*place].command.clone());
+        }
+        let rerun = connection
+            .send_packed_commands(&pipeline, 0, missing.len())
+            .await
+            .map_err(|error| self.failed(error))?;
+        for (place, reply) in missing.into_iter().zip(rerun) {
+            replies[place] = reply.extract_error();
+        }
+        Ok(())
+    }
+
+    async fn load(&self, connection: &mut MultiplexedConnection, script: &Script) -> Result<(), ShardError> {
+        log::debug!(shard = self.number, script = script.name(); "loading a script");
+        let loaded = connection
+            .req_packed_command(&script.load())
+            .await
+            .and_then(Value::extract_error);
+        loaded.map(|_| ()).map_err(|error| self.failed(error))
+    }
+
+    /// A shared connection that is not known to be broken, made if need be.
+    async fn connection(&self) -> Result<MultiplexedConnection, ShardError> {
+        let shared = &self.shared[self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len()];
+        if let Some(connection) = self.usable(shared) {
+            return Ok(connection);
+        }
+        let asked = Instant::now();
+        let mut last_failure = shared.connecting.lock().await;
+        // Someone else may have connected, or failed to, while this request waited for its turn.
+        if let Some(connection) = self.usable(shared) {
+            return Ok(connection);
+        }
+        if let Some((when, error)) = last_failure.as_ref().filter(|(when, _)| *when >= asked) {
+            let _ = when;
+            return Err(error.clone());
+        }
+        let losses = self.losses.load(Ordering::Acquire);
+        match self.pool.get().await {
+            Ok(pooled) => {
+                let connection = deadpool_redis::Connection::take(pooled);
+                *shared.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((losses, connection.clone()));
+                *last_failure = None;
+                Ok(connection)
+            }
+            Err(error) => {
+                let error = self.unreachable(&error);
+                *last_failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn usable(&self, shared: &Shared) -> Option<MultiplexedConnection> {
+        let current = shared.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current
+            .as_ref()
+            .filter(|(losses, _)| *losses == self.losses.load(Ordering::Acquire))
+            .map(|(_, connection)| connection.clone())
+    }
+
+    fn unreachable(&self, error: &deadpool_redis::PoolError) -> ShardError {
+        ShardError::Unreachable {
+            shard: self.number,
+            cause: error.to_string(),
+        }
+    }
+
+    fn failed(&self, error: RedisError) -> ShardError {
+        let (shard, cause) = (self.number, error.to_string());
+        // A silent or demoted server is left: the next request connects anew.
+        if error.is_timeout() || error.is_unrecoverable_error() || error.code() == Some("READONLY") {
+            self.losses.fetch_add(1, Ordering::AcqRel);
+        }
+        if is_refused(&error) {
+            ShardError::Refused { shard, cause }
+        } else {
+            ShardError::Unanswered { shard, cause }
+        }
+    }
+}
+
+fn is_missing_script(error: &RedisError) -> bool {
+    error.code() == Some("NOSCRIPT")
+}
+
+/// Redis answers these instead of running a command.
+fn is_refused(error: &RedisError) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            "OOM"
+                | "LOADING"
+                | "READONLY"
+                | "MISCONF"
+                | "MASTERDOWN"
+                | "NOREPLICAS"
+                | "BUSY"
+                | "NOAUTH"
+                | "NOPERM"
+                | "NOSCRIPT"
+                | "TRYAGAIN"
+                | "CLUSTERDOWN"
+        )
+    )
+}
+
+fn connection_info(address: &Address, settings: &RedisSettings) -> Result<redis::ConnectionInfo, String> {
+    let address = match address {
+        Address::Tcp(host, port) => redis::ConnectionAddr::Tcp(host.clone(), *port),
+        Address::Unix(path) => redis::ConnectionAddr::Unix(path.into()),
+    };
+    let mut redis = redis::RedisConnectionInfo::default()
+        .set_db(settings.redis_db)
+        .set_protocol(ProtocolVersion::RESP3);
+    if let Some(password) = &settings.redis_password {
+        redis = redis.set_password(password.expose());
+    }
+    let info = address.into_connection_info().map_err(|error| error.to_string())?;
+    Ok(info.set_redis_settings(redis))
+}

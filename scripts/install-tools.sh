@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server.
+# Says what it does; does nothing where all is there.
+set -eu
+
+missing=""
+command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "cargo is missing: install a Rust toolchain first (rustup, or your system's package)" >&2
+    exit 1
+fi
+rustup component list --installed 2>/dev/null | grep -q '^rustfmt' || command -v rustfmt >/dev/null 2>&1 ||
+    echo "note: rustfmt and clippy are needed for 'make test': rustup component add rustfmt clippy" >&2
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || { echo "please install as root:$missing" >&2; exit 1; }
+    as_root="sudo"
+fi
+echo "installing with the system's package manager:$missing"
+if command -v apt-get >/dev/null 2>&1; then
+    $as_root apt-get update -qq
+    # The package starts a server on port 6379 where it can; Shardcart neither needs nor touches that one.
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
+elif command -v dnf >/dev/null 2>&1; then
+    # shellcheck disable=SC2086
+    $as_root dnf install -y $(echo "$missing" | sed 's/redis-server/redis/; s/libc6-dev/glibc-devel/')
+elif command -v brew >/dev/null 2>&1; then
+    brew install redis
+else
+    echo "no package manager that this script knows: please install$missing yourself" >&2
+    exit 1
+fi

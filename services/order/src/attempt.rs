@@ -1,0 +1,282 @@
+//! An attempt to pay an order, as its shard records it: the scripts that begin, decide and end it.
+
+use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
+use shardcart_common::participant::Refusal;
+use shardcart_common::script::{Call, words};
+use shardcart_common::shard::{Shard, ShardError};
+use std::time::Duration;
+
+use crate::orders::{keys, parse_lines};
+
+shardcart_common::scripts! {
+    BEGIN = "begin.lua";
+    DECIDE = "decide.lua";
+    ABORT = "abort.lua";
+    REFUSE = "refuse.lua";
+    FINISH = "finish.lua";
+    CLAIM = "claim.lua";
+    TAKE_OVER = "take_over.lua";
+    STANDING = "standing.lua";
+}
+
+/// An attempt that was begun: what the order's shard has frozen for it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The order.
+    pub order: OrderId,
+    /// The order's partition.
+    pub partition: Partition,
+    /// The attempt's id: its fencing token.
+    pub tx: TxId,
+    /// Until when participants may reserve, in Unix milliseconds by the order shard's clock.
+    pub deadline_ms: u64,
+    /// Who pays.
+    pub user: UserId,
+    /// How much.
+    pub total: u64,
+    /// Which life of a foreign order id this is; empty for an id minted here.
+    pub life: String,
+    /// Items and units.
+    pub lines: Vec<(ItemId, u64)>,
+}
+
+/// How an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// No attempt is under way.
+    Open,
+    /// An attempt is under way and undecided.
+    Pending,
+    /// An attempt is being given up: it will never be decided.
+    Aborting,
+    /// Paid, for ever.
+    Paid,
+    /// There is no such order.
+    Unknown,
+    /// A later release wrote it.
+    Newer,
+}
+
+/// What an order's shard says of the order: the truth, whatever was asked of it.
+#[derive(Debug, Clone)]
+pub struct Truth {
+    /// The status now.
+    pub status: Status,
+    /// The current attempt, or the last one.
+    pub tx: String,
+    /// Why that attempt was given up, if it was.
+    pub refusal: String,
+}
+
+impl Truth {
+    /// Why the attempt was given up.
+    pub fn refusal(&self) -> Refusal {
+        Refusal::from_record(&self.refusal)
+    }
+}
+
+/// The answer to begin.
+#[derive(Debug)]
+pub enum Begun {
+    /// It is the caller's to drive.
+    Attempt(Attempt),
+    /// It is not; this is how the order stands.
+    Standing(Truth),
+    /// The tx is not later than the order's last: mint a later one.
+    Moved {
+        /// The Unix milliseconds of the last.
+        last_ms: u64,
+    },
+}
+
+/// What recovery finds when it takes an order over.
+#[derive(Debug)]
+pub enum TakenOver {
+    /// Confirm at all participants, then finish.
+    Paid(Attempt),
+    /// Cancel at all participants, then finish.
+    Aborting(Attempt),
+    /// Nothing to do now.
+    Nothing(Truth),
+}
+
+type Answer<T> = Result<T, ShardError>;
+
+/// Begins an attempt. May be repeated: a tx begins at most once.
+///
+/// # Errors
+/// See [`ShardError`].
+pub async fn begin(
+    shard: &Shard,
+    partition: Partition,
+    order: &OrderId,
+    tx: &TxId,
+    lease: Duration,
+    deadline: Duration,
+) -> Answer<Begun> {
+    let call = BEGIN
+        .keys(&keys(partition, order.as_str()))
+        .arg(tx.as_str())
+        .arg(order.as_str())
+        .arg(millis(lease))
+        .arg(millis(deadline));
+    let words = words(shard.run(&call).await?);
+    match words.first().map(String::as_str) {
+        Some("BEGUN") => attempt(order, partition, &words)
+            .map(Begun::Attempt)
+            .ok_or_else(|| unexpected(shard, BEGIN.name(), &words)),
+        Some("MOVED") => {
+            let last = words.get(1).map_or("", String::as_str);
+            Ok(Begun::Moved {
+                last_ms: shardcart_common::ids::minted_ms(last),
+            })
+        }
+        _ => truth(shard, BEGIN.name(), &words).map(Begun::Standing),
+    }
+}
+
+/// Commits an attempt if it is still pending. May be repeated.
+///
+/// # Errors
+/// `Unanswered`: it may be paid now; only asking again tells.
+pub async fn decide(shard: &Shard, attempt: &Attempt) -> Answer<Truth> {
+    let [record, ..] = keys(attempt.partition, attempt.order.as_str());
+    tell(shard, DECIDE.keys(&[record]).arg(attempt.tx.as_str())).await
+}
+
+/// Gives an attempt up, first step of two. May be repeated.
+///
+/// # Errors
+/// See [`ShardError`].
+pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<Truth> {
+    let [record, ..] = keys(attempt.partition, attempt.order.as_str());
+    tell(
+        shard,
+        ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record()),
+    )
+    .await
+}
+
+/// Gives an attempt up in one step: only where nobody holds anything for it, now or ever. May be repeated.
+///
+/// # Errors
+/// See [`ShardError`].
+pub async fn refuse(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<Truth> {
+    let [record, _, inflight] = keys(attempt.partition, attempt.order.as_str());
+    tell(
+        shard,
+        REFUSE
+            .keys(&[record, inflight])
+            .arg(attempt.tx.as_str())
+            .arg(refusal.to_record())
+            .arg(attempt.order.as_str()),
+    )
+    .await
+}
+
+/// The call that ends a settled attempt; many go into one pipeline. May be repeated.
+pub fn finish(order: &OrderId, partition: Partition, tx: &TxId) -> Call {
+    let [record, _, inflight] = keys(partition, order.as_str());
+    FINISH.keys(&[record, inflight]).arg(tx.as_str()).arg(order.as_str())
+}
+
+/// The call that claims what is due in a partition, for as long as `hold`.
+pub fn claim(partition: Partition, hold: Duration, most: usize) -> Call {
+    CLAIM.keys(&[partition.own_key("inflight")]).arg(millis(hold)).arg(most)
+}
+
+/// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
+pub fn take_over(partition: Partition, order: &OrderId) -> Call {
+    TAKE_OVER
+        .keys(&keys(partition, order.as_str()))
+        .arg(order.as_str())
+        .arg(Refusal::CheckoutAborted.to_record())
+}
+
+/// Reads the reply of [`take_over`].
+///
+/// # Errors
+/// `Unanswered`: a reply that the script does not give.
+pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: redis::Value) -> Answer<TakenOver> {
+    let words = words(reply);
+    let truth = truth(shard, TAKE_OVER.name(), &words)?;
+    if words.len() <= 3 {
+        return Ok(TakenOver::Nothing(truth));
+    }
+    let attempt = attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words))?;
+    Ok(if truth.status == Status::Paid {
+        TakenOver::Paid(attempt)
+    } else {
+        TakenOver::Aborting(attempt)
+    })
+}
+
+/// The call that tells how an order stands (read with [`stands`]), and has recovery look at it if `held` is its current attempt.
+pub fn standing(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
+    let [record, _, inflight] = keys(partition, order.as_str());
+    STANDING
+        .keys(&[record, inflight])
+        .arg(order.as_str())
+        .arg(held.map_or("", TxId::as_str))
+}
+
+/// Reads the reply of [`standing`]: how the order stands, and which life of a foreign id it is.
+///
+/// # Errors
+/// `Unanswered`: a reply that the script does not give.
+pub fn stands(shard: &Shard, reply: redis::Value) -> Answer<(Truth, String)> {
+    let words = words(reply);
+    let life = words.get(3).cloned().unwrap_or_default();
+    Ok((truth(shard, STANDING.name(), &words)?, life))
+}
+
+async fn tell(shard: &Shard, call: Call) -> Answer<Truth> {
+    truth(shard, call.name(), &words(shard.run(&call).await?))
+}
+
+/// Reads `{ status, tx, … }`.
+fn truth(shard: &Shard, script: &str, words: &[String]) -> Answer<Truth> {
+    let status = match words.first().map(String::as_str) {
+        Some("open") => Status::Open,
+        Some("pending") => Status::Pending,
+        Some("aborting") => Status::Aborting,
+        Some("paid") => Status::Paid,
+        Some("UNKNOWN") => Status::Unknown,
+        Some("NEWER") => Status::Newer,
+        _ => return Err(unexpected(shard, script, words)),
+    };
+    let word = |place: usize| words.get(place).cloned().unwrap_or_default();
+    Ok(Truth {
+        status,
+        tx: word(1),
+        refusal: word(2),
+    })
+}
+
+/// Reads `{ _, tx, _, deadline, user, total, life, item, line, … }`.
+fn attempt(order: &OrderId, partition: Partition, words: &[String]) -> Option<Attempt> {
+    let [_, tx, _, deadline, user, total, life, lines @ ..] = words else {
+        return None;
+    };
+    Some(Attempt {
+        order: order.clone(),
+        partition,
+        tx: TxId::parse(tx).ok()?,
+        deadline_ms: deadline.parse().ok()?,
+        user: UserId::parse(user).ok()?,
+        total: total.parse().ok()?,
+        life: life.clone(),
+        lines: parse_lines(lines)?,
+    })
+}
+
+fn unexpected(shard: &Shard, script: &str, words: &[String]) -> ShardError {
+    ShardError::Unanswered {
+        shard: shard.number(),
+        cause: format!("{script} answered {words:?}"),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,85 @@
+//! Every setting of the order service.
+
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use reqwest::Url;
+use shardcart_common::peers::base_url;
+use shardcart_common::settings::{BatchInitSettings, HttpSettings, MachineSettings, RedisSettings, milliseconds};
+
+/// How a checkout is driven. Lease < deadline < wait: checked at start.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Checkout")]
+pub struct CheckoutSettings {
+    /// How long a coordinator has its attempt to itself before recovery gives it up, in milliseconds. Safety does not depend on it
+    #[arg(long, env = "CHECKOUT_LEASE_MS", default_value = "2000", value_parser = milliseconds)]
+    pub checkout_lease_ms: Duration,
+    /// How long an attempt may reserve, in milliseconds. More than the lease, less than the wait
+    #[arg(long, env = "CHECKOUT_DEADLINE_MS", default_value = "5000", value_parser = milliseconds)]
+    pub checkout_deadline_ms: Duration,
+    /// How long a checkout waits for another of the same order, in milliseconds; then it answers 503. Less than the gateway's timeout
+    #[arg(long, env = "CHECKOUT_WAIT_MS", default_value = "8000", value_parser = milliseconds)]
+    pub checkout_wait_ms: Duration,
+    /// How long an attempt asks again where only undecided attempts of others stand in its way, in milliseconds
+    #[arg(long, env = "BUSY_WAIT_MS", default_value = "500", value_parser = milliseconds)]
+    pub busy_wait_ms: Duration,
+    /// How long decided checkouts are collected before they are settled together, in milliseconds
+    #[arg(long, env = "SETTLE_LINGER_MS", default_value = "10", value_parser = milliseconds)]
+    pub settle_linger_ms: Duration,
+    /// How often recovery looks for what was left behind, in milliseconds
+    #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value = "250", value_parser = milliseconds)]
+    pub recovery_interval_ms: Duration,
+}
+
+impl CheckoutSettings {
+    /// Checks what one setting alone cannot.
+    ///
+    /// # Errors
+    /// A sentence that names the variables.
+    pub fn check(&self) -> Result<(), String> {
+        let (lease, deadline, wait) = (self.checkout_lease_ms, self.checkout_deadline_ms, self.checkout_wait_ms);
+        if lease < deadline && deadline < wait && !lease.is_zero() {
+            return Ok(());
+        }
+        let (lease, deadline, wait) = (lease.as_millis(), deadline.as_millis(), wait.as_millis());
+        Err(format!(
+            "CHECKOUT_LEASE_MS={lease}, CHECKOUT_DEADLINE_MS={deadline}, CHECKOUT_WAIT_MS={wait}: expected 0 < lease < deadline < wait"
+        ))
+    }
+}
+
+/// Carts, checkout and recovery over N Redis shards
+#[derive(Debug, Clone, Parser)]
+#[command(version, about)]
+pub struct Config {
+    /// Port for clients
+    #[arg(long, env = "PORT", default_value_t = 8001)]
+    pub port: u16,
+    /// Port for the other services
+    #[arg(long, env = "INTERNAL_PORT", default_value_t = 9001)]
+    pub internal_port: u16,
+    /// Internal listener of the stock service: http://host:port, comma-separated for several machines
+    #[arg(long, env = "STOCK_SERVICE_URL", value_delimiter = ',', required = true, value_parser = base_url)]
+    pub stock_service_url: Vec<Url>,
+    /// Internal listener of the payment service: http://host:port, comma-separated for several machines
+    #[arg(long, env = "PAYMENT_SERVICE_URL", value_delimiter = ',', required = true, value_parser = base_url)]
+    pub payment_service_url: Vec<Url>,
+    /// How long an answer of stock or payment is waited for, in milliseconds
+    #[arg(long, env = "PARTICIPANT_TIMEOUT_MS", default_value = "1000", value_parser = milliseconds)]
+    pub participant_timeout_ms: Duration,
+    /// How a checkout is driven
+    #[command(flatten)]
+    pub checkout: CheckoutSettings,
+    /// Shards, identity, secret
+    #[command(flatten)]
+    pub machine: MachineSettings,
+    /// Connections to the shards
+    #[command(flatten)]
+    pub redis: RedisSettings,
+    /// The listener for clients
+    #[command(flatten)]
+    pub http: HttpSettings,
+    /// Bulk load
+    #[command(flatten)]
+    pub batch_init: BatchInitSettings,
+}

@@ -1,0 +1,388 @@
+//! The coordinator: drives one attempt from begin to its decision. `ARCHITECTURE.md` has the whole picture.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::rt;
+use futures_util::future::join_all;
+use shardcart_common::gate::Gate;
+use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_common::participant::{Answer, Operation, Refusal, Step};
+use shardcart_common::shard::{Shard, ShardError};
+
+use crate::attempt::{self, Attempt, Begun, Status, Truth};
+use crate::config::CheckoutSettings;
+use crate::error::{OrderError, Result};
+use crate::settler::SettleQueue;
+use crate::settling::{Part, Settlement, Settling};
+
+/// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
+const BEGINS_MAX: usize = 3;
+/// First and longest pause before something is asked again.
+const PAUSE_MIN: Duration = Duration::from_millis(4);
+const PAUSE_MAX: Duration = Duration::from_millis(64);
+/// Cancelling is given this long at the least, however short the lease is.
+const CANCEL_MIN: Duration = Duration::from_millis(500);
+
+/// Drives checkouts in one thread.
+pub struct Coordinator {
+    settling: Rc<Settling>,
+    settings: CheckoutSettings,
+    queue: SettleQueue,
+    gate: Arc<Gate>,
+}
+
+/// What reserving came to.
+enum Reserved {
+    /// Everything is held.
+    All,
+    /// Not everything can be; these parts may hold something.
+    Not { refusal: Refusal, holders: Vec<Part> },
+}
+
+/// Pauses that grow, up to a moment.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn until(until: Instant) -> Self {
+        Patience {
+            until,
+            pause: PAUSE_MIN,
+        }
+    }
+
+    /// Pauses before the next try; `false` if there is no time for one.
+    async fn pause(&mut self) -> bool {
+        if Instant::now() + self.pause > self.until {
+            return false;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        true
+    }
+}
+
+impl Coordinator {
+    /// A coordinator; `gate` counts the attempts that go on when their client has gone.
+    pub fn new(settling: Rc<Settling>, settings: CheckoutSettings, queue: SettleQueue, gate: Arc<Gate>) -> Rc<Self> {
+        Rc::new(Coordinator {
+            settling,
+            settings,
+            queue,
+            gate,
+        })
+    }
+
+    /// Pays an order, once: takes all it needs, or nothing. Idempotent by order: may always be repeated.
+    ///
+    /// # Errors
+    /// - `Refused`, `UnknownOrder`: the attempts that this call made or waited for took nothing, and never will.
+    /// - `OutcomeUnknown`, `Shard` and others: it may have been paid; repeat it.
+    pub async fn checkout(self: &Rc<Self>, order: OrderId, trace: Option<String>) -> Result<()> {
+        // On its own, so that a client that hangs up does not leave an attempt half way.
+        let (coordinator, entered) = (Rc::clone(self), self.gate.enter());
+        let attempt = rt::spawn(async move {
+            let _entered = entered;
+            coordinator.pay(&order, trace.as_deref()).await
+        });
+        attempt.await.unwrap_or(Err(OrderError::OutcomeUnknown))
+    }
+
+    async fn pay(&self, order: &OrderId, trace: Option<&str>) -> Result<()> {
+        let give_up = Instant::now() + self.settings.checkout_wait_ms;
+        let (shard, partition) = self.settling.shards.route(order.as_str())?;
+        match self.begin(shard, partition, order).await? {
+            Begun::Attempt(attempt) => self.drive(shard, &attempt, trace, give_up).await,
+            Begun::Standing(truth) => match truth.status {
+                Status::Paid => Ok(()),
+                Status::Open => Err(truth.refusal().into()),
+                Status::Pending | Status::Aborting => self.wait(shard, partition, order, &truth.tx, give_up).await,
+                Status::Unknown => Err(OrderError::UnknownOrder(order.clone())),
+                Status::Newer => Err(OrderError::Newer(order.clone())),
+            },
+            Begun::Moved { .. } => Err(OrderError::OutcomeUnknown),
+        }
+    }
+
+    async fn begin(&self, shard: &Shard, partition: Partition, order: &OrderId) -> Result<Begun> {
+        let (lease, deadline) = (self.settings.checkout_lease_ms, self.settings.checkout_deadline_ms);
+        let mut tx = TxId::mint(partition, now_ms());
+        let mut last = Begun::Moved { last_ms: 0 };
+        for _ in 0..BEGINS_MAX {
+            match attempt::begin(shard, partition, order, &tx, lease, deadline).await {
+                Ok(Begun::Moved { last_ms }) => {
+                    tx = TxId::mint(partition, now_ms().max(last_ms + 1));
+                    last = Begun::Moved { last_ms };
+                }
+                // The same tx again: if it has begun, that is what the answer says.
+                Err(ShardError::Unanswered { .. }) => {}
+                Ok(begun) => return Ok(begun),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match last {
+            Begun::Moved { last_ms: 0 } => Err(ShardError::Unanswered {
+                shard: shard.number(),
+                cause: "begin".to_owned(),
+            }
+            .into()),
+            moved => Ok(moved),
+        }
+    }
+
+    /// Drives an attempt that this coordinator began.
+    async fn drive(&self, shard: &Shard, attempt: &Attempt, trace: Option<&str>, give_up: Instant) -> Result<()> {
+        let lease_end = Instant::now() + self.settings.checkout_lease_ms;
+        // A quarter of the lease is kept for giving up, before recovery does it.
+        let mut patience = Patience::until(lease_end - self.settings.checkout_lease_ms / 4);
+        let parts = loop {
+            match self.settling.parts(attempt).await {
+                Ok(parts) => break parts,
+                Err(_) if patience.pause().await => {}
+                Err(error) => {
+                    log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "a checkout is given up before it asked for anything");
+                    return self
+                        .give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end)
+                        .await;
+                }
+            }
+        };
+        match self.reserve(attempt, &parts, trace, patience.until).await {
+            Reserved::All => self.decide(shard, attempt, &parts, give_up).await,
+            Reserved::Not { refusal, holders } => self.give_up(shard, attempt, refusal, holders, lease_end).await,
+        }
+    }
+
+    /// Reserves at every stock shard in parallel; then, when all of it is held, at the user's.
+    async fn reserve(&self, attempt: &Attempt, parts: &[Part], trace: Option<&str>, until: Instant) -> Reserved {
+        let asking = Asking {
+            attempt,
+            trace,
+            until,
+            busy_until: Cell::new(None),
+            refused: Cell::new(false),
+            busy_wait: self.settings.busy_wait_ms,
+        };
+        let Some((payment, stock)) = parts.split_last() else {
+            return Reserved::Not {
+                refusal: Refusal::CheckoutAborted,
+                holders: Vec::new(),
+            };
+        };
+        let mut asked: Vec<(&Part, Answer)> =
+            join_all(stock.iter().map(async |part| (part, self.ask(&asking, part).await))).await;
+        if asked.iter().all(|(_, answer)| is_held(answer)) {
+            asked.push((payment, self.ask(&asking, payment).await));
+        }
+        let refusals = asked
+            .iter()
+            .filter(|(_, answer)| !is_held(answer))
+            .map(|(_, answer)| refusal(answer));
+        // Unknown items are reported before too little stock.
+        let first = refusals.min_by_key(|refusal| !matches!(refusal, Refusal::UnknownItem(_)));
+        match first {
+            None => Reserved::All,
+            Some(refusal) => {
+                let holders = asked
+                    .into_iter()
+                    .filter(|(_, answer)| may_hold(answer))
+                    .map(|(part, _)| part.clone())
+                    .collect();
+                Reserved::Not { refusal, holders }
+            }
+        }
+    }
+
+    /// Asks one participant until it gives a final answer, or patience ends.
+    async fn ask(&self, asking: &Asking<'_>, part: &Part) -> Answer {
+        let mut patience = Patience::until(asking.until);
+        loop {
+            let operation = operation(asking.attempt, part, part.reserve.clone(), asking.trace);
+            let answer = self.settling.participant(part.service).submit(operation).await;
+            match answer {
+                Answer::Busy(_) => patience.until = asking.busy_until().min(asking.until),
+                Answer::Unanswered => patience.until = asking.until,
+                _ => {
+                    asking.refused.set(asking.refused.get() || !is_held(&answer));
+                    return answer;
+                }
+            }
+            // What another shard has refused for good needs no patience here.
+            if asking.refused.get() || !patience.pause().await {
+                return answer;
+            }
+        }
+    }
+
+    /// Commits. After an unknown answer it asks again, and believes what the order's shard says.
+    async fn decide(&self, shard: &Shard, attempt: &Attempt, parts: &[Part], give_up: Instant) -> Result<()> {
+        let mut patience = Patience::until(give_up);
+        loop {
+            match attempt::decide(shard, attempt).await {
+                Ok(truth) if truth.tx == attempt.tx.as_str() && truth.status == Status::Paid => {
+                    self.queue.push(Settlement::of(attempt, true, parts));
+                    return Ok(());
+                }
+                Ok(truth) => return self.ended(attempt, &truth),
+                Err(_) if patience.pause().await => {}
+                Err(error) => {
+                    log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "a decision stays unknown");
+                    return Err(OrderError::OutcomeUnknown);
+                }
+            }
+        }
+    }
+
+    /// What a client is told of an attempt that someone else has ended, or is ending.
+    fn ended(&self, attempt: &Attempt, truth: &Truth) -> Result<()> {
+        match truth.status {
+            Status::Paid => Ok(()),
+            Status::Newer => Err(OrderError::Newer(attempt.order.clone())),
+            Status::Pending if truth.tx == attempt.tx.as_str() => Err(OrderError::OutcomeUnknown),
+            _ if truth.tx == attempt.tx.as_str() => Err(truth.refusal().into()),
+            _ => Err(Refusal::CheckoutAborted.into()),
+        }
+    }
+
+    /// Gives an attempt up that was never decided: cancels first, then opens the order, then answers.
+    async fn give_up(
+        &self,
+        shard: &Shard,
+        attempt: &Attempt,
+        refusal: Refusal,
+        holders: Vec<Part>,
+        lease_end: Instant,
+    ) -> Result<()> {
+        let until = lease_end.max(Instant::now() + CANCEL_MIN);
+        let cancelled = join_all(holders.iter().map(|part| self.cancel(attempt, part, until)))
+            .await
+            .into_iter()
+            .all(|done| done);
+        let mut patience = Patience::until(until + CANCEL_MIN);
+        loop {
+            let told = if cancelled {
+                attempt::refuse(shard, attempt, &refusal).await
+            } else {
+                attempt::abort(shard, attempt, &refusal).await
+            };
+            match told {
+                // Recovery goes on cancelling; the attempt itself can no longer be decided.
+                Ok(truth) if !cancelled && truth.status == Status::Aborting => {
+                    return Err(Refusal::CheckoutAborted.into());
+                }
+                Ok(truth) => return self.ended(attempt, &truth),
+                Err(_) if patience.pause().await => {}
+                Err(error) => {
+                    log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "giving an attempt up stays unknown");
+                    return Err(OrderError::OutcomeUnknown);
+                }
+            }
+        }
+    }
+
+    /// Cancels at one participant; whether it has acknowledged in time.
+    async fn cancel(&self, attempt: &Attempt, part: &Part, until: Instant) -> bool {
+        let mut patience = Patience::until(until);
+        loop {
+            let answer = self
+                .settling
+                .participant(part.service)
+                .submit(operation(attempt, part, Step::Cancel, None))
+                .await;
+            match answer {
+                Answer::Cancelled => return true,
+                Answer::Conflict => {
+                    log::error!(alarm:? = answer, order:% = attempt.order, tx:% = attempt.tx, service:% = part.service; "an undecided attempt was confirmed");
+                    return false;
+                }
+                _ if patience.pause().await => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// Waits for another's attempt and gives its outcome. Takes over when its coordinator is late.
+    async fn wait(
+        &self,
+        shard: &Shard,
+        partition: Partition,
+        order: &OrderId,
+        tx: &str,
+        give_up: Instant,
+    ) -> Result<()> {
+        let look = attempt::standing(partition, order, None);
+        let mut lease_end = Instant::now() + self.settings.checkout_lease_ms;
+        let mut patience = Patience::until(give_up);
+        while patience.pause().await {
+            let Ok(reply) = shard.run(&look).await else { continue };
+            let (truth, _) = attempt::stands(shard, reply)?;
+            match truth.status {
+                Status::Paid => return Ok(()),
+                Status::Newer => return Err(OrderError::Newer(order.clone())),
+                _ if truth.tx != tx => return Err(Refusal::CheckoutAborted.into()),
+                Status::Open => return Err(truth.refusal().into()),
+                _ if Instant::now() > lease_end => {
+                    lease_end = Instant::now() + self.settings.checkout_lease_ms;
+                    if let Err(error) = self.settling.resolve(order).await {
+                        log::warn!(order:%, error:%; "an order cannot be taken over yet");
+                    }
+                }
+                _ => {}
+            }
+        }
+        Err(OrderError::OutcomeUnknown)
+    }
+}
+
+/// What asking for one attempt's reservations has in common.
+struct Asking<'a> {
+    attempt: &'a Attempt,
+    trace: Option<&'a str>,
+    until: Instant,
+    /// Set by the first `busy`: being busy is borne only so long, over all participants.
+    busy_until: Cell<Option<Instant>>,
+    busy_wait: Duration,
+    /// One participant has refused for good.
+    refused: Cell<bool>,
+}
+
+impl Asking<'_> {
+    fn busy_until(&self) -> Instant {
+        let until = self.busy_until.get().unwrap_or_else(|| Instant::now() + self.busy_wait);
+        self.busy_until.set(Some(until));
+        until
+    }
+}
+
+fn operation(attempt: &Attempt, part: &Part, step: Step, trace: Option<&str>) -> Operation {
+    Operation {
+        at: part.at,
+        tx: attempt.tx.clone(),
+        deadline_ms: attempt.deadline_ms,
+        trace: trace.map(str::to_owned),
+        step,
+    }
+}
+
+fn is_held(answer: &Answer) -> bool {
+    matches!(answer, Answer::Held | Answer::Confirmed)
+}
+
+/// Why an attempt cannot go on after such an answer.
+fn refusal(answer: &Answer) -> Refusal {
+    match answer {
+        Answer::Refused(refusal) | Answer::Busy(refusal) => refusal.clone(),
+        _ => Refusal::CheckoutAborted,
+    }
+}
+
+/// Whether something may be held after such an answer, now or when an earlier message arrives late. `Busy` is not
+/// final: a copy of the same reserve that was thought lost may still find room.
+fn may_hold(answer: &Answer) -> bool {
+    !matches!(answer, Answer::Refused(_) | Answer::Expired | Answer::Cancelled)
+}

@@ -1,0 +1,69 @@
+//! Recovery: settles what a coordinator left behind. Every order machine does this; none leads.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream;
+use shardcart_common::ids::{OrderId, Partition};
+use shardcart_common::script::words;
+use shardcart_common::shard::{Shard, ShardError};
+
+use crate::attempt::{self, TakenOver};
+use crate::settling::{Settlement, Settling};
+
+/// Orders claimed in one partition at once; more are claimed in the next round.
+const CLAIMED_MAX: usize = 128;
+/// How long a claim keeps other machines away: longer than settling takes when all answer.
+const CLAIM: Duration = Duration::from_secs(2);
+/// Attempts prepared for settling at once.
+const PREPARED_MAX: usize = 64;
+
+/// Looks every `interval` for attempts whose coordinator is late, for as long as the machine runs.
+pub async fn run(settling: Rc<Settling>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        join_all(settling.shards.iter().map(|shard| recover(&settling, shard))).await;
+    }
+}
+
+/// One round on one shard. A shard that does not answer is looked at in the next.
+async fn recover(settling: &Settling, shard: &Shard) {
+    match taken_over(shard).await {
+        Ok(taken) if taken.is_empty() => {}
+        Ok(taken) => {
+            let prepared = stream::iter(taken)
+                .map(|taken| settling.settlement(taken))
+                .buffer_unordered(PREPARED_MAX);
+            let settlements: Vec<Settlement> = prepared.filter_map(std::future::ready).collect().await;
+            settling.settle(&settlements).await;
+        }
+        Err(error) => log::debug!(shard = shard.number(), error:%; "recovery cannot look at a shard"),
+    }
+}
+
+/// Claims what is due in each partition of a shard, and takes it over.
+async fn taken_over(shard: &Shard) -> Result<Vec<TakenOver>, ShardError> {
+    let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
+    let claims: Vec<_> = partitions
+        .iter()
+        .map(|partition| attempt::claim(*partition, CLAIM, CLAIMED_MAX))
+        .collect();
+    let mut due = Vec::new();
+    for (partition, claimed) in partitions.iter().zip(shard.run_all(&claims).await?) {
+        let orders = words(claimed?)
+            .into_iter()
+            .filter_map(|order| OrderId::parse(&order).ok());
+        due.extend(orders.map(|order| (*partition, order)));
+    }
+    let calls: Vec<_> = due
+        .iter()
+        .map(|(partition, order)| attempt::take_over(*partition, order))
+        .collect();
+    let replies = shard.run_all(&calls).await?;
+    due.iter()
+        .zip(replies)
+        .map(|((partition, order), reply)| attempt::taken_over(shard, *partition, order, reply?))
+        .collect()
+}

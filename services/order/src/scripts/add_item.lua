@@ -1,0 +1,29 @@
+#!lua
+-- Adds units of an item to an open order's cart, at the price quoted now.
+--
+-- KEYS[1]  {p}:order:<id>  hash: status, total
+-- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
+-- ARGV[1]  item
+-- ARGV[2]  units, at least 1
+-- ARGV[3]  price of one
+-- ARGV[4]  the most lines a cart has
+-- ARGV[5]  the largest amount: units of a line and the total stay within it
+--
+-- Returns DONE | UNKNOWN | PENDING | PAID | TOO_LARGE | OUT_OF_RANGE | NEWER (a record of a later release)
+local order = redis.call('HMGET', KEYS[1], 'status', 'total', 'v')
+if order[3] then return 'NEWER' end
+if not order[1] then return 'UNKNOWN' end
+if order[1] == 'paid' then return 'PAID' end
+if order[1] ~= 'open' then return 'PENDING' end
+
+local units, max = tonumber(ARGV[2]), tonumber(ARGV[5])
+local line = redis.call('HGET', KEYS[2], ARGV[1])
+local had, sum = string.match(line or '0 0', '^(%d+) (%d+)$')
+-- A product beyond 2^53 is rounded, but never to within the range again.
+local cost, total = units * tonumber(ARGV[3]), tonumber(order[2])
+if not line and redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 'TOO_LARGE' end
+if units > max - had or cost > max - total then return 'OUT_OF_RANGE' end
+
+redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f %.0f', had + units, sum + cost))
+redis.call('HSET', KEYS[1], 'total', total + cost)
+return 'DONE'

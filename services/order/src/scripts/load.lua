@@ -1,0 +1,27 @@
+#!lua
+-- Overwrites many orders of one shard, each with two lines of one unit, while nothing is in flight on it.
+--
+-- KEYS[1…16]  {p}:inflight   sorted sets: what is in flight in each partition of the shard
+-- KEYS[17…]   {p}:order:<id> and {p}:cart:<id> in turn, two for each order
+-- ARGV[1]     life: an id minted at this moment. It is each order's first last tx, so that no attempt of an earlier
+--             order of that id can begin, and tells payments of earlier orders from this one's
+-- ARGV[2]     price of each line
+-- ARGV[3…]    user, item, item for each order
+--
+-- Returns DONE | IN_USE (nothing written)
+for set = 1, 16 do
+  if redis.call('EXISTS', KEYS[set]) == 1 then return 'IN_USE' end
+end
+local price, arg = tonumber(ARGV[2]), 3
+local one, two = string.format('1 %.0f', price), string.format('2 %.0f', 2 * price)
+for key = 17, #KEYS, 2 do
+  redis.call('DEL', KEYS[key], KEYS[key + 1])
+  redis.call('HSET', KEYS[key], 'user', ARGV[arg], 'status', 'open', 'tx', ARGV[1], 'total', 2 * price, 'life', ARGV[1])
+  if ARGV[arg + 1] == ARGV[arg + 2] then
+    redis.call('HSET', KEYS[key + 1], ARGV[arg + 1], two)
+  else
+    redis.call('HSET', KEYS[key + 1], ARGV[arg + 1], one, ARGV[arg + 2], one)
+  end
+  arg = arg + 3
+end
+return 'DONE'

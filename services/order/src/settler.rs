@@ -1,0 +1,77 @@
+//! Collects what this machine's checkouts decided, and settles it in large batches after their clients were answered.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::rt;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::settling::{Settlement, Settling};
+
+/// Decided attempts that wait at most; beyond it recovery settles them, from the orders themselves.
+const QUEUE_MAX: usize = 65_536;
+/// Attempts settled together at most.
+const TOGETHER_MAX: usize = 2_048;
+
+/// Where a thread's checkouts put what they decided. Losing it loses nothing: the order is in flight on its shard.
+#[derive(Debug, Clone)]
+pub struct SettleQueue(mpsc::Sender<Settlement>);
+
+impl SettleQueue {
+    /// Leaves an attempt to be settled soon.
+    pub fn push(&self, settlement: Settlement) {
+        if self.0.try_send(settlement).is_err() {
+            log::debug!("the queue of decided attempts is full: recovery settles this one");
+        }
+    }
+}
+
+/// The background task that settles.
+#[derive(Debug)]
+pub struct Settler {
+    task: JoinHandle<()>,
+    closing: watch::Sender<bool>,
+}
+
+/// The queue, and what the task needs to empty it; made before the threads that fill it.
+pub fn queue() -> (SettleQueue, mpsc::Receiver<Settlement>) {
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    (SettleQueue(sender), receiver)
+}
+
+impl Settler {
+    /// Starts settling in this thread. `linger`: how long decided attempts are collected.
+    pub fn start(settling: Rc<Settling>, mut queue: mpsc::Receiver<Settlement>, linger: Duration) -> Self {
+        let (closing, mut closes) = watch::channel(false);
+        let task = rt::spawn(async move {
+            loop {
+                let first = tokio::select! {
+                    first = queue.recv() => first,
+                    _ = closes.wait_for(|closing| *closing) => queue.try_recv().ok(),
+                };
+                let Some(first) = first else { return };
+                tokio::select! {
+                    () = tokio::time::sleep(linger) => {}
+                    _ = closes.wait_for(|closing| *closing) => {}
+                }
+                let mut together = vec![first];
+                while together.len() < TOGETHER_MAX
+                    && let Ok(next) = queue.try_recv()
+                {
+                    together.push(next);
+                }
+                settling.settle(&together).await;
+            }
+        });
+        Settler { task, closing }
+    }
+
+    /// Settles what is left without lingering, and ends; at most `limit`.
+    pub async fn close(self, limit: Duration) {
+        let _ = self.closing.send(true);
+        if tokio::time::timeout(limit, self.task).await.is_err() {
+            log::warn!("decided attempts are left to recovery");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Settling: telling the participants what was decided, and ending the attempt when all of them know.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use shardcart_common::batcher::Batcher;
+use shardcart_common::ids::{OrderId, Partition, TxId, UserId};
+use shardcart_common::participant::{Answer, BATCH_MAX, Operation, ParticipantError, Service, Step};
+use shardcart_common::shard::ShardError;
+use shardcart_common::shards::Shards;
+
+use crate::attempt::{self, Attempt, TakenOver, Truth};
+
+/// What one participant shard is asked to reserve for an attempt.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Which participant.
+    pub service: Service,
+    /// The partition that keeps its record.
+    pub at: Partition,
+    /// The reserve.
+    pub reserve: Step,
+}
+
+/// A decided attempt with all that has to be told about it.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The order.
+    pub order: OrderId,
+    /// The order's partition.
+    pub partition: Partition,
+    /// The attempt.
+    pub tx: TxId,
+    /// Its deadline, Unix milliseconds.
+    pub deadline_ms: u64,
+    /// Confirm, or cancel.
+    pub paid: bool,
+    /// Who has to be told.
+    pub parts: Vec<(Service, Partition)>,
+}
+
+impl Settlement {
+    /// What to tell the `parts` of an attempt.
+    pub fn of(attempt: &Attempt, paid: bool, parts: &[Part]) -> Self {
+        Settlement {
+            order: attempt.order.clone(),
+            partition: attempt.partition,
+            tx: attempt.tx.clone(),
+            deadline_ms: attempt.deadline_ms,
+            paid,
+            parts: parts.iter().map(|part| (part.service, part.at)).collect(),
+        }
+    }
+}
+
+/// Everyone who settles, in one thread: the order shards and both participants.
+pub struct Settling {
+    /// The order service's own shards.
+    pub shards: Arc<Shards>,
+    /// The stock service.
+    pub stock: Rc<Batcher>,
+    /// The payment service.
+    pub payment: Rc<Batcher>,
+}
+
+impl Settling {
+    /// The batcher in front of a participant.
+    pub fn participant(&self, service: Service) -> &Rc<Batcher> {
+        match service {
+            Service::Stock => &self.stock,
+            Service::Payment => &self.payment,
+        }
+    }
+
+    /// Who takes part in an attempt, and with what: each stock shard that its lines touch, then its user's.
+    ///
+    /// The same attempt has the same parts wherever and whenever this is asked: it follows from the frozen cart alone.
+    ///
+    /// # Errors
+    /// A participant has not told yet how its keys are spread.
+    pub async fn parts(&self, attempt: &Attempt) -> Result<Vec<Part>, ParticipantError> {
+        let (item_partition, user_partition) = (self.stock.router().await?, self.payment.router().await?);
+        let mut shards: BTreeMap<u16, (Partition, Vec<_>)> = BTreeMap::new();
+        for (item, units) in &attempt.lines {
+            let partition = item_partition(item.as_str());
+            let (at, lines) = shards.entry(partition.shard()).or_insert((partition, Vec::new()));
+            *at = partition.min(*at);
+            lines.push((item.clone(), *units));
+        }
+        let stock = shards.into_values().map(|(at, lines)| Part {
+            service: Service::Stock,
+            at,
+            reserve: Step::ReserveStock {
+                order: attempt.order.clone(),
+                lines,
+            },
+        });
+        let payment = Part {
+            service: Service::Payment,
+            at: user_partition(attempt.user.as_str()),
+            reserve: Step::ReserveCredit {
+                order: attempt.order.clone(),
+                life: attempt.life.clone(),
+                user: UserId::clone(&attempt.user),
+                amount: attempt.total,
+            },
+        };
+        Ok(stock.chain([payment]).collect())
+    }
+
+    /// Settles attempts together: one batch for each participant shard, then one pipeline for each order shard.
+    /// What a participant does not acknowledge stays in flight, for recovery. May be repeated.
+    pub async fn settle(&self, settlements: &[Settlement]) {
+        let mut batches: BTreeMap<(Service, u16), Vec<(usize, Operation)>> = BTreeMap::new();
+        for (place, settlement) in settlements.iter().enumerate() {
+            for (service, at) in &settlement.parts {
+                let step = if settlement.paid { Step::Confirm } else { Step::Cancel };
+                let operation = Operation {
+                    at: *at,
+                    tx: settlement.tx.clone(),
+                    deadline_ms: settlement.deadline_ms,
+                    trace: None,
+                    step,
+                };
+                batches
+                    .entry((*service, at.shard()))
+                    .or_default()
+                    .push((place, operation));
+            }
+        }
+        let told = join_all(batches.into_iter().map(|((service, shard), operations)| async move {
+            let mut unsettled = Vec::new();
+            for chunk in operations.chunks(BATCH_MAX) {
+                let answers = self
+                    .participant(service)
+                    .run(shard, chunk.iter().map(|(_, operation)| operation.clone()).collect())
+                    .await;
+                let failed = chunk
+                    .iter()
+                    .zip(answers)
+                    .filter(|((place, _), answer)| !is_settled(&settlements[*place], service, answer));
+                unsettled.extend(failed.map(|((place, _), _)| *place));
+            }
+            unsettled
+        }));
+        let mut settled = vec![true; settlements.len()];
+        for place in told.await.into_iter().flatten() {
+            settled[place] = false;
+        }
+        self.finish(
+            settlements
+                .iter()
+                .zip(settled)
+                .filter(|(_, settled)| *settled)
+                .map(|(settlement, _)| settlement),
+        )
+        .await;
+    }
+
+    async fn finish(&self, settled: impl Iterator<Item = &Settlement>) {
+        let mut pipelines: BTreeMap<u16, Vec<_>> = BTreeMap::new();
+        for settlement in settled {
+            let call = attempt::finish(&settlement.order, settlement.partition, &settlement.tx);
+            pipelines.entry(settlement.partition.shard()).or_default().push(call);
+        }
+        join_all(pipelines.into_iter().map(|(number, calls)| async move {
+            for chunk in calls.chunks(BATCH_MAX) {
+                let finished = match self.shards.shard(number) {
+                    Ok(shard) => shard.run_all(chunk).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = finished {
+                    log::warn!(shard = number, orders = chunk.len(), error:%; "settled attempts could not be ended; recovery will");
+                }
+            }
+        }))
+        .await;
+    }
+
+    /// Takes an order over from a coordinator that is late, and settles it as far as its participants answer.
+    /// Gives how the order stood if there was nothing to settle. May be repeated.
+    ///
+    /// # Errors
+    /// The order's shard gives no answer.
+    pub async fn resolve(&self, order: &OrderId) -> Result<Option<Truth>, ShardError> {
+        let (shard, partition) = self.shards.route(order.as_str())?;
+        let reply = shard.run(&attempt::take_over(partition, order)).await?;
+        match attempt::taken_over(shard, partition, order, reply)? {
+            TakenOver::Nothing(truth) => Ok(Some(truth)),
+            taken => {
+                if let Some(settlement) = self.settlement(taken).await {
+                    self.settle(&[settlement]).await;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// What is to be told about an order that was taken over; `None` if nothing is, or a participant is silent.
+    pub async fn settlement(&self, taken: TakenOver) -> Option<Settlement> {
+        let (attempt, paid) = match taken {
+            TakenOver::Paid(attempt) => (attempt, true),
+            TakenOver::Aborting(attempt) => (attempt, false),
+            TakenOver::Nothing(_) => return None,
+        };
+        log::info!(order:% = attempt.order, tx:% = attempt.tx, paid; "recovery settles an attempt");
+        match self.parts(&attempt).await {
+            Ok(parts) => Some(Settlement::of(&attempt, paid, &parts)),
+            Err(error) => {
+                log::warn!(order:% = attempt.order, error:%; "recovery has to wait");
+                None
+            }
+        }
+    }
+}
+
+fn is_settled(settlement: &Settlement, service: Service, answer: &Answer) -> bool {
+    match answer {
+        Answer::Confirmed | Answer::Gone if settlement.paid => true,
+        Answer::Cancelled if !settlement.paid => true,
+        Answer::Lost | Answer::Conflict => {
+            let (order, tx, paid) = (&settlement.order, &settlement.tx, settlement.paid);
+            log::error!(alarm:? = answer, order:%, tx:%, service:%, paid; "a reservation is not what the decision needs; it stays in flight");
+            false
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,58 @@
+//! What the order service tells participants: how the attempts stand for which they still hold something.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
+use shardcart_common::orders::{Asked, Orders, Standing};
+use shardcart_common::shard::ShardError;
+use shardcart_common::shards::Shards;
+
+use crate::attempt::{self, Status};
+
+/// The order service itself, asked in-process.
+pub struct LocalOrders(Arc<Shards>);
+
+impl LocalOrders {
+    /// Answers from these shards.
+    pub fn new(shards: Arc<Shards>) -> Self {
+        LocalOrders(shards)
+    }
+
+    async fn standing(&self, asked: &Asked) -> Result<Standing, ShardError> {
+        let (shard, partition) = self.0.route(asked.order.as_str())?;
+        let reply = shard
+            .run(&attempt::standing(partition, &asked.order, asked.tx.as_ref()))
+            .await?;
+        let (truth, life) = attempt::stands(shard, reply)?;
+        let status = match truth.status {
+            Status::Open => "open",
+            Status::Pending => "pending",
+            Status::Aborting => "aborting",
+            Status::Paid => "paid",
+            Status::Unknown => return Ok(Standing::Unknown),
+            // What a later release wrote is nothing to conclude from.
+            Status::Newer => return Ok(Standing::Unanswered),
+        };
+        Ok(Standing::Known {
+            status: status.to_owned(),
+            tx: truth.tx,
+            life,
+        })
+    }
+}
+
+impl Orders for LocalOrders {
+    fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
+        async move {
+            let answers = join_all(asked.iter().map(|asked| async move {
+                self.standing(asked).await.unwrap_or_else(|error| {
+                    log::warn!(order:% = asked.order, error:%; "how an order stands cannot be told");
+                    Standing::Unanswered
+                })
+            }));
+            Ok(answers.await)
+        }
+        .boxed_local()
+    }
+}

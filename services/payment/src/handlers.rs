@@ -1,0 +1,94 @@
+//! The payment service's endpoints, in the order of the API.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+use shardcart_common::amount::Amount;
+use shardcart_common::args::Args;
+use shardcart_common::endpoint;
+use shardcart_common::ids::{OrderId, UserId};
+use shardcart_common::problem::Problem;
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_common::shards::Shards;
+
+use crate::error::Result;
+use crate::lives::Lives;
+use crate::users;
+
+/// What the handlers work with, in one thread.
+pub struct State {
+    /// The payment shards.
+    pub shards: Arc<Shards>,
+    /// Who knows the orders.
+    pub orders: Lives,
+    /// Whether bulk loads are allowed.
+    pub batch_init: BatchInitSettings,
+}
+
+type Data = web::Data<State>;
+
+/// Binds the endpoints.
+pub fn endpoints(config: &mut web::ServiceConfig, state: State) {
+    config
+        .app_data(web::Data::new(state))
+        .service(endpoint::post("/create_user", create_user))
+        .service(endpoint::get("/find_user/{user_id}", find_user))
+        .service(endpoint::post("/add_funds/{user_id}/{amount}", add_funds))
+        .service(endpoint::post("/pay/{user_id}/{order_id}/{amount}", pay_order))
+        .service(endpoint::post("/pay/{user_id}/{amount}", pay))
+        .service(endpoint::post("/cancel/{user_id}/{order_id}", cancel))
+        .service(endpoint::get("/status/{user_id}/{order_id}", status))
+        .service(endpoint::post("/batch_init/{n}/{starting_money}", batch_init));
+}
+
+/// Creates a user, without credit.
+async fn create_user(state: Data) -> Result<HttpResponse> {
+    let user = users::create(&state.shards).await?;
+    Ok(HttpResponse::Ok().json(json!({ "user_id": user })))
+}
+
+/// Shows a user's credit.
+async fn find_user(state: Data, Args((user,)): Args<(UserId,)>) -> Result<HttpResponse> {
+    let credit = users::credit(&state.shards, &user).await?;
+    Ok(HttpResponse::Ok().json(json!({ "user_id": user, "credit": credit })))
+}
+
+/// Adds credit.
+async fn add_funds(state: Data, Args((user, amount)): Args<(UserId, Amount)>) -> Result<HttpResponse> {
+    users::add_funds(&state.shards, &user, amount).await?;
+    Ok(HttpResponse::Ok().json(json!({ "done": true })))
+}
+
+/// Takes credit for an order, once.
+async fn pay_order(state: Data, Args((user, order, amount)): Args<(UserId, OrderId, Amount)>) -> Result<HttpResponse> {
+    users::pay_order(&state.shards, &state.orders, &user, &order, amount).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Takes credit.
+async fn pay(state: Data, Args((user, amount)): Args<(UserId, Amount)>) -> Result<HttpResponse> {
+    users::pay(&state.shards, &user, amount).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Gives back what was paid directly for an order.
+async fn cancel(state: Data, Args((user, order)): Args<(UserId, OrderId)>) -> Result<HttpResponse> {
+    users::cancel_payment(&state.shards, &state.orders, &user, &order).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Tells whether an order is paid.
+async fn status(state: Data, Args((user, order)): Args<(UserId, OrderId)>) -> Result<HttpResponse> {
+    let paid = users::has_paid(&state.shards, &state.orders, &user, &order).await?;
+    Ok(HttpResponse::Ok().json(json!({ "paid": paid })))
+}
+
+/// Overwrites users `0..n`.
+async fn batch_init(
+    state: Data,
+    Args((count, money)): Args<(Amount, Amount)>,
+) -> std::result::Result<HttpResponse, Problem> {
+    users::load(&state.shards, &state.batch_init, count.get(), money).await?;
+    Ok(HttpResponse::Ok().json(json!({ "msg": "Batch init for users successful" })))
+}

@@ -1,0 +1,49 @@
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod error;
+pub mod handlers;
+pub mod lives;
+pub mod reservation;
+pub mod users;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use shardcart_common::participant_machine::{self, Served};
+
+use config::Config;
+use handlers::State;
+use lives::Lives;
+use reservation::LocalPayment;
+
+/// Runs a payment machine until it is told to stop.
+///
+/// # Errors
+/// A sentence for the operator: why it could not start, or had to stop.
+pub async fn run(config: Config) -> Result<(), String> {
+    let batch_init = config.batch_init.clone();
+    let settings = participant_machine::Settings {
+        service: "payment",
+        port: config.port,
+        internal_port: config.internal_port,
+        machine: config.machine,
+        orders: config.orders,
+        redis: config.redis,
+        http: config.http,
+    };
+    participant_machine::run(settings, move |shards, orders| {
+        let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));
+        let state = State {
+            shards,
+            orders: Lives::new(orders),
+            batch_init: batch_init.clone(),
+        };
+        Served {
+            participant,
+            prices: None,
+            endpoints: Box::new(|service| handlers::endpoints(service, state)),
+        }
+    })
+    .await
+}

@@ -1,0 +1,15 @@
+//! The payment service as a process of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use shardcart_common::machine;
+use shardcart_payment::config::Config;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    machine::start_log();
+    machine::raise_file_limit();
+    machine::exit(shardcart_payment::run(config).await)
+}

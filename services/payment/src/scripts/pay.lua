@@ -1,0 +1,33 @@
+#!lua
+-- Takes an amount from a user's credit directly, outside any checkout; for an order at most once.
+--
+-- KEYS[1]  {p}:user:<id>               hash: credit, net, life
+-- KEYS[2]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life (absent for a payment without an order)
+-- ARGV[1]  amount, from 0
+-- ARGV[2]  the order's life: which of the orders that had this id one after the other; empty for a minted id
+--
+-- Returns DONE (also for a repeat) | UNKNOWN | INSUFFICIENT | PENDING (a checkout holds the order) | ALREADY_PAID
+-- | NEWER (a record of a later release)
+local user = redis.call('HMGET', KEYS[1], 'credit', 'net', 'life', 'v')
+local credit, net, amount = tonumber(user[1]), tonumber(user[2]), tonumber(ARGV[1])
+if user[4] then return 'NEWER' end
+if not credit then return 'UNKNOWN' end
+
+if KEYS[2] then
+  local life = (user[3] or '') .. '/' .. ARGV[2]
+  local payment = redis.call('HMGET', KEYS[2], 'state', 'by', 'charged', 'life', 'v')
+  if payment[5] then return 'NEWER' end
+  -- A payment of another life of the user or the order says nothing about this one.
+  if payment[1] and payment[4] == life then
+    if payment[1] == 'reserved' then return 'PENDING' end
+    if payment[1] == 'charged' and payment[2] == 'pay' and payment[3] == ARGV[1] then return 'DONE' end
+    return 'ALREADY_PAID'
+  end
+  if credit < amount then return 'INSUFFICIENT' end
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[2], 'state', 'charged', 'by', 'pay', 'charged', ARGV[1], 'refunded', 0, 'life', life)
+elseif credit < amount then
+  return 'INSUFFICIENT'
+end
+redis.call('HSET', KEYS[1], 'credit', credit - amount, 'net', net - amount)
+return 'DONE'

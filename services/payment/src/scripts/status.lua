@@ -1,0 +1,13 @@
+#!lua flags=no-writes
+-- How a user's payment for an order stands.
+--
+-- KEYS[1]  {p}:user:<id>               hash: life
+-- KEYS[2]  {p}:payment:<user>:<order>  hash: state, life
+-- ARGV[1]  the order's life (see pay.lua)
+--
+-- Returns NONE | RESERVED (an attempt is undecided, or not settled yet) | CHARGED | CANCELLED | NEWER (a record of a later release)
+local life = (redis.call('HGET', KEYS[1], 'life') or '') .. '/' .. ARGV[1]
+local payment = redis.call('HMGET', KEYS[2], 'state', 'life', 'v')
+if payment[3] then return 'NEWER' end
+if not payment[1] or payment[2] ~= life then return 'NONE' end
+return string.upper(payment[1])

@@ -1,0 +1,189 @@
+//! Users: their credit, and what they pay directly, outside any checkout.
+
+use std::sync::Arc;
+
+use redis::FromRedisValue;
+use shardcart_common::amount::{AMOUNT_MAX, Amount};
+use shardcart_common::bulk::{self, LoadError};
+use shardcart_common::ids::{OrderId, Partition, TxId, UserId, now_ms};
+use shardcart_common::script::{Call, words};
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::shards::Shards;
+
+use crate::error::{PaymentError, Result};
+use crate::lives::Lives;
+
+shardcart_common::scripts! {
+    CREATE = "create.lua";
+    ADD_FUNDS = "add_funds.lua";
+    PAY = "pay.lua";
+    CANCEL_PAYMENT = "cancel_payment.lua";
+    STATUS = "status.lua";
+    LOAD = "load.lua";
+}
+
+/// The keys of a user and of its payment for an order.
+pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [String; 2] {
+    [
+        partition.key("user", user.as_str()),
+        partition.key("payment", &format!("{user}:{order}")),
+    ]
+}
+
+/// Creates a user without credit. A repeat creates another.
+///
+/// # Errors
+/// `Shard`: no shard takes it.
+pub async fn create(shards: &Shards) -> Result<UserId> {
+    let created = shards.mint(|partition, now_ms| {
+        let user = UserId::mint(partition, now_ms);
+        let call = CREATE.keys(&[partition.key("user", user.as_str())]);
+        (user, call)
+    });
+    Ok(created.await?)
+}
+
+/// A user's credit, in units that can be spent now.
+///
+/// # Errors
+/// - `UnknownUser`.
+/// - `Newer`, `Shard`: no answer.
+pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let mut read = redis::cmd("HMGET");
+    read.arg(partition.key("user", user.as_str())).arg("credit").arg("v");
+    let fields = <(Option<u64>, Option<String>)>::from_redis_value(shard.run(&Call::read(read)).await?);
+    match fields.map_err(|error| unexpected(shard, "HMGET", &error.to_string()))? {
+        (_, Some(_)) => Err(PaymentError::Newer(user.clone())),
+        (Some(credit), None) => Ok(credit),
+        (None, None) => Err(PaymentError::UnknownUser(user.clone())),
+    }
+}
+
+/// Adds to a user's credit. Not safe to repeat.
+///
+/// # Errors
+/// - `UnknownUser`, `OutOfRange`: refused, nothing changed.
+/// - `Newer`, `Shard`: see there.
+pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let call = ADD_FUNDS
+        .keys(&[partition.key("user", user.as_str())])
+        .arg(amount.get())
+        .arg(AMOUNT_MAX);
+    change(shard, user, None, call).await
+}
+
+/// Takes an amount from a user's credit. Not safe to repeat.
+///
+/// # Errors
+/// - `UnknownUser`, `InsufficientCredit`: refused, nothing changed.
+/// - `Newer`, `Shard`: see there.
+pub async fn pay(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let call = PAY
+        .keys(&[partition.key("user", user.as_str())])
+        .arg(amount.get())
+        .arg("");
+    change(shard, user, None, call).await
+}
+
+/// Takes an amount from a user's credit for an order, once: a repeat with the same amount answers the same.
+///
+/// # Errors
+/// - `UnknownUser`, `InsufficientCredit`, `OrderPending`, `AlreadyPaid`: refused, nothing changed.
+/// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
+pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId, amount: Amount) -> Result<()> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let call = PAY
+        .keys(&keys(partition, user, order))
+        .arg(amount.get())
+        .arg(lives.of(order).await?);
+    change(shard, user, Some(order), call).await
+}
+
+/// Gives back what [`pay_order`] took for an order, once: a repeat changes nothing.
+///
+/// # Errors
+/// - `UnknownPayment`, `OrderPending`, `OrderPaid`, `OutOfRange`: refused, nothing changed.
+/// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
+pub async fn cancel_payment(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<()> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let call = CANCEL_PAYMENT
+        .keys(&keys(partition, user, order))
+        .arg(lives.of(order).await?)
+        .arg(AMOUNT_MAX);
+    change(shard, user, Some(order), call).await
+}
+
+/// Whether a user has paid for an order, directly or by checkout.
+///
+/// # Errors
+/// `Newer`, `Shard`, `Orders`: no answer.
+pub async fn has_paid(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<bool> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let call = STATUS.keys(&keys(partition, user, order)).arg(lives.of(order).await?);
+    match words(shard.run(&call).await?).first().map_or("", String::as_str) {
+        "CHARGED" => Ok(true),
+        "NONE" | "CANCELLED" => Ok(false),
+        // Undecided here, or decided and not settled yet: the order's shard knows.
+        "RESERVED" => lives.is_paid(order).await,
+        "NEWER" => Err(PaymentError::Newer(user.clone())),
+        other => Err(unexpected(shard, STATUS.name(), other)),
+    }
+}
+
+/// Overwrites users `0..count`. May be repeated.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn load(
+    shards: &Arc<Shards>,
+    settings: &BatchInitSettings,
+    count: u64,
+    credit: Amount,
+) -> std::result::Result<(), LoadError> {
+    bulk::check(settings, count)?;
+    bulk::load(shards, settings, count, |shard, chunk| {
+        let held = Partition::of_shard(shard).map(|partition| partition.own_key("held"));
+        let users = chunk
+            .iter()
+            .map(|(partition, user)| partition.key("user", &user.to_string()));
+        let life = TxId::mint(
+            chunk.first().map_or(Partition(0), |(partition, _)| *partition),
+            now_ms(),
+        );
+        LOAD.keys(&held.chain(users).collect::<Vec<_>>())
+            .arg(credit.get())
+            .arg(life.as_str())
+    })
+    .await
+}
+
+/// Runs a script that changes a user, and maybe its payment for an order.
+async fn change(shard: &Shard, user: &UserId, order: Option<&OrderId>, call: Call) -> Result<()> {
+    let words = words(shard.run(&call).await?);
+    let word = words.first().map_or("", String::as_str);
+    match (word, order) {
+        ("DONE", _) => Ok(()),
+        ("UNKNOWN", _) => Err(PaymentError::UnknownUser(user.clone())),
+        ("INSUFFICIENT", _) => Err(PaymentError::InsufficientCredit(user.clone())),
+        ("OUT_OF_RANGE", _) => Err(PaymentError::OutOfRange(user.clone())),
+        ("NEWER", _) => Err(PaymentError::Newer(user.clone())),
+        ("UNKNOWN_PAYMENT", Some(order)) => Err(PaymentError::UnknownPayment(order.clone())),
+        ("PENDING", Some(order)) => Err(PaymentError::OrderPending(order.clone())),
+        ("ALREADY_PAID", Some(order)) => Err(PaymentError::AlreadyPaid(order.clone())),
+        ("CHECKOUT", Some(order)) => Err(PaymentError::OrderPaid(order.clone())),
+        _ => Err(unexpected(shard, call.name(), word)),
+    }
+}
+
+/// A reply that no script gives: it may have run.
+fn unexpected(shard: &Shard, script: &str, reply: &str) -> PaymentError {
+    ShardError::Unanswered {
+        shard: shard.number(),
+        cause: format!("{script} answered {reply:?}"),
+    }
+    .into()
+}

@@ -1,0 +1,33 @@
+//! Every setting of the stock service.
+
+use clap::Parser;
+use shardcart_common::settings::{
+    BatchInitSettings, HttpSettings, MachineSettings, OrderServiceSettings, RedisSettings,
+};
+
+/// Items, their stock and their part in a checkout, over N Redis shards
+#[derive(Debug, Clone, Parser)]
+#[command(version, about)]
+pub struct Config {
+    /// Port for clients
+    #[arg(long, env = "PORT", default_value_t = 8002)]
+    pub port: u16,
+    /// Port for the other services
+    #[arg(long, env = "INTERNAL_PORT", default_value_t = 9002)]
+    pub internal_port: u16,
+    /// Who knows the orders, and when it is asked
+    #[command(flatten)]
+    pub orders: OrderServiceSettings,
+    /// Shards, identity, secret
+    #[command(flatten)]
+    pub machine: MachineSettings,
+    /// Connections to the shards
+    #[command(flatten)]
+    pub redis: RedisSettings,
+    /// The listener for clients
+    #[command(flatten)]
+    pub http: HttpSettings,
+    /// Bulk load
+    #[command(flatten)]
+    pub batch_init: BatchInitSettings,
+}

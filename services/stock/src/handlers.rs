@@ -1,0 +1,73 @@
+//! The stock service's endpoints, in the order of the API.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+use shardcart_common::amount::Amount;
+use shardcart_common::args::Args;
+use shardcart_common::endpoint;
+use shardcart_common::ids::ItemId;
+use shardcart_common::problem::Problem;
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_common::shards::Shards;
+
+use crate::error::Result;
+use crate::items;
+
+/// What the handlers work with, in one thread.
+pub struct State {
+    /// The stock shards.
+    pub shards: Arc<Shards>,
+    /// Whether bulk loads are allowed.
+    pub batch_init: BatchInitSettings,
+}
+
+type Data = web::Data<State>;
+
+/// Binds the endpoints.
+pub fn endpoints(config: &mut web::ServiceConfig, state: State) {
+    config
+        .app_data(web::Data::new(state))
+        .service(endpoint::post("/item/create/{price}", create))
+        .service(endpoint::get("/find/{item_id}", find))
+        .service(endpoint::post("/add/{item_id}/{amount}", add))
+        .service(endpoint::post("/subtract/{item_id}/{amount}", subtract))
+        .service(endpoint::post(
+            "/batch_init/{n}/{starting_stock}/{item_price}",
+            batch_init,
+        ));
+}
+
+/// Creates an item, without stock.
+async fn create(state: Data, Args((price,)): Args<(Amount,)>) -> Result<HttpResponse> {
+    let item = items::create(&state.shards, price).await?;
+    Ok(HttpResponse::Ok().json(json!({ "item_id": item })))
+}
+
+/// Shows an item: what it costs, and how much of it can be bought now.
+async fn find(state: Data, Args((item,)): Args<(ItemId,)>) -> Result<HttpResponse> {
+    let found = items::find(&state.shards, &item).await?;
+    Ok(HttpResponse::Ok().json(json!({ "stock": found.stock, "price": found.price })))
+}
+
+/// Adds units to stock.
+async fn add(state: Data, Args((item, amount)): Args<(ItemId, Amount)>) -> Result<HttpResponse> {
+    items::add(&state.shards, &item, amount).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Takes units out of stock directly, outside any checkout.
+async fn subtract(state: Data, Args((item, amount)): Args<(ItemId, Amount)>) -> Result<HttpResponse> {
+    items::subtract(&state.shards, &item, amount).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Overwrites items `0..n`.
+async fn batch_init(
+    state: Data,
+    Args((count, stock, price)): Args<(Amount, Amount, Amount)>,
+) -> std::result::Result<HttpResponse, Problem> {
+    items::load(&state.shards, &state.batch_init, count.get(), stock, price).await?;
+    Ok(HttpResponse::Ok().json(json!({ "msg": "Batch init for stock successful" })))
+}

@@ -1,0 +1,133 @@
+//! Items: price and stock, outside any checkout.
+
+use std::sync::Arc;
+
+use redis::FromRedisValue;
+use shardcart_common::amount::{AMOUNT_MAX, Amount};
+use shardcart_common::bulk::{self, LoadError};
+use shardcart_common::ids::{ItemId, Partition};
+use shardcart_common::script::{Call, words};
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::shards::Shards;
+
+use crate::error::{Result, StockError};
+
+shardcart_common::scripts! {
+    CREATE = "create.lua";
+    ADD = "add.lua";
+    SUBTRACT = "subtract.lua";
+    LOAD = "load.lua";
+}
+
+/// An item as its buyers see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    /// Units that can be bought now.
+    pub stock: u64,
+    /// What one costs.
+    pub price: u64,
+}
+
+/// Creates an item without stock. A repeat creates another.
+///
+/// # Errors
+/// `Shard`: no shard takes it.
+pub async fn create(shards: &Shards, price: Amount) -> Result<ItemId> {
+    let created = shards.mint(|partition, now_ms| {
+        let item = ItemId::mint(partition, now_ms);
+        let call = CREATE.keys(&[partition.key("item", item.as_str())]).arg(price.get());
+        (item, call)
+    });
+    Ok(created.await?)
+}
+
+/// Reads an item.
+///
+/// # Errors
+/// - `UnknownItem`.
+/// - `Newer`, `Shard`: no answer.
+pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
+    let (shard, partition) = shards.route(item.as_str())?;
+    let mut read = redis::cmd("HMGET");
+    read.arg(partition.key("item", item.as_str()))
+        .arg("stock")
+        .arg("price")
+        .arg("v");
+    let reply = shard.run(&Call::read(read)).await?;
+    let fields = <(Option<u64>, Option<u64>, Option<String>)>::from_redis_value(reply);
+    match fields.map_err(|error| unexpected(shard, "HMGET", &error.to_string()))? {
+        (_, _, Some(_)) => Err(StockError::Newer(item.clone())),
+        (Some(stock), Some(price), None) => Ok(Item { stock, price }),
+        _ => Err(StockError::UnknownItem(item.clone())),
+    }
+}
+
+/// Adds units to an item's stock. Not safe to repeat.
+///
+/// # Errors
+/// - `UnknownItem`, `OutOfRange`: refused, nothing changed.
+/// - `Newer`, `Shard`: see there.
+pub async fn add(shards: &Shards, item: &ItemId, units: Amount) -> Result<()> {
+    let (shard, partition) = shards.route(item.as_str())?;
+    let call = ADD
+        .keys(&[partition.key("item", item.as_str())])
+        .arg(units.get())
+        .arg(AMOUNT_MAX);
+    change(shard, item, call).await
+}
+
+/// Takes units out of an item's stock, outside any checkout. Not safe to repeat.
+///
+/// # Errors
+/// - `UnknownItem`, `InsufficientStock`: refused, nothing changed.
+/// - `Newer`, `Shard`: see there.
+pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount) -> Result<()> {
+    let (shard, partition) = shards.route(item.as_str())?;
+    let call = SUBTRACT.keys(&[partition.key("item", item.as_str())]).arg(units.get());
+    change(shard, item, call).await
+}
+
+/// Overwrites items `0..count`. May be repeated.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn load(
+    shards: &Arc<Shards>,
+    settings: &BatchInitSettings,
+    count: u64,
+    stock: Amount,
+    price: Amount,
+) -> std::result::Result<(), LoadError> {
+    bulk::check(settings, count)?;
+    bulk::load(shards, settings, count, |shard, chunk| {
+        let held = Partition::of_shard(shard).map(|partition| partition.own_key("held"));
+        let items = chunk
+            .iter()
+            .map(|(partition, item)| partition.key("item", &item.to_string()));
+        LOAD.keys(&held.chain(items).collect::<Vec<_>>())
+            .arg(price.get())
+            .arg(stock.get())
+    })
+    .await
+}
+
+async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<()> {
+    match words(shard.run(&call).await?).first().map_or("", String::as_str) {
+        "DONE" => Ok(()),
+        "UNKNOWN" => Err(StockError::UnknownItem(item.clone())),
+        "INSUFFICIENT" => Err(StockError::InsufficientStock(item.clone())),
+        "OUT_OF_RANGE" => Err(StockError::OutOfRange(item.clone())),
+        "NEWER" => Err(StockError::Newer(item.clone())),
+        other => Err(unexpected(shard, call.name(), other)),
+    }
+}
+
+/// A reply that no script gives: it may have run.
+fn unexpected(shard: &Shard, script: &str, reply: &str) -> StockError {
+    ShardError::Unanswered {
+        shard: shard.number(),
+        cause: format!("{script} answered {reply:?}"),
+    }
+    .into()
+}
