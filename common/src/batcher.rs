@@ -2,7 +2,7 @@
 //!
 //! What arrives while a batch is under way goes into the next; a lone operation goes at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ const QUEUE_MAX: usize = 65_536;
 const UNDER_WAY_MAX: usize = 4;
 /// A batch that takes longer than this is slow.
 const SLOW: Duration = Duration::from_millis(100);
+/// A participant that stays silent is complained of this often: its batches are tried again many times a second.
+const COMPLAINT: Duration = Duration::from_secs(1);
 
 type Waiting = (Operation, oneshot::Sender<Answer>);
 
@@ -37,6 +39,7 @@ pub struct Batcher {
     participant: Rc<dyn Participant>,
     founding: RefCell<Option<u16>>,
     queues: RefCell<HashMap<u16, Queue>>,
+    complained: Cell<Option<Instant>>,
 }
 
 impl Batcher {
@@ -47,6 +50,7 @@ impl Batcher {
             participant,
             founding: RefCell::new(None),
             queues: RefCell::default(),
+            complained: Cell::new(None),
         })
     }
 
@@ -152,7 +156,10 @@ impl Batcher {
     }
 
     fn unanswered(&self, error: &ParticipantError, shard: u16, operations: usize) -> Vec<Answer> {
-        log::warn!(service:% = self.service, shard, operations, error:%; "a batch went unanswered");
+        if self.complained.get().is_none_or(|last| last.elapsed() > COMPLAINT) {
+            self.complained.set(Some(Instant::now()));
+            log::warn!(service:% = self.service, shard, operations, error:%; "a batch went unanswered");
+        }
         vec![Answer::Unanswered; operations]
     }
 }

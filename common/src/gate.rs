@@ -18,18 +18,28 @@ use crate::problem::{Code, Problem};
 #[derive(Debug)]
 pub struct Gate {
     requests: AtomicUsize,
+    work: AtomicUsize,
     requests_max: usize,
     body_max: usize,
     draining: AtomicBool,
 }
 
-/// Counts one thing in flight until it is dropped.
-#[derive(Debug)]
-pub struct Entered(Arc<Gate>);
+/// A request in flight, until it is dropped.
+struct Request(Arc<Gate>);
 
-impl Drop for Entered {
+impl Drop for Request {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Work that goes on when its request is gone, until it is dropped.
+#[derive(Debug)]
+pub struct Work(Arc<Gate>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.work.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -38,16 +48,17 @@ impl Gate {
     pub fn new(requests_max: usize, body_max: usize) -> Arc<Self> {
         Arc::new(Gate {
             requests: AtomicUsize::new(0),
+            work: AtomicUsize::new(0),
             requests_max,
             body_max,
             draining: AtomicBool::new(false),
         })
     }
 
-    /// Counts something in flight, whatever the limit: work that goes on when its request is gone.
-    pub fn enter(self: &Arc<Self>) -> Entered {
-        self.requests.fetch_add(1, Ordering::AcqRel);
-        Entered(Arc::clone(self))
+    /// Counts work that goes on when its request is gone. The machine waits for it before it stops.
+    pub fn begin_work(self: &Arc<Self>) -> Work {
+        self.work.fetch_add(1, Ordering::AcqRel);
+        Work(Arc::clone(self))
     }
 
     /// Whether the machine drains: it is not ready, but serves what still comes.
@@ -63,7 +74,7 @@ impl Gate {
     /// Waits until nothing is in flight, at most `limit`; whether that was reached.
     pub async fn wait_until_idle(&self, limit: Duration) -> bool {
         let idle = async {
-            while self.requests.load(Ordering::Acquire) > 0 {
+            while self.requests.load(Ordering::Acquire) + self.work.load(Ordering::Acquire) > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -79,16 +90,16 @@ impl Gate {
         mut request: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-        let entered = self.enter();
-        let refused =
-            if self.requests.load(Ordering::Acquire) > self.requests_max && !request.path().starts_with("/health/") {
-                Some(Problem::new(
-                    Code::Overloaded,
-                    "too many requests at once; nothing was done",
-                ))
-            } else {
-                self.check_body(&mut request).await.err()
-            };
+        let in_flight = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
+        let counted = Request(Arc::clone(&self));
+        let refused = if in_flight > self.requests_max && !request.path().starts_with("/health/") {
+            Some(Problem::new(
+                Code::Overloaded,
+                "too many requests at once; nothing was done",
+            ))
+        } else {
+            self.check_body(&mut request).await.err()
+        };
         let (mut response, close) = match refused {
             Some(problem) => (
                 request.into_response(problem.error_response()).map_into_right_body(),
@@ -96,7 +107,7 @@ impl Gate {
             ),
             None => (next.call(request).await?.map_into_left_body(), false),
         };
-        drop(entered);
+        drop(counted);
         if close || self.is_draining() {
             response
                 .headers_mut()

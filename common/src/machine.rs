@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::endpoint::no_route;
 use crate::gate::Gate;
 use crate::membership::Fatal;
+use crate::problem::{Code, Problem};
 use crate::settings::HttpSettings;
 
 /// How long requests in flight may take when the machine stops: longer than the longest wait of a checkout.
@@ -71,6 +72,9 @@ where
     let server = HttpServer::new(move || {
         let gate = Arc::clone(&gate);
         App::new()
+            .app_data(web::QueryConfig::default().error_handler(|error, _| {
+                Problem::new(Code::InvalidPath, format!("the query cannot be read: {error}")).into()
+            }))
             .wrap(from_fn(move |request, next| Arc::clone(&gate).pass(request, next)))
             .configure(configure.clone())
             .default_service(web::to(no_route))

@@ -168,7 +168,7 @@ impl Membership {
                     return Err(format!("shard {shard} is new to the data set and does not answer"));
                 }
                 None => {
-                    log::warn!(service = self.service, shard; "a shard does not answer: its keys are unavailable until it is back")
+                    log::warn!(service = self.service, shard; "a shard does not answer: its keys are unavailable until it is back");
                 }
             }
         }

@@ -102,7 +102,7 @@ where
     let public = {
         let (gate, in_thread) = (Arc::clone(&gate), in_thread.clone());
         machine::serve(listener, &http, &Arc::clone(&gate), move |config| {
-            (in_thread(config, &gate).endpoints)(config)
+            (in_thread(config, &gate).endpoints)(config);
         })?
     };
     let internal_gate = Gate::new(http.requests_max, INTERNAL_BODY_MAX);

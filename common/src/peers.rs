@@ -16,6 +16,8 @@ use crate::settings::Secret;
 
 /// How long a machine that did not answer is asked last.
 const SHUNNED: Duration = Duration::from_secs(1);
+/// How long an idle connection is kept: shorter than the other side keeps it, which would close it in our hands.
+const IDLE_MAX: Duration = Duration::from_secs(20);
 /// Idle connections kept to each machine.
 const IDLE_CONNECTIONS: usize = 8;
 
@@ -47,6 +49,7 @@ impl Peers {
             .connect_timeout(timeout / 2)
             .timeout(timeout)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_MAX)
             .build()
             .map_err(|error| format!("no HTTP client: {error}"))?;
         let machines = urls.iter().map(|url| (url.clone(), Cell::new(None))).collect();

@@ -16,6 +16,10 @@ use crate::settings::{Address, RedisSettings};
 const BULK_CONNECTIONS_MAX: usize = 4;
 /// How long one piece of bulk work may take.
 const BULK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a shard that gave no answer is asked last, where there is a choice.
+const SILENCE_MS: u64 = 1_000;
+/// The loss count of a connection that is not shared: no count of losses is ever this.
+const NOT_SHARED: u64 = u64::MAX - 1;
 /// Commands a shared connection queues before it makes senders wait.
 const PIPELINE_BUFFER: usize = 1024;
 
@@ -75,6 +79,15 @@ pub struct Shard {
     turn: AtomicUsize,
     /// Counts lost connections: one that was made before the last loss is not used again.
     losses: Arc<AtomicU64>,
+    /// When this shard last gave no answer, in milliseconds of `started`; 0: never.
+    silent_ms: AtomicU64,
+    started: Instant,
+}
+
+/// A shared connection, and how many had been lost when it was made.
+struct Lent {
+    connection: MultiplexedConnection,
+    losses: u64,
 }
 
 impl std::fmt::Debug for Shard {
@@ -138,6 +151,8 @@ impl Shard {
             shared,
             turn: AtomicUsize::new(0),
             losses,
+            silent_ms: AtomicU64::new(0),
+            started: Instant::now(),
         })
     }
 
@@ -151,23 +166,16 @@ impl Shard {
     /// # Errors
     /// See [`ShardError`]; only `Unanswered` leaves open whether the call ran.
     pub async fn run(&self, call: &Call) -> Result<Value, ShardError> {
-        let mut connection = self.connection().await?;
-        let reply = match connection.send_packed_command(&call.command).await {
-            Ok(Value::ServerError(error)) => Err(RedisError::from(error)),
-            other => other,
-        };
-        match (reply, call.script) {
-            (Err(error), Some(script)) if is_missing_script(&error) => {
-                // Redis did nothing: the script was flushed, or the server is new.
-                self.load(&mut connection, script).await?;
-                connection
-                    .req_packed_command(&call.command)
-                    .await
-                    .and_then(Value::extract_error)
-            }
-            (reply, _) => reply,
+        let mut lent = self.lend().await?;
+        let mut reply = lent.send(call).await;
+        if let (Err(error), Some(script)) = (&reply, call.script)
+            && is_missing_script(error)
+        {
+            // Redis did nothing: its scripts were flushed, or the server is new.
+            self.load(&mut lent, script).await?;
+            reply = lent.send(call).await;
         }
-        .map_err(|error| self.failed(error))
+        reply.map_err(|error| self.failed(&lent, &error))
     }
 
     /// Runs calls as one pipeline. Each has its own reply or failure; they neither wait for nor depend on one another.
@@ -178,8 +186,8 @@ impl Shard {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        let mut connection = self.connection().await?;
-        self.pipeline(&mut connection, calls).await
+        let mut lent = self.lend().await?;
+        self.pipeline(&mut lent, calls).await
     }
 
     /// The same over a connection outside the shared ones, with time for large calls: for bulk loads.
@@ -187,91 +195,78 @@ impl Shard {
     /// # Errors
     /// As [`Shard::run_all`].
     pub async fn run_bulk(&self, calls: &[Call]) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
-        let mut connection = self.pool.get().await.map_err(|error| self.unreachable(&error))?;
-        connection.set_response_timeout(BULK_TIMEOUT);
-        self.pipeline(&mut connection, calls).await
+        let pooled = self.pool.get().await.map_err(|error| self.unreachable(&error))?;
+        // A copy is given more time, so that the pool's own stays as it was made.
+        let mut lent = Lent {
+            connection: MultiplexedConnection::clone(&pooled),
+            losses: NOT_SHARED,
+        };
+        lent.connection.set_response_timeout(BULK_TIMEOUT);
+        self.pipeline(&mut lent, calls).await
     }
 
-    async fn pipeline(
-        &self,
-        connection: &mut MultiplexedConnection,
-        calls: &[Call],
-    ) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
-        let mut pipeline = Pipeline::with_capacity(calls.len());
-        for call in calls {
-            pipeline.add_command(call.command.clone());
-        }
-        let replies = connection
-            .send_packed_commands(&pipeline, 0, calls.len())
+    /// Whether this shard gave no answer a moment ago. Who can choose asks another first.
+    pub fn is_silent(&self) -> bool {
+        let silent_ms = self.silent_ms.load(Ordering::Relaxed);
+        silent_ms > 0 && self.age_ms().saturating_sub(silent_ms) < SILENCE_MS
+    }
+
+    async fn pipeline(&self, lent: &mut Lent, calls: &[Call]) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
+        let mut replies = lent
+            .send_all(calls.iter())
             .await
-            .map_err(|error| self.failed(error))?;
-        let mut replies: Vec<_> = replies.into_iter().map(Value::extract_error).collect();
-        self.rerun_missing(connection, calls, &mut replies).await?;
+            .map_err(|error| self.failed(lent, &error))?;
+        self.rerun_missing(lent, calls, &mut replies).await?;
         Ok(replies
             .into_iter()
-            .map(|reply| reply.map_err(|error| self.failed(error)))
+            .map(|reply| reply.map_err(|error| self.failed(lent, &error)))
             .collect())
     }
 
     /// Loads the scripts that a pipeline found missing, and runs just the calls that did not run: their neighbours
     /// did, and are not run again.
-    async fn rerun_missing(
-        &self,
-        connection: &mut MultiplexedConnection,
-        calls: &[Call],
-        replies: &mut [Result<Value, RedisError>],
-    ) -> Result<(), ShardError> {
-        let missing: Vec<usize> = (0..calls.len())
-            .filter(|place| replies[*place].as_ref().is_err_and(is_missing_script))
-            .collect();
+    async fn rerun_missing(&self, lent: &mut Lent, calls: &[Call], replies: &mut [Reply]) -> Result<(), ShardError> {
+        let is_missing = |place: &usize| replies[*place].as_ref().is_err_and(is_missing_script);
+        let missing: Vec<usize> = (0..calls.len()).filter(is_missing).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let scripts: HashMap<&str, &Script> = missing
-            .iter()
-            .filter_map(|place| calls[*place].script)
-            .map(|script| (script.name(), script))
-            .collect();
+        let scripts = missing.iter().filter_map(|place| calls[*place].script);
+        let scripts: HashMap<&str, &Script> = scripts.map(|script| (script.name(), script)).collect();
         for script in scripts.into_values() {
-            self.load(connection, script).await?;
+            self.load(lent, script).await?;
         }
-        let mut pipeline = Pipeline::with_capacity(missing.len());
-        for place in &missing {
-            pipeline.add_command(calls[*place].command.clone());
-        }
-        let rerun = connection
-            .send_packed_commands(&pipeline, 0, missing.len())
-            .await
-            .map_err(|error| self.failed(error))?;
+        let rerun = lent.send_all(missing.iter().map(|place| &calls[*place])).await;
+        let rerun = rerun.map_err(|error| self.failed(lent, &error))?;
         for (place, reply) in missing.into_iter().zip(rerun) {
-            replies[place] = reply.extract_error();
+            replies[place] = reply;
         }
         Ok(())
     }
 
-    async fn load(&self, connection: &mut MultiplexedConnection, script: &Script) -> Result<(), ShardError> {
+    async fn load(&self, lent: &mut Lent, script: &Script) -> Result<(), ShardError> {
         log::debug!(shard = self.number, script = script.name(); "loading a script");
-        let loaded = connection
+        let loaded = lent
+            .connection
             .req_packed_command(&script.load())
             .await
             .and_then(Value::extract_error);
-        loaded.map(|_| ()).map_err(|error| self.failed(error))
+        loaded.map(|_| ()).map_err(|error| self.failed(lent, &error))
     }
 
     /// A shared connection that is not known to be broken, made if need be.
-    async fn connection(&self) -> Result<MultiplexedConnection, ShardError> {
+    async fn lend(&self) -> Result<Lent, ShardError> {
         let shared = &self.shared[self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len()];
-        if let Some(connection) = self.usable(shared) {
-            return Ok(connection);
+        if let Some(lent) = self.usable(shared) {
+            return Ok(lent);
         }
         let asked = Instant::now();
         let mut last_failure = shared.connecting.lock().await;
         // Someone else may have connected, or failed to, while this request waited for its turn.
-        if let Some(connection) = self.usable(shared) {
-            return Ok(connection);
+        if let Some(lent) = self.usable(shared) {
+            return Ok(lent);
         }
-        if let Some((when, error)) = last_failure.as_ref().filter(|(when, _)| *when >= asked) {
-            let _ = when;
+        if let Some((_, error)) = last_failure.as_ref().filter(|(when, _)| *when >= asked) {
             return Err(error.clone());
         }
         let losses = self.losses.load(Ordering::Acquire);
@@ -280,7 +275,7 @@ impl Shard {
                 let connection = deadpool_redis::Connection::take(pooled);
                 *shared.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((losses, connection.clone()));
                 *last_failure = None;
-                Ok(connection)
+                Ok(Lent { connection, losses })
             }
             Err(error) => {
                 let error = self.unreachable(&error);
@@ -290,32 +285,66 @@ impl Shard {
         }
     }
 
-    fn usable(&self, shared: &Shared) -> Option<MultiplexedConnection> {
+    fn usable(&self, shared: &Shared) -> Option<Lent> {
         let current = shared.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current
-            .as_ref()
-            .filter(|(losses, _)| *losses == self.losses.load(Ordering::Acquire))
-            .map(|(_, connection)| connection.clone())
+        let (losses, connection) = current.as_ref()?;
+        (*losses == self.losses.load(Ordering::Acquire)).then(|| Lent {
+            connection: connection.clone(),
+            losses: *losses,
+        })
+    }
+
+    fn age_ms(&self) -> u64 {
+        // Counts from 1, as 0 stands for never.
+        u64::try_from(self.started.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_add(1)
     }
 
     fn unreachable(&self, error: &deadpool_redis::PoolError) -> ShardError {
+        self.silent_ms.store(self.age_ms(), Ordering::Relaxed);
         ShardError::Unreachable {
             shard: self.number,
             cause: error.to_string(),
         }
     }
 
-    fn failed(&self, error: RedisError) -> ShardError {
+    fn failed(&self, lent: &Lent, error: &RedisError) -> ShardError {
         let (shard, cause) = (self.number, error.to_string());
-        // A silent or demoted server is left: the next request connects anew.
         if error.is_timeout() || error.is_unrecoverable_error() || error.code() == Some("READONLY") {
-            self.losses.fetch_add(1, Ordering::AcqRel);
+            // A silent or demoted server is left: the next request connects anew. Only whoever finds it out first
+            // gives the connection up; those that come later must not give up the new one.
+            let _ = self
+                .losses
+                .compare_exchange(lent.losses, lent.losses + 1, Ordering::AcqRel, Ordering::Acquire);
+            self.silent_ms.store(self.age_ms(), Ordering::Relaxed);
         }
-        if is_refused(&error) {
+        if is_refused(error) {
             ShardError::Refused { shard, cause }
         } else {
             ShardError::Unanswered { shard, cause }
         }
+    }
+}
+
+type Reply = Result<Value, RedisError>;
+
+impl Lent {
+    async fn send(&mut self, call: &Call) -> Reply {
+        self.connection
+            .send_packed_command(&call.command)
+            .await
+            .and_then(Value::extract_error)
+    }
+
+    async fn send_all(&mut self, calls: impl ExactSizeIterator<Item = &Call>) -> Result<Vec<Reply>, RedisError> {
+        let count = calls.len();
+        let mut pipeline = Pipeline::with_capacity(count);
+        for call in calls {
+            pipeline.add_command(call.command.clone());
+        }
+        let replies = self.connection.send_packed_commands(&pipeline, 0, count).await?;
+        Ok(replies.into_iter().map(Value::extract_error).collect())
     }
 }
 

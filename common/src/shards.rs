@@ -83,9 +83,12 @@ impl Shards {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let own = (0..self.minting.len()).map(|step| self.minting[(turn + step) % self.minting.len()]);
         let others = (0..self.membership.open_shards()).filter(|shard| !self.minting.contains(shard));
+        let mut candidates: Vec<u16> = own.chain(others).collect();
+        // A stable sort: shards that answer come first, in their order.
+        candidates.sort_by_key(|shard| self.shard(*shard).is_ok_and(Shard::is_silent));
         let slot = u16::try_from(turn / self.minting.len() % usize::from(PARTITIONS_PER_SHARD)).unwrap_or(0);
         let mut failure = None;
-        for number in own.chain(others) {
+        for number in candidates {
             let partition = Partition(number * PARTITIONS_PER_SHARD + slot);
             let (id, call) = create(partition, now_ms());
             match self.shard(number)?.run(&call).await {
@@ -95,7 +98,7 @@ impl Shards {
                     failure = Some(ShardError::Refused {
                         shard: number,
                         cause: format!("{}: {other:?}", call.name()),
-                    })
+                    });
                 }
                 Err(error) => {
                     log::warn!(service = self.membership.service(), shard = number, error:%; "a shard takes no new id: trying the next");

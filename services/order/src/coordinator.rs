@@ -85,9 +85,9 @@ impl Coordinator {
     /// - `OutcomeUnknown`, `Shard` and others: it may have been paid; repeat it.
     pub async fn checkout(self: &Rc<Self>, order: OrderId, trace: Option<String>) -> Result<()> {
         // On its own, so that a client that hangs up does not leave an attempt half way.
-        let (coordinator, entered) = (Rc::clone(self), self.gate.enter());
+        let (coordinator, work) = (Rc::clone(self), self.gate.begin_work());
         let attempt = rt::spawn(async move {
-            let _entered = entered;
+            let _work = work;
             coordinator.pay(&order, trace.as_deref()).await
         });
         attempt.await.unwrap_or(Err(OrderError::OutcomeUnknown))
@@ -101,7 +101,12 @@ impl Coordinator {
             Begun::Standing(truth) => match truth.status {
                 Status::Paid => Ok(()),
                 Status::Open => Err(truth.refusal().into()),
-                Status::Pending | Status::Aborting => self.wait(shard, partition, order, &truth.tx, give_up).await,
+                Status::Pending | Status::Aborting => {
+                    let waited = self.wait(shard, partition, order, &truth.tx, give_up);
+                    tokio::time::timeout_at(give_up.into(), waited)
+                        .await
+                        .unwrap_or(Err(OrderError::OutcomeUnknown))
+                }
                 Status::Unknown => Err(OrderError::UnknownOrder(order.clone())),
                 Status::Newer => Err(OrderError::Newer(order.clone())),
             },
@@ -144,8 +149,7 @@ impl Coordinator {
             match self.settling.parts(attempt).await {
                 Ok(parts) => break parts,
                 Err(_) if patience.pause().await => {}
-                Err(error) => {
-                    log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "a checkout is given up before it asked for anything");
+                Err(_) => {
                     return self
                         .give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end)
                         .await;
@@ -258,6 +262,10 @@ impl Coordinator {
         holders: Vec<Part>,
         lease_end: Instant,
     ) -> Result<()> {
+        if refusal == Refusal::CheckoutAborted {
+            let asked = holders.len();
+            log::warn!(order:% = attempt.order, tx:% = attempt.tx, asked; "an attempt is given up: not all it needs has answered");
+        }
         let until = lease_end.max(Instant::now() + CANCEL_MIN);
         let cancelled = join_all(holders.iter().map(|part| self.cancel(attempt, part, until)))
             .await
