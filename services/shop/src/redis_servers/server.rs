@@ -231,6 +231,10 @@ fn settings(home: &Home, fsync: Fsync) -> Vec<[OsString; 2]> {
         set("--no-appendfsync-on-rewrite", "no"),
         // Half a command at the end was never acknowledged: it is cut off, and the server starts.
         set("--aof-load-truncated", "yes"),
+        // A small log is not worth rewriting again and again: a rewrite costs more than the disk it saves.
+        set("--auto-aof-rewrite-min-size", "256mb"),
+        // A histogram of every command's time would be written in every call of a script.
+        set("--latency-tracking", "no"),
         set("--save", ""),
         set("--maxmemory-policy", "noeviction"),
     ]
