@@ -54,10 +54,7 @@ impl Quantity {
     /// # Errors
     /// `InvalidAmount::Quantity`: anything else, 0, or beyond [`AMOUNT_MAX`].
     pub fn parse(text: &str) -> Result<Self, InvalidAmount> {
-        digits(text)
-            .filter(|value| *value > 0)
-            .map(Quantity)
-            .ok_or(InvalidAmount::Quantity)
+        digits(text).filter(|value| *value > 0).map(Quantity).ok_or(InvalidAmount::Quantity)
     }
 
     /// The number of units.
@@ -86,17 +83,7 @@ mod tests {
     fn amounts_are_whole_numbers_that_a_double_counts_to() {
         assert_eq!(Amount::parse("0").unwrap().get(), 0);
         assert_eq!(Amount::parse("9007199254740991").unwrap().get(), AMOUNT_MAX);
-        for bad in [
-            "",
-            "-1",
-            "+1",
-            "1.5",
-            "1e3",
-            "x",
-            " 1",
-            "9007199254740992",
-            "99999999999999999999999",
-        ] {
+        for bad in ["", "-1", "+1", "1.5", "1e3", "x", " 1", "9007199254740992", "99999999999999999999999"] {
             assert_eq!(Amount::parse(bad), Err(InvalidAmount::Amount), "{bad:?}");
         }
     }

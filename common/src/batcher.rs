@@ -102,26 +102,11 @@ impl Batcher {
             Ok(_) => self.founding.borrow().unwrap_or_default(),
             Err(error) => return self.unanswered(&error, shard, count),
         };
-        match self
-            .participant
-            .run(Batch {
-                founding,
-                shard,
-                operations,
-            })
-            .await
-        {
+        match self.participant.run(Batch { founding, shard, operations }).await {
             Ok(answers) if answers.len() == count => answers,
             Ok(answers) => {
                 let cause = format!("{} answers to {count} operations", answers.len());
-                self.unanswered(
-                    &ParticipantError::Unanswered {
-                        service: self.service,
-                        cause,
-                    },
-                    shard,
-                    count,
-                )
+                self.unanswered(&ParticipantError::Unanswered { service: self.service, cause }, shard, count)
             }
             Err(error) => {
                 if let ParticipantError::Misrouted { topology, .. } = &error {

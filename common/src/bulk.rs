@@ -110,29 +110,19 @@ pub fn check(settings: &BatchInitSettings, count: u64) -> Result<(), LoadError> 
     if !settings.allow_batch_init {
         return Err(LoadError::Forbidden);
     }
-    if count > LOAD_MAX {
-        Err(LoadError::TooMany)
-    } else {
-        Ok(())
-    }
+    if count > LOAD_MAX { Err(LoadError::TooMany) } else { Ok(()) }
 }
 
 async fn send(shard: &Shard, call: Call, give_up: Instant) -> Result<(), LoadError> {
-    let call = [call];
     loop {
-        let replies = shard.run_bulk(&call).await?;
-        for reply in replies {
-            match words(reply?).first().map(String::as_str) {
-                Some("DONE") => return Ok(()),
-                Some("IN_USE") if Instant::now() >= give_up => return Err(LoadError::InUse),
-                Some("IN_USE") => tokio::time::sleep(IN_USE_RETRY).await,
-                other => {
-                    return Err(ShardError::Unanswered {
-                        shard: shard.number(),
-                        cause: format!("{}: {other:?}", call[0].name()),
-                    }
-                    .into());
-                }
+        let words = words(shard.run_bulk(&call).await?);
+        match words.first().map(String::as_str) {
+            Some("DONE") => return Ok(()),
+            Some("IN_USE") if Instant::now() >= give_up => return Err(LoadError::InUse),
+            Some("IN_USE") => tokio::time::sleep(IN_USE_RETRY).await,
+            other => {
+                let cause = format!("{}: {other:?}", call.name());
+                return Err(ShardError::Unanswered { shard: shard.number(), cause }.into());
             }
         }
     }

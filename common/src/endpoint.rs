@@ -14,9 +14,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path)
-        .route(web::post().to(handler))
-        .default_service(web::to(|| refuse("POST")))
+    web::resource(path).route(web::post().to(handler)).default_service(web::to(|| refuse("POST")))
 }
 
 /// `GET path`.
@@ -26,9 +24,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path)
-        .route(web::get().to(handler))
-        .default_service(web::to(|| refuse("GET")))
+    web::resource(path).route(web::get().to(handler)).default_service(web::to(|| refuse("GET")))
 }
 
 /// `DELETE path`.
@@ -38,9 +34,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path)
-        .route(web::delete().to(handler))
-        .default_service(web::to(|| refuse("DELETE")))
+    web::resource(path).route(web::delete().to(handler)).default_service(web::to(|| refuse("DELETE")))
 }
 
 fn refuse(allow: &'static str) -> impl Future<Output = HttpResponse> {

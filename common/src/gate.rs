@@ -93,29 +93,18 @@ impl Gate {
         let in_flight = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         let counted = Request(Arc::clone(&self));
         let refused = if in_flight > self.requests_max && !request.path().starts_with("/health/") {
-            Some(Problem::new(
-                Code::Overloaded,
-                "too many requests at once; nothing was done",
-            ))
+            Some(Problem::new(Code::Overloaded, "too many requests at once; nothing was done"))
         } else {
             self.check_body(&mut request).await.err()
         };
         let (mut response, close) = match refused {
-            Some(problem) => (
-                request.into_response(problem.error_response()).map_into_right_body(),
-                true,
-            ),
+            Some(problem) => (request.into_response(problem.error_response()).map_into_right_body(), true),
             None => (next.call(request).await?.map_into_left_body(), false),
         };
         drop(counted);
         if close || self.is_draining() {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
-            response
-                .response_mut()
-                .head_mut()
-                .set_connection_type(actix_web::http::ConnectionType::Close);
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
         }
         Ok(response)
     }
@@ -125,11 +114,7 @@ impl Gate {
         let too_large = || Problem::new(Code::TooLarge, format!("a body has at most {} bytes", self.body_max));
         if let Some(length) = request.headers().get(CONTENT_LENGTH) {
             let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-            return if length.is_some_and(|length| length <= self.body_max) {
-                Ok(())
-            } else {
-                Err(too_large())
-            };
+            return if length.is_some_and(|length| length <= self.body_max) { Ok(()) } else { Err(too_large()) };
         }
         if !request.headers().contains_key(TRANSFER_ENCODING) {
             return Ok(());

@@ -24,9 +24,7 @@ impl Health {
 
 /// Binds `/health/live` and `/health/ready`.
 pub fn endpoints(config: &mut web::ServiceConfig) {
-    config
-        .service(endpoint::get("/health/live", live))
-        .service(endpoint::get("/health/ready", ready));
+    config.service(endpoint::get("/health/live", live)).service(endpoint::get("/health/ready", ready));
 }
 
 async fn live() -> HttpResponse {
@@ -46,11 +44,7 @@ async fn ready(health: web::Data<Health>) -> HttpResponse {
     }
     let draining = health.gate.is_draining();
     let ready = silent.is_empty() && clocks_agree && !draining;
-    let mut response = if ready {
-        HttpResponse::Ok()
-    } else {
-        HttpResponse::ServiceUnavailable()
-    };
+    let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response
         .json(json!({ "ready": ready, "draining": draining, "clocks_agree": clocks_agree, "silent_shards": silent }))
 }

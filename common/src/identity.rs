@@ -154,20 +154,13 @@ impl Found {
             [word] if word == "NOT_EMPTY" => return Ok(Found::NotOurs),
             _ => {}
         }
-        let mut fields: HashMap<&str, &str> = words
-            .chunks_exact(2)
-            .map(|pair| (pair[0].as_str(), pair[1].as_str()))
-            .collect();
+        let mut fields: HashMap<&str, &str> =
+            words.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
         let mut text = |name: &str| {
-            fields
-                .remove(name)
-                .map(str::to_owned)
-                .ok_or_else(|| format!("the identity record has no field {name}"))
+            fields.remove(name).map(str::to_owned).ok_or_else(|| format!("the identity record has no field {name}"))
         };
-        let number = |text: String| {
-            text.parse::<u16>()
-                .map_err(|_| format!("the identity record has a bad number: {text}"))
-        };
+        let number =
+            |text: String| text.parse::<u16>().map_err(|_| format!("the identity record has a bad number: {text}"));
         Ok(Found::Identity(Identity {
             data_set: text("data_set")?,
             service: text("service")?,

@@ -50,11 +50,7 @@ pub struct InvalidId;
 /// `InvalidId`: it has another form.
 pub fn check(id: &str) -> Result<(), InvalidId> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    if (1..=ID_LENGTH_MAX).contains(&id.len()) && id.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(InvalidId)
-    }
+    if (1..=ID_LENGTH_MAX).contains(&id.len()) && id.bytes().all(allowed) { Ok(()) } else { Err(InvalidId) }
 }
 
 /// Milliseconds since the Unix epoch by this machine's clock.
@@ -91,11 +87,7 @@ pub fn minted_partition(id: &str) -> Option<Partition> {
     if !well_formed {
         return None;
     }
-    let digit = |place: usize| {
-        (bytes[place] as char)
-            .to_digit(16)
-            .and_then(|value| u16::try_from(value).ok())
-    };
+    let digit = |place: usize| (bytes[place] as char).to_digit(16).and_then(|value| u16::try_from(value).ok());
     let upper = (digit(15)? << 8) | (digit(16)? << 4) | digit(17)?;
     let lower = ((digit(19)? & 0x3) << 2) | (digit(20)? >> 2);
     Some(Partition((upper << 4) | lower))
@@ -103,13 +95,8 @@ pub fn minted_partition(id: &str) -> Option<Partition> {
 
 /// The Unix milliseconds in a minted id; 0 for any other.
 pub fn minted_ms(id: &str) -> u64 {
-    let digits = id
-        .get(0..8)
-        .zip(id.get(9..13))
-        .map(|(high, low)| format!("{high}{low}"));
-    digits
-        .and_then(|digits| u64::from_str_radix(&digits, 16).ok())
-        .unwrap_or(0)
+    let digits = id.get(0..8).zip(id.get(9..13)).map(|(high, low)| format!("{high}{low}"));
+    digits.and_then(|digits| u64::from_str_radix(&digits, 16).ok()).unwrap_or(0)
 }
 
 macro_rules! identifier {

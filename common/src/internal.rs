@@ -29,12 +29,7 @@ impl Internal {
         prices: Option<Rc<dyn Prices>>,
         orders: Option<Rc<dyn Orders>>,
     ) -> Rc<Self> {
-        Rc::new(Internal {
-            token,
-            participant,
-            prices,
-            orders,
-        })
+        Rc::new(Internal { token, participant, prices, orders })
     }
 
     /// Binds `/internal/v1/…`.
@@ -52,10 +47,7 @@ impl Internal {
         if is_authorized(request.headers().get(AUTHORIZATION), &self.token) {
             Ok(())
         } else {
-            Err(Problem::new(
-                Code::Unauthorized,
-                "this listener is for the other services",
-            ))
+            Err(Problem::new(Code::Unauthorized, "this listener is for the other services"))
         }
     }
 }
@@ -71,10 +63,7 @@ async fn body<T: serde::de::DeserializeOwned>(
     state.admit(request)?;
     let unreadable =
         |error: &dyn std::fmt::Display| Problem::new(Code::InvalidPath, format!("the body cannot be read: {error}"));
-    let bytes = payload
-        .to_bytes_limited(INTERNAL_BODY_MAX)
-        .await
-        .map_err(|error| unreadable(&error))?;
+    let bytes = payload.to_bytes_limited(INTERNAL_BODY_MAX).await.map_err(|error| unreadable(&error))?;
     let bytes = bytes.map_err(|error| unreadable(&error))?;
     serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))
 }
@@ -83,10 +72,7 @@ async fn batch(state: State, request: HttpRequest, payload: web::Payload) -> Res
     let batch: Batch = body(&state, &request, payload).await?;
     let participant = state.participant.as_ref().ok_or_else(Problem::no_route)?;
     if batch.operations.len() > BATCH_MAX {
-        return Err(Problem::new(
-            Code::TooLarge,
-            format!("a batch has at most {BATCH_MAX} operations"),
-        ));
+        return Err(Problem::new(Code::TooLarge, format!("a batch has at most {BATCH_MAX} operations")));
     }
     Ok(match participant.run(batch).await {
         Ok(answers) => HttpResponse::Ok().json(answers),
@@ -116,10 +102,7 @@ async fn standings(state: State, request: HttpRequest, payload: web::Payload) ->
     let asked: Vec<Asked> = body(&state, &request, payload).await?;
     let orders = state.orders.as_ref().ok_or_else(Problem::no_route)?;
     if asked.len() > ASKED_MAX {
-        return Err(Problem::new(
-            Code::TooLarge,
-            format!("at most {ASKED_MAX} orders can be asked about at once"),
-        ));
+        return Err(Problem::new(Code::TooLarge, format!("at most {ASKED_MAX} orders can be asked about at once")));
     }
     match orders.standings(asked).await {
         Ok(standings) => Ok(HttpResponse::Ok().json(standings)),

@@ -28,9 +28,7 @@ pub const INTERNAL_BODY_MAX: usize = 64 << 20;
 pub fn start_log() {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     // A second start in one process (tests) keeps the first.
-    let _ = env_logger::Builder::from_env(environment)
-        .format_timestamp_millis()
-        .try_init();
+    let _ = env_logger::Builder::from_env(environment).format_timestamp_millis().try_init();
 }
 
 /// Lets this process open as many files as the system allows it: every connection is one.

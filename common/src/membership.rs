@@ -95,11 +95,7 @@ impl Membership {
             .ok()
             .filter(|count| (1..=crate::settings::SHARDS_MAX).contains(&usize::from(*count)));
         let count = count.ok_or_else(|| {
-            format!(
-                "{service}: {} shards given, expected 1 to {}",
-                addresses.len(),
-                crate::settings::SHARDS_MAX
-            )
+            format!("{service}: {} shards given, expected 1 to {}", addresses.len(), crate::settings::SHARDS_MAX)
         })?;
         if let Some(mint) = settings.mint_shards.filter(|mint| *mint > count) {
             return Err(format!("MINT_SHARDS is {mint}, but there are only {count} shards"));
@@ -119,10 +115,7 @@ impl Membership {
             // seen half written, and whole a moment later.
             log::warn!(service, refused:%; "the shards are not as they should be; looking once more");
             tokio::time::sleep(START_RETRY * 3).await;
-            membership
-                .join()
-                .await
-                .map_err(|refused| format!("{service}: {refused}"))?;
+            membership.join().await.map_err(|refused| format!("{service}: {refused}"))?;
         }
         membership.compare_clocks(&membership.shards()?).await;
         Ok(membership)
@@ -134,13 +127,7 @@ impl Membership {
         let known: Vec<&Identity> = found
             .iter()
             .flatten()
-            .filter_map(|found| {
-                if let Found::Identity(identity) = found {
-                    Some(identity)
-                } else {
-                    None
-                }
-            })
+            .filter_map(|found| if let Found::Identity(identity) = found { Some(identity) } else { None })
             .collect();
         let all_answer = found.iter().all(Option::is_some);
         let mut first = match known.first() {
@@ -153,7 +140,7 @@ impl Membership {
             None if all_answer => Identity::of_new_data_set(self.service, self.count(), &self.settings.currency),
             None => {
                 return Err(
-                    "no shard that answers holds a data set, and a new one is only made when all answer".to_owned(),
+                    "no shard that answers holds a data set, and a new one is only made when all answer".to_owned()
                 );
             }
         };
@@ -193,21 +180,10 @@ impl Membership {
         found: &[Option<Found>],
         mut first: Identity,
     ) -> Result<(), String> {
-        for shard in shards
-            .iter()
-            .filter(|shard| found[usize::from(shard.number())] == Some(Found::Empty))
-        {
+        for shard in shards.iter().filter(|shard| found[usize::from(shard.number())] == Some(Found::Empty)) {
             let number = shard.number();
-            let wanted = Identity {
-                shard: number,
-                members: first.members.max(1),
-                ..first.clone()
-            };
-            let written = shard
-                .run(&wanted.write())
-                .await
-                .map_err(|error| error.to_string())
-                .and_then(Found::parse)?;
+            let wanted = Identity { shard: number, members: first.members.max(1), ..first.clone() };
+            let written = shard.run(&wanted.write()).await.map_err(|error| error.to_string()).and_then(Found::parse)?;
             if number == 0
                 && let Found::Identity(winner) = &written
                 && winner.service == first.service
@@ -216,22 +192,12 @@ impl Membership {
                 first.data_set.clone_from(&winner.data_set);
                 first.founding = winner.founding;
             }
-            Identity {
-                shard: number,
-                ..first.clone()
-            }
-            .admit(&written)?;
+            Identity { shard: number, ..first.clone() }.admit(&written)?;
             log::info!(service = self.service, shard = number, data_set = first.data_set.as_str(); "a new shard has joined the data set");
         }
         first.members = first.members.max(self.count());
-        for shard in shards
-            .iter()
-            .filter(|shard| found[usize::from(shard.number())].is_some())
-        {
-            let raised = Identity {
-                shard: shard.number(),
-                ..first.clone()
-            };
+        for shard in shards.iter().filter(|shard| found[usize::from(shard.number())].is_some()) {
+            let raised = Identity { shard: shard.number(), ..first.clone() };
             shard.run(&raised.write()).await.map_err(|error| error.to_string())?;
         }
         let _ = self.identity.set(first);
@@ -259,12 +225,7 @@ impl Membership {
         }));
         let found: Vec<Option<Found>> = found.await.into_iter().collect::<Result<_, _>>()?;
         if found.iter().all(Option::is_none) {
-            let addresses = self
-                .addresses
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let addresses = self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return Err(format!(
                 "no shard answers at {addresses}: are these Redis servers running, and is REDIS_PASSWORD right?"
             ));
@@ -310,29 +271,15 @@ impl Membership {
         let Some(first) = self.identity.get() else {
             return Ok(());
         };
-        let expected = Identity {
-            shard: number,
-            ..first.clone()
-        };
+        let expected = Identity { shard: number, ..first.clone() };
         let call = Identity::read(number);
-        let mut reply = connection
-            .req_packed_command(&call.command)
-            .await
-            .and_then(Value::extract_error);
+        let mut reply = connection.req_packed_command(&call.command).await.and_then(Value::extract_error);
         if let (Err(_), Some(script)) = (&reply, call.script) {
-            connection
-                .req_packed_command(&script.load())
-                .await
-                .map_err(|error| error.to_string())?;
-            reply = connection
-                .req_packed_command(&call.command)
-                .await
-                .and_then(Value::extract_error);
+            connection.req_packed_command(&script.load()).await.map_err(|error| error.to_string())?;
+            reply = connection.req_packed_command(&call.command).await.and_then(Value::extract_error);
         }
         let found = Found::parse(reply.map_err(|error| error.to_string())?)?;
-        expected
-            .admit(&found)
-            .inspect_err(|refused| self.fatal.raise(&format!("{}: {refused}", self.service)))
+        expected.admit(&found).inspect_err(|refused| self.fatal.raise(&format!("{}: {refused}", self.service)))
     }
 
     /// The number of shards in the address list.
@@ -348,8 +295,7 @@ impl Membership {
     /// The shards on which this machine mints while they answer.
     pub(crate) fn minting_shards(&self) -> Vec<u16> {
         let open = self.settings.mint_shards.unwrap_or(self.count());
-        self.machine_id
-            .map_or_else(|| (0..open).collect(), |machine| machine.minting_shards(open))
+        self.machine_id.map_or_else(|| (0..open).collect(), |machine| machine.minting_shards(open))
     }
 
     /// The shards that are open for new ids.
@@ -374,10 +320,7 @@ impl Membership {
 
     fn clock_spread_ms(&self) -> i64 {
         // This machine's own clock is the common measure across services, so it counts as one of them.
-        let offsets = self
-            .clock_offsets_ms
-            .iter()
-            .map(|offset| offset.load(Ordering::Relaxed));
+        let offsets = self.clock_offsets_ms.iter().map(|offset| offset.load(Ordering::Relaxed));
         let (low, high) = offsets.fold((0, 0), |(low, high), offset| (low.min(offset), high.max(offset)));
         high - low
     }
@@ -411,17 +354,13 @@ impl Membership {
 
 async fn time_ms(shard: &Shard) -> Result<i64, ShardError> {
     let reply = shard.run(&crate::script::Call::read(redis::cmd("TIME"))).await?;
-    let (seconds, micros) = <(i64, i64)>::from_redis_value(reply).map_err(|error| ShardError::Unanswered {
-        shard: shard.number(),
-        cause: error.to_string(),
-    })?;
+    let (seconds, micros) = <(i64, i64)>::from_redis_value(reply)
+        .map_err(|error| ShardError::Unanswered { shard: shard.number(), cause: error.to_string() })?;
     Ok(seconds * 1000 + micros / 1000)
 }
 
 fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
 /// Redis 7.0 or newer (or Valkey, which reports the Redis version it is compatible with), and one that never evicts.
@@ -429,9 +368,7 @@ fn check_server(shard: u16, info: &str) -> Result<(), String> {
     let version = info_field(info, "redis_version").unwrap_or("unknown");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < 7) {
-        return Err(format!(
-            "shard {shard} runs Redis {version}: 7.0 or newer is needed (or Valkey)"
-        ));
+        return Err(format!("shard {shard} runs Redis {version}: 7.0 or newer is needed (or Valkey)"));
     }
     match info_field(info, "maxmemory_policy") {
         Some("noeviction") => Ok(()),
@@ -452,15 +389,7 @@ mod tests {
             format!("# Server\r\nredis_version:{version}\r\n# Memory\r\nmaxmemory_policy:{policy}\r\n")
         };
         assert_eq!(check_server(0, &info("7.0.15", "noeviction")), Ok(()));
-        assert!(
-            check_server(0, &info("6.2.1", "noeviction"))
-                .unwrap_err()
-                .contains("7.0")
-        );
-        assert!(
-            check_server(3, &info("7.2.4", "allkeys-lru"))
-                .unwrap_err()
-                .contains("shard 3 is configured to evict")
-        );
+        assert!(check_server(0, &info("6.2.1", "noeviction")).unwrap_err().contains("7.0"));
+        assert!(check_server(3, &info("7.2.4", "allkeys-lru")).unwrap_err().contains("shard 3 is configured to evict"));
     }
 }

@@ -42,9 +42,7 @@ impl Standing {
     pub fn may_hold(&self, tx: &TxId) -> bool {
         match self {
             Standing::Unknown => false,
-            Standing::Known {
-                status, tx: current, ..
-            } => status != "open" && current == tx.as_str(),
+            Standing::Known { status, tx: current, .. } => status != "open" && current == tx.as_str(),
             Standing::Unanswered => true,
         }
     }

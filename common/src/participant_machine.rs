@@ -54,27 +54,13 @@ pub async fn run<F>(settings: Settings, serve: F) -> Result<(), String>
 where
     F: Fn(Arc<Shards>, Rc<dyn Orders>) -> Served + Clone + Send + 'static,
 {
-    let Settings {
-        service: name,
-        port,
-        internal_port,
-        machine: identity,
-        orders,
-        redis,
-        http,
-    } = settings;
+    let Settings { service: name, port, internal_port, machine: identity, orders, redis, http } = settings;
     let token = identity.internal_token;
     token.check_token("INTERNAL_TOKEN")?;
     let listener = machine::listen("PORT", http.bind, port)?;
     let internal_listener = machine::listen("INTERNAL_PORT", http.bind, internal_port)?;
-    let membership = Membership::establish(
-        name,
-        identity.redis_addrs,
-        identity.machine_id,
-        &redis,
-        Fatal::default(),
-    )
-    .await?;
+    let membership =
+        Membership::establish(name, identity.redis_addrs, identity.machine_id, &redis, Fatal::default()).await?;
 
     let ask = {
         let token = token.clone();
@@ -92,9 +78,7 @@ where
         let membership = Arc::clone(&membership);
         move |config: &mut web::ServiceConfig, gate: &Arc<Gate>| {
             let shards = Arc::new(Shards::new(&membership).expect("the same settings made shards at the start"));
-            config
-                .app_data(Health::new(Arc::clone(gate), vec![Arc::clone(&shards)]))
-                .configure(health::endpoints);
+            config.app_data(Health::new(Arc::clone(gate), vec![Arc::clone(&shards)])).configure(health::endpoints);
             serve(shards, ask().expect("the same settings made a client at the start"))
         }
     };
@@ -111,12 +95,5 @@ where
         Internal::new(token.clone(), Some(served.participant), served.prices, None).endpoints(config);
     })?;
     log::info!(service = name, port, internal_port, shards = membership.count(); "ready");
-    machine::run_until_stopped(
-        vec![public, internal],
-        gate,
-        membership.fatal(),
-        identity.drain_ms,
-        async {},
-    )
-    .await
+    machine::run_until_stopped(vec![public, internal], gate, membership.fatal(), identity.drain_ms, async {}).await
 }

@@ -53,12 +53,7 @@ impl Peers {
             .build()
             .map_err(|error| format!("no HTTP client: {error}"))?;
         let machines = urls.iter().map(|url| (url.clone(), Cell::new(None))).collect();
-        Ok(Peers {
-            client,
-            machines,
-            turn: Cell::new(0),
-            token: token.clone(),
-        })
+        Ok(Peers { client, machines, turn: Cell::new(0), token: token.clone() })
     }
 
     /// Asks one machine after the other until one answers, those that failed just now last. All internal calls may be
@@ -66,15 +61,8 @@ impl Peers {
     async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Failure> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        let mut order: Vec<usize> = (0..self.machines.len())
-            .map(|step| (turn + step) % self.machines.len())
-            .collect();
-        order.sort_by_key(|machine| {
-            self.machines[*machine]
-                .1
-                .get()
-                .is_some_and(|failed| failed.elapsed() < SHUNNED)
-        });
+        let mut order: Vec<usize> = (0..self.machines.len()).map(|step| (turn + step) % self.machines.len()).collect();
+        order.sort_by_key(|machine| self.machines[*machine].1.get().is_some_and(|failed| failed.elapsed() < SHUNNED));
         let mut failure = Failure::Unreachable("no machine is known".to_owned());
         for machine in order {
             let (url, failed) = &self.machines[machine];
@@ -101,9 +89,7 @@ impl Peers {
         question: &Q,
     ) -> Result<A, Failure> {
         let unanswered = |error: reqwest::Error| Failure::Unanswered(error.to_string());
-        let url = url
-            .join(path)
-            .map_err(|error| Failure::Unreachable(error.to_string()))?;
+        let url = url.join(path).map_err(|error| Failure::Unreachable(error.to_string()))?;
         let request = self.client.post(url).bearer_auth(self.token.expose()).json(question);
         let response = request.send().await.map_err(|error| {
             if error.is_connect() {
@@ -143,35 +129,20 @@ impl RemoteParticipant {
 
 impl Participant for RemoteParticipant {
     fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
-        async move {
-            self.peers
-                .ask("internal/v1/batch", &batch)
-                .await
-                .map_err(|failure| self.failed(failure))
-        }
-        .boxed_local()
+        async move { self.peers.ask("internal/v1/batch", &batch).await.map_err(|failure| self.failed(failure)) }
+            .boxed_local()
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async {
-            self.peers
-                .ask("internal/v1/topology", &())
-                .await
-                .map_err(|failure| self.failed(failure))
-        }
-        .boxed_local()
+        async { self.peers.ask("internal/v1/topology", &()).await.map_err(|failure| self.failed(failure)) }
+            .boxed_local()
     }
 }
 
 impl Prices for RemoteParticipant {
     fn price<'a>(&'a self, item: &'a ItemId) -> LocalBoxFuture<'a, Result<Option<u64>, ParticipantError>> {
-        async move {
-            self.peers
-                .ask("internal/v1/price", item)
-                .await
-                .map_err(|failure| self.failed(failure))
-        }
-        .boxed_local()
+        async move { self.peers.ask("internal/v1/price", item).await.map_err(|failure| self.failed(failure)) }
+            .boxed_local()
     }
 }
 
@@ -188,13 +159,10 @@ impl RemoteOrders {
 impl Orders for RemoteOrders {
     fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
         async move {
-            self.0
-                .ask("internal/v1/standings", &asked)
-                .await
-                .map_err(|failure| match failure {
-                    Failure::Unreachable(cause) | Failure::Unanswered(cause) => cause,
-                    Failure::Misrouted(_) => "the order service does not understand the question".to_owned(),
-                })
+            self.0.ask("internal/v1/standings", &asked).await.map_err(|failure| match failure {
+                Failure::Unreachable(cause) | Failure::Unanswered(cause) => cause,
+                Failure::Misrouted(_) => "the order service does not understand the question".to_owned(),
+            })
         }
         .boxed_local()
     }
@@ -205,11 +173,7 @@ impl Orders for RemoteOrders {
 /// # Errors
 /// A text that says what was expected.
 pub fn base_url(text: &str) -> Result<Url, String> {
-    let slashed = if text.ends_with('/') {
-        text.to_owned()
-    } else {
-        format!("{text}/")
-    };
+    let slashed = if text.ends_with('/') { text.to_owned() } else { format!("{text}/") };
     match Url::parse(&slashed) {
         Ok(url) if url.scheme() == "http" && url.has_host() && url.username().is_empty() => Ok(url),
         _ => Err("expected http://host:port, comma-separated for several machines".to_owned()),

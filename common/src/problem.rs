@@ -97,20 +97,12 @@ impl Problem {
             Code::Overloaded | Code::ShardUnavailable | Code::OutcomeUnknown | Code::CheckoutAborted => Some(1),
             _ => None,
         };
-        Problem {
-            code,
-            detail: detail.to_string(),
-            retry_after_s,
-            allow: None,
-        }
+        Problem { code, detail: detail.to_string(), retry_after_s, allow: None }
     }
 
     /// 405, with the methods that the path has.
     pub fn method_not_allowed(allow: &'static str) -> Self {
-        Problem {
-            allow: Some(allow),
-            ..Problem::new(Code::MethodNotAllowed, format!("allowed here: {allow}"))
-        }
+        Problem { allow: Some(allow), ..Problem::new(Code::MethodNotAllowed, format!("allowed here: {allow}")) }
     }
 
     /// 404 for a path that does not exist.

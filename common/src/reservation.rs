@@ -7,18 +7,12 @@ use crate::shards::Shards;
 
 /// The keys of an attempt's record, and of its partition's set of what is held.
 pub fn keys(operation: &Operation) -> [String; 2] {
-    [
-        operation.at.key("tx", operation.tx.as_str()),
-        operation.at.own_key("held"),
-    ]
+    [operation.at.key("tx", operation.tx.as_str()), operation.at.own_key("held")]
 }
 
 /// The call of confirm or cancel: the record says what was taken.
 pub fn settle(script: &'static Script, operation: &Operation) -> Call {
-    script
-        .keys(&keys(operation))
-        .arg(operation.tx.as_str())
-        .arg(operation.deadline_ms)
+    script.keys(&keys(operation)).arg(operation.tx.as_str()).arg(operation.deadline_ms)
 }
 
 /// Understands what confirm and cancel answer, and what reserve answers in the same words.
@@ -51,26 +45,15 @@ pub async fn run(
 ) -> Result<Vec<Answer>, ParticipantError> {
     let founding = shards.membership().founding();
     if batch.founding != founding {
-        return Err(ParticipantError::Misrouted {
-            service,
-            topology: Topology { founding },
-        });
+        return Err(ParticipantError::Misrouted { service, topology: Topology { founding } });
     }
     let unanswered = |cause: String| ParticipantError::Unanswered { service, cause };
-    let shard = shards
-        .shard(batch.shard)
-        .map_err(|error| unanswered(error.to_string()))?;
+    let shard = shards.shard(batch.shard).map_err(|error| unanswered(error.to_string()))?;
     let here = |partition: Partition| partition.shard() == batch.shard;
-    let calls: Option<Vec<Call>> = batch
-        .operations
-        .iter()
-        .map(|operation| call(operation).filter(|_| here(operation.at)))
-        .collect();
+    let calls: Option<Vec<Call>> =
+        batch.operations.iter().map(|operation| call(operation).filter(|_| here(operation.at))).collect();
     let calls = calls.ok_or_else(|| unanswered("an operation is not for this participant or shard".to_owned()))?;
-    let replies = shard
-        .run_all(&calls)
-        .await
-        .map_err(|error| unanswered(error.to_string()))?;
+    let replies = shard.run_all(calls).await.map_err(|error| unanswered(error.to_string()))?;
     let answers = batch.operations.iter().zip(replies).map(|(operation, reply)| match reply {
         Ok(reply) => {
             let words = words(reply);

@@ -58,13 +58,7 @@ async fn review(
         // A shard that is down has been reported by those who needed it.
         Err(_) => return Ok(()),
     };
-    let asked = held
-        .iter()
-        .map(|held| Asked {
-            order: held.order.clone(),
-            tx: Some(held.tx.clone()),
-        })
-        .collect();
+    let asked = held.iter().map(|held| Asked { order: held.order.clone(), tx: Some(held.tx.clone()) }).collect();
     let standings = orders.standings(asked).await?;
     let orphans: Vec<Operation> = held
         .into_iter()
@@ -76,11 +70,7 @@ async fn review(
         })
         .collect();
     if !orphans.is_empty() {
-        let batch = Batch {
-            founding: shards.membership().founding(),
-            shard: shard.number(),
-            operations: orphans,
-        };
+        let batch = Batch { founding: shards.membership().founding(), shard: shard.number(), operations: orphans };
         participant.run(batch).await.map_err(|error| error.to_string())?;
     }
     Ok(())
@@ -93,28 +83,16 @@ async fn list(shard: &Shard, after: Duration) -> Result<Vec<Held>, ShardError> {
     let calls: Vec<_> = partitions
         .iter()
         .map(|partition| {
-            HELD.keys(&[partition.own_key("held")])
-                .arg(after_ms)
-                .arg(LOOKED_AT_MAX)
-                .arg(partition.own_key("tx:"))
+            HELD.keys(&[partition.own_key("held")]).arg(after_ms).arg(LOOKED_AT_MAX).arg(partition.own_key("tx:"))
         })
         .collect();
     let mut held = Vec::new();
-    for (at, reply) in partitions.into_iter().zip(shard.run_all(&calls).await?) {
+    for (at, reply) in partitions.into_iter().zip(shard.run_all(calls).await?) {
         for entry in words(reply?).chunks_exact(3) {
-            let parsed = (
-                TxId::parse(&entry[0]),
-                entry[1].parse::<f64>(),
-                OrderId::parse(&entry[2]),
-            );
+            let parsed = (TxId::parse(&entry[0]), entry[1].parse::<f64>(), OrderId::parse(&entry[2]));
             if let (Ok(tx), Ok(deadline_ms), Ok(order)) = parsed {
                 // A score is a double; a deadline in milliseconds is exact in it.
-                held.push(Held {
-                    at,
-                    tx,
-                    deadline_ms: deadline_ms as u64,
-                    order,
-                });
+                held.push(Held { at, tx, deadline_ms: deadline_ms as u64, order });
             }
         }
     }

@@ -4,9 +4,7 @@ use crate::ids::{PARTITIONS_PER_SHARD, Partition, minted_partition};
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv): stable for ever, pinned by the vectors below.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The partition of an id in a data set that was founded with `founding` shards.
@@ -38,20 +36,10 @@ mod tests {
 
     #[test]
     fn foreign_ids_are_pinned() {
-        let pinned = [
-            ("0", 1, 3),
-            ("1", 2, 16),
-            ("2", 2, 25),
-            ("42", 3, 36),
-            ("item_1", 5, 13),
-            ("A.b-c_9", 100, 1187),
-        ];
+        let pinned =
+            [("0", 1, 3), ("1", 2, 16), ("2", 2, 25), ("42", 3, 36), ("item_1", 5, 13), ("A.b-c_9", 100, 1187)];
         for (id, founding, expected) in pinned {
-            assert_eq!(
-                partition(id, founding),
-                Partition(expected),
-                "{id} over {founding} shards"
-            );
+            assert_eq!(partition(id, founding), Partition(expected), "{id} over {founding} shards");
         }
     }
 
@@ -71,10 +59,7 @@ mod tests {
                 count[usize::from(partition(&id.to_string(), founding).0)] += 1;
             }
             let fair = 100_000 / u32::from(founding * PARTITIONS_PER_SHARD);
-            assert!(
-                count.iter().all(|n| (fair * 4 / 5..=fair * 6 / 5).contains(n)),
-                "{founding}: {count:?}"
-            );
+            assert!(count.iter().all(|n| (fair * 4 / 5..=fair * 6 / 5).contains(n)), "{founding}: {count:?}");
         }
     }
 }

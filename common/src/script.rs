@@ -13,11 +13,7 @@ pub struct Script {
 impl Script {
     /// A script from its source text; `name` is its file's, for messages.
     pub fn new(name: &'static str, code: &'static str) -> Self {
-        Script {
-            name,
-            code,
-            sha1: redis::Script::new(code).get_hash().to_owned(),
-        }
+        Script { name, code, sha1: redis::Script::new(code).get_hash().to_owned() }
     }
 
     /// The file name.
@@ -39,10 +35,7 @@ impl Script {
         for key in keys {
             command.arg(key);
         }
-        Call {
-            script: Some(self),
-            command,
-        }
+        Call { script: Some(self), command }
     }
 }
 
@@ -77,10 +70,7 @@ impl Call {
 /// Anything that is no text (a script never answers so) becomes no words, which no caller takes for an answer.
 pub fn words(reply: Value) -> Vec<String> {
     match reply {
-        Value::Array(values) => values
-            .into_iter()
-            .map(|value| word(value).unwrap_or_default())
-            .collect(),
+        Value::Array(values) => values.into_iter().map(|value| word(value).unwrap_or_default()).collect(),
         other => word(other).into_iter().collect(),
     }
 }

@@ -56,9 +56,8 @@ impl FromStr for Address {
                 Err("unix: wants an absolute path".to_owned())
             };
         }
-        let parsed = text
-            .rsplit_once(':')
-            .and_then(|(host, port)| Some((host, port.parse().ok().filter(|port| *port > 0)?)));
+        let parsed =
+            text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok().filter(|port| *port > 0)?)));
         match parsed {
             Some((host, port)) if !host.is_empty() && !host.contains([' ', '/', '@']) => {
                 Ok(Address::Tcp(host.trim_matches(['[', ']']).to_owned(), port))
@@ -90,14 +89,9 @@ impl FromStr for MachineId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text
-            .split_once('/')
-            .and_then(|(k, n)| Some((k.parse::<u32>().ok()?, n.parse::<u32>().ok()?)));
+        let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse::<u32>().ok()?, n.parse::<u32>().ok()?)));
         match parsed {
-            Some((k, n)) if (1..=n).contains(&k) => Ok(MachineId {
-                index: k - 1,
-                machines: n,
-            }),
+            Some((k, n)) if (1..=n).contains(&k) => Ok(MachineId { index: k - 1, machines: n }),
             _ => Err("expected k/N, the k-th of N machines with k from 1 to N, for example 1/2".to_owned()),
         }
     }
@@ -108,9 +102,7 @@ impl MachineId {
     pub fn minting_shards(self, shards: u16) -> Vec<u16> {
         let (index, machines) = (self.index, self.machines);
         if machines <= u32::from(shards) {
-            (0..shards)
-                .filter(|shard| u32::from(*shard) % machines == index)
-                .collect()
+            (0..shards).filter(|shard| u32::from(*shard) % machines == index).collect()
         } else {
             vec![u16::try_from(index % u32::from(shards)).unwrap_or(0)]
         }
@@ -283,16 +275,7 @@ mod tests {
         assert_eq!("redis-0:6379".parse(), Ok(Address::Tcp("redis-0".to_owned(), 6379)));
         assert_eq!("[::1]:6379".parse(), Ok(Address::Tcp("::1".to_owned(), 6379)));
         assert_eq!("unix:/tmp/a.sock".parse(), Ok(Address::Unix("/tmp/a.sock".to_owned())));
-        for bad in [
-            "",
-            "redis",
-            "redis:",
-            "redis:0",
-            "redis:99999",
-            ":6379",
-            "unix:a.sock",
-            "user@host:1",
-        ] {
+        for bad in ["", "redis", "redis:", "redis:0", "redis:99999", ":6379", "unix:a.sock", "user@host:1"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }

@@ -92,10 +92,7 @@ struct Lent {
 
 impl std::fmt::Debug for Shard {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Shard")
-            .field("number", &self.number)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Shard").field("number", &self.number).finish_non_exhaustive()
     }
 }
 
@@ -140,10 +137,7 @@ impl Shard {
             .build()
             .map_err(|error| error.to_string())?;
         let shared = (0..connections)
-            .map(|_| Shared {
-                current: Mutex::new(None),
-                connecting: tokio::sync::Mutex::new(None),
-            })
+            .map(|_| Shared { current: Mutex::new(None), connecting: tokio::sync::Mutex::new(None) })
             .collect();
         Ok(Shard {
             number,
@@ -167,42 +161,39 @@ impl Shard {
     /// See [`ShardError`]; only `Unanswered` leaves open whether the call ran.
     pub async fn run(&self, call: &Call) -> Result<Value, ShardError> {
         let mut lent = self.lend().await?;
-        let mut reply = lent.send(call).await;
-        if let (Err(error), Some(script)) = (&reply, call.script)
-            && is_missing_script(error)
-        {
-            // Redis did nothing: its scripts were flushed, or the server is new.
-            self.load(&mut lent, script).await?;
-            reply = lent.send(call).await;
-        }
-        reply.map_err(|error| self.failed(&lent, &error))
+        self.run_over(&mut lent, call).await
     }
 
     /// Runs calls as one pipeline. Each has its own reply or failure; they neither wait for nor depend on one another.
     ///
     /// # Errors
     /// For all of them at once when there is no connection, or it breaks.
-    pub async fn run_all(&self, calls: &[Call]) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
+    pub async fn run_all(&self, calls: Vec<Call>) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
         let mut lent = self.lend().await?;
-        self.pipeline(&mut lent, calls).await
+        let mut scripts = Vec::with_capacity(calls.len());
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        for call in calls {
+            scripts.push(call.script);
+            pipeline.add_command(call.command);
+        }
+        let mut replies = lent.send_all(&pipeline).await.map_err(|error| self.failed(&lent, &error))?;
+        self.rerun_missing(&mut lent, &scripts, &pipeline, &mut replies).await?;
+        Ok(replies.into_iter().map(|reply| reply.map_err(|error| self.failed(&lent, &error))).collect())
     }
 
-    /// The same over a connection outside the shared ones, with time for large calls: for bulk loads.
+    /// Runs one large call over a connection outside the shared ones, with time for it: for bulk loads.
     ///
     /// # Errors
-    /// As [`Shard::run_all`].
-    pub async fn run_bulk(&self, calls: &[Call]) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
+    /// As [`Shard::run`].
+    pub async fn run_bulk(&self, call: &Call) -> Result<Value, ShardError> {
         let pooled = self.pool.get().await.map_err(|error| self.unreachable(&error))?;
         // A copy is given more time, so that the pool's own stays as it was made.
-        let mut lent = Lent {
-            connection: MultiplexedConnection::clone(&pooled),
-            losses: NOT_SHARED,
-        };
+        let mut lent = Lent { connection: MultiplexedConnection::clone(&pooled), losses: NOT_SHARED };
         lent.connection.set_response_timeout(BULK_TIMEOUT);
-        self.pipeline(&mut lent, calls).await
+        self.run_over(&mut lent, call).await
     }
 
     /// Whether this shard gave no answer a moment ago. Who can choose asks another first.
@@ -211,33 +202,42 @@ impl Shard {
         silent_ms > 0 && self.age_ms().saturating_sub(silent_ms) < SILENCE_MS
     }
 
-    async fn pipeline(&self, lent: &mut Lent, calls: &[Call]) -> Result<Vec<Result<Value, ShardError>>, ShardError> {
-        let mut replies = lent
-            .send_all(calls.iter())
-            .await
-            .map_err(|error| self.failed(lent, &error))?;
-        self.rerun_missing(lent, calls, &mut replies).await?;
-        Ok(replies
-            .into_iter()
-            .map(|reply| reply.map_err(|error| self.failed(lent, &error)))
-            .collect())
+    async fn run_over(&self, lent: &mut Lent, call: &Call) -> Result<Value, ShardError> {
+        let mut reply = lent.send(call).await;
+        if let (Err(error), Some(script)) = (&reply, call.script)
+            && is_missing_script(error)
+        {
+            // Redis did nothing: its scripts were flushed, or the server is new.
+            self.load(lent, script).await?;
+            reply = lent.send(call).await;
+        }
+        reply.map_err(|error| self.failed(lent, &error))
     }
 
     /// Loads the scripts that a pipeline found missing, and runs just the calls that did not run: their neighbours
     /// did, and are not run again.
-    async fn rerun_missing(&self, lent: &mut Lent, calls: &[Call], replies: &mut [Reply]) -> Result<(), ShardError> {
+    async fn rerun_missing(
+        &self,
+        lent: &mut Lent,
+        scripts: &[Option<&'static Script>],
+        pipeline: &Pipeline,
+        replies: &mut [Reply],
+    ) -> Result<(), ShardError> {
         let is_missing = |place: &usize| replies[*place].as_ref().is_err_and(is_missing_script);
-        let missing: Vec<usize> = (0..calls.len()).filter(is_missing).collect();
+        let missing: Vec<usize> = (0..replies.len()).filter(is_missing).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let scripts = missing.iter().filter_map(|place| calls[*place].script);
-        let scripts: HashMap<&str, &Script> = scripts.map(|script| (script.name(), script)).collect();
-        for script in scripts.into_values() {
+        let to_load: HashMap<&str, &Script> =
+            missing.iter().filter_map(|place| scripts[*place]).map(|script| (script.name(), script)).collect();
+        for script in to_load.into_values() {
             self.load(lent, script).await?;
         }
-        let rerun = lent.send_all(missing.iter().map(|place| &calls[*place])).await;
-        let rerun = rerun.map_err(|error| self.failed(lent, &error))?;
+        let mut again = Pipeline::with_capacity(missing.len());
+        for (_, command) in pipeline.cmd_iter().enumerate().filter(|(place, _)| missing.binary_search(place).is_ok()) {
+            again.add_command(command.clone());
+        }
+        let rerun = lent.send_all(&again).await.map_err(|error| self.failed(lent, &error))?;
         for (place, reply) in missing.into_iter().zip(rerun) {
             replies[place] = reply;
         }
@@ -246,11 +246,7 @@ impl Shard {
 
     async fn load(&self, lent: &mut Lent, script: &Script) -> Result<(), ShardError> {
         log::debug!(shard = self.number, script = script.name(); "loading a script");
-        let loaded = lent
-            .connection
-            .req_packed_command(&script.load())
-            .await
-            .and_then(Value::extract_error);
+        let loaded = lent.connection.req_packed_command(&script.load()).await.and_then(Value::extract_error);
         loaded.map(|_| ()).map_err(|error| self.failed(lent, &error))
     }
 
@@ -288,25 +284,18 @@ impl Shard {
     fn usable(&self, shared: &Shared) -> Option<Lent> {
         let current = shared.current.lock().unwrap_or_else(PoisonError::into_inner);
         let (losses, connection) = current.as_ref()?;
-        (*losses == self.losses.load(Ordering::Acquire)).then(|| Lent {
-            connection: connection.clone(),
-            losses: *losses,
-        })
+        (*losses == self.losses.load(Ordering::Acquire))
+            .then(|| Lent { connection: connection.clone(), losses: *losses })
     }
 
     fn age_ms(&self) -> u64 {
         // Counts from 1, as 0 stands for never.
-        u64::try_from(self.started.elapsed().as_millis())
-            .unwrap_or(u64::MAX)
-            .saturating_add(1)
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     fn unreachable(&self, error: &deadpool_redis::PoolError) -> ShardError {
         self.silent_ms.store(self.age_ms(), Ordering::Relaxed);
-        ShardError::Unreachable {
-            shard: self.number,
-            cause: error.to_string(),
-        }
+        ShardError::Unreachable { shard: self.number, cause: error.to_string() }
     }
 
     fn failed(&self, lent: &Lent, error: &RedisError) -> ShardError {
@@ -314,16 +303,10 @@ impl Shard {
         if error.is_timeout() || error.is_unrecoverable_error() || error.code() == Some("READONLY") {
             // A silent or demoted server is left: the next request connects anew. Only whoever finds it out first
             // gives the connection up; those that come later must not give up the new one.
-            let _ = self
-                .losses
-                .compare_exchange(lent.losses, lent.losses + 1, Ordering::AcqRel, Ordering::Acquire);
+            let _ = self.losses.compare_exchange(lent.losses, lent.losses + 1, Ordering::AcqRel, Ordering::Acquire);
             self.silent_ms.store(self.age_ms(), Ordering::Relaxed);
         }
-        if is_refused(error) {
-            ShardError::Refused { shard, cause }
-        } else {
-            ShardError::Unanswered { shard, cause }
-        }
+        if is_refused(error) { ShardError::Refused { shard, cause } } else { ShardError::Unanswered { shard, cause } }
     }
 }
 
@@ -331,19 +314,11 @@ type Reply = Result<Value, RedisError>;
 
 impl Lent {
     async fn send(&mut self, call: &Call) -> Reply {
-        self.connection
-            .send_packed_command(&call.command)
-            .await
-            .and_then(Value::extract_error)
+        self.connection.send_packed_command(&call.command).await.and_then(Value::extract_error)
     }
 
-    async fn send_all(&mut self, calls: impl ExactSizeIterator<Item = &Call>) -> Result<Vec<Reply>, RedisError> {
-        let count = calls.len();
-        let mut pipeline = Pipeline::with_capacity(count);
-        for call in calls {
-            pipeline.add_command(call.command.clone());
-        }
-        let replies = self.connection.send_packed_commands(&pipeline, 0, count).await?;
+    async fn send_all(&mut self, pipeline: &Pipeline) -> Result<Vec<Reply>, RedisError> {
+        let replies = self.connection.send_packed_commands(pipeline, 0, pipeline.len()).await?;
         Ok(replies.into_iter().map(Value::extract_error).collect())
     }
 }
@@ -378,9 +353,8 @@ fn connection_info(address: &Address, settings: &RedisSettings) -> Result<redis:
         Address::Tcp(host, port) => redis::ConnectionAddr::Tcp(host.clone(), *port),
         Address::Unix(path) => redis::ConnectionAddr::Unix(path.into()),
     };
-    let mut redis = redis::RedisConnectionInfo::default()
-        .set_db(settings.redis_db)
-        .set_protocol(ProtocolVersion::RESP3);
+    let mut redis =
+        redis::RedisConnectionInfo::default().set_db(settings.redis_db).set_protocol(ProtocolVersion::RESP3);
     if let Some(password) = &settings.redis_password {
         redis = redis.set_password(password.expose());
     }

@@ -29,12 +29,7 @@ impl Shards {
         let minting = membership.minting_shards();
         // Workers begin at different places, so that together they spread evenly from the first id on.
         let turn = AtomicUsize::new(usize::try_from(now_ms() % 4096).unwrap_or(0));
-        Ok(Shards {
-            shards: membership.shards()?,
-            membership: Arc::clone(membership),
-            minting,
-            turn,
-        })
+        Ok(Shards { shards: membership.shards()?, membership: Arc::clone(membership), minting, turn })
     }
 
     /// The partition of an id.
@@ -56,9 +51,7 @@ impl Shards {
     /// # Errors
     /// `BeyondList`: this machine does not know it (yet).
     pub fn shard(&self, number: u16) -> Result<&Shard, ShardError> {
-        self.shards
-            .get(usize::from(number))
-            .ok_or(ShardError::BeyondList { shard: number })
+        self.shards.get(usize::from(number)).ok_or(ShardError::BeyondList { shard: number })
     }
 
     /// All shards in order.
@@ -95,10 +88,7 @@ impl Shards {
                 Ok(Value::SimpleString(word)) if word != "EXISTS" => return Ok(id),
                 Ok(Value::BulkString(word)) if word != b"EXISTS" => return Ok(id),
                 Ok(other) => {
-                    failure = Some(ShardError::Refused {
-                        shard: number,
-                        cause: format!("{}: {other:?}", call.name()),
-                    });
+                    failure = Some(ShardError::Refused { shard: number, cause: format!("{}: {other:?}", call.name()) });
                 }
                 Err(error) => {
                     log::warn!(service = self.membership.service(), shard = number, error:%; "a shard takes no new id: trying the next");
@@ -115,11 +105,6 @@ impl Shards {
             let ping = Call::read(redis::cmd("PING"));
             (shard.number(), shard.run(&ping).await.is_ok())
         }));
-        answers
-            .await
-            .into_iter()
-            .filter(|(_, answers)| !answers)
-            .map(|(number, _)| number)
-            .collect()
+        answers.await.into_iter().filter(|(_, answers)| !answers).map(|(number, _)| number).collect()
     }
 }

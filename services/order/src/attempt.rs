@@ -97,7 +97,7 @@ pub enum TakenOver {
     /// Cancel at all participants, then finish.
     Aborting(Attempt),
     /// Nothing to do now.
-    Nothing(Truth),
+    Nothing,
 }
 
 type Answer<T> = Result<T, ShardError>;
@@ -122,14 +122,12 @@ pub async fn begin(
         .arg(millis(deadline));
     let words = words(shard.run(&call).await?);
     match words.first().map(String::as_str) {
-        Some("BEGUN") => attempt(order, partition, &words)
-            .map(Begun::Attempt)
-            .ok_or_else(|| unexpected(shard, BEGIN.name(), &words)),
+        Some("BEGUN") => {
+            attempt(order, partition, &words).map(Begun::Attempt).ok_or_else(|| unexpected(shard, BEGIN.name(), &words))
+        }
         Some("MOVED") => {
             let last = words.get(1).map_or("", String::as_str);
-            Ok(Begun::Moved {
-                last_ms: shardcart_common::ids::minted_ms(last),
-            })
+            Ok(Begun::Moved { last_ms: shardcart_common::ids::minted_ms(last) })
         }
         _ => truth(shard, BEGIN.name(), &words).map(Begun::Standing),
     }
@@ -150,11 +148,7 @@ pub async fn decide(shard: &Shard, attempt: &Attempt) -> Answer<Truth> {
 /// See [`ShardError`].
 pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<Truth> {
     let [record, ..] = keys(attempt.partition, attempt.order.as_str());
-    tell(
-        shard,
-        ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record()),
-    )
-    .await
+    tell(shard, ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
 }
 
 /// Gives an attempt up in one step: only where nobody holds anything for it, now or ever. May be repeated.
@@ -165,11 +159,7 @@ pub async fn refuse(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answ
     let [record, _, inflight] = keys(attempt.partition, attempt.order.as_str());
     tell(
         shard,
-        REFUSE
-            .keys(&[record, inflight])
-            .arg(attempt.tx.as_str())
-            .arg(refusal.to_record())
-            .arg(attempt.order.as_str()),
+        REFUSE.keys(&[record, inflight]).arg(attempt.tx.as_str()).arg(refusal.to_record()).arg(attempt.order.as_str()),
     )
     .await
 }
@@ -187,10 +177,7 @@ pub fn claim(partition: Partition, hold: Duration, most: usize) -> Call {
 
 /// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
 pub fn take_over(partition: Partition, order: &OrderId) -> Call {
-    TAKE_OVER
-        .keys(&keys(partition, order.as_str()))
-        .arg(order.as_str())
-        .arg(Refusal::CheckoutAborted.to_record())
+    TAKE_OVER.keys(&keys(partition, order.as_str())).arg(order.as_str()).arg(Refusal::CheckoutAborted.to_record())
 }
 
 /// Reads the reply of [`take_over`].
@@ -201,23 +188,16 @@ pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: r
     let words = words(reply);
     let truth = truth(shard, TAKE_OVER.name(), &words)?;
     if words.len() <= 3 {
-        return Ok(TakenOver::Nothing(truth));
+        return Ok(TakenOver::Nothing);
     }
     let attempt = attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words))?;
-    Ok(if truth.status == Status::Paid {
-        TakenOver::Paid(attempt)
-    } else {
-        TakenOver::Aborting(attempt)
-    })
+    Ok(if truth.status == Status::Paid { TakenOver::Paid(attempt) } else { TakenOver::Aborting(attempt) })
 }
 
 /// The call that tells how an order stands (read with [`stands`]), and has recovery look at it if `held` is its current attempt.
 pub fn standing(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
     let [record, _, inflight] = keys(partition, order.as_str());
-    STANDING
-        .keys(&[record, inflight])
-        .arg(order.as_str())
-        .arg(held.map_or("", TxId::as_str))
+    STANDING.keys(&[record, inflight]).arg(order.as_str()).arg(held.map_or("", TxId::as_str))
 }
 
 /// Reads the reply of [`standing`]: how the order stands, and which life of a foreign id it is.
@@ -246,11 +226,7 @@ fn truth(shard: &Shard, script: &str, words: &[String]) -> Answer<Truth> {
         _ => return Err(unexpected(shard, script, words)),
     };
     let word = |place: usize| words.get(place).cloned().unwrap_or_default();
-    Ok(Truth {
-        status,
-        tx: word(1),
-        refusal: word(2),
-    })
+    Ok(Truth { status, tx: word(1), refusal: word(2) })
 }
 
 /// Reads `{ _, tx, _, deadline, user, total, life, item, line, … }`.
@@ -271,10 +247,7 @@ fn attempt(order: &OrderId, partition: Partition, words: &[String]) -> Option<At
 }
 
 fn unexpected(shard: &Shard, script: &str, words: &[String]) -> ShardError {
-    ShardError::Unanswered {
-        shard: shard.number(),
-        cause: format!("{script} answered {words:?}"),
-    }
+    ShardError::Unanswered { shard: shard.number(), cause: format!("{script} answered {words:?}") }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -50,10 +50,7 @@ struct Patience {
 
 impl Patience {
     fn until(until: Instant) -> Self {
-        Patience {
-            until,
-            pause: PAUSE_MIN,
-        }
+        Patience { until, pause: PAUSE_MIN }
     }
 
     /// Pauses before the next try; `false` if there is no time for one.
@@ -70,12 +67,7 @@ impl Patience {
 impl Coordinator {
     /// A coordinator; `gate` counts the attempts that go on when their client has gone.
     pub fn new(settling: Rc<Settling>, settings: CheckoutSettings, queue: SettleQueue, gate: Arc<Gate>) -> Rc<Self> {
-        Rc::new(Coordinator {
-            settling,
-            settings,
-            queue,
-            gate,
-        })
+        Rc::new(Coordinator { settling, settings, queue, gate })
     }
 
     /// Pays an order, once: takes all it needs, or nothing. Idempotent by order: may always be repeated.
@@ -103,9 +95,7 @@ impl Coordinator {
                 Status::Open => Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
                     let waited = self.wait(shard, partition, order, &truth.tx, give_up);
-                    tokio::time::timeout_at(give_up.into(), waited)
-                        .await
-                        .unwrap_or(Err(OrderError::OutcomeUnknown))
+                    tokio::time::timeout_at(give_up.into(), waited).await.unwrap_or(Err(OrderError::OutcomeUnknown))
                 }
                 Status::Unknown => Err(OrderError::UnknownOrder(order.clone())),
                 Status::Newer => Err(OrderError::Newer(order.clone())),
@@ -131,11 +121,9 @@ impl Coordinator {
             }
         }
         match last {
-            Begun::Moved { last_ms: 0 } => Err(ShardError::Unanswered {
-                shard: shard.number(),
-                cause: "begin".to_owned(),
+            Begun::Moved { last_ms: 0 } => {
+                Err(ShardError::Unanswered { shard: shard.number(), cause: "begin".to_owned() }.into())
             }
-            .into()),
             moved => Ok(moved),
         }
     }
@@ -150,9 +138,7 @@ impl Coordinator {
                 Ok(parts) => break parts,
                 Err(_) if patience.pause().await => {}
                 Err(_) => {
-                    return self
-                        .give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end)
-                        .await;
+                    return self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end).await;
                 }
             }
         };
@@ -173,30 +159,21 @@ impl Coordinator {
             busy_wait: self.settings.busy_wait_ms,
         };
         let Some((payment, stock)) = parts.split_last() else {
-            return Reserved::Not {
-                refusal: Refusal::CheckoutAborted,
-                holders: Vec::new(),
-            };
+            return Reserved::Not { refusal: Refusal::CheckoutAborted, holders: Vec::new() };
         };
         let mut asked: Vec<(&Part, Answer)> =
             join_all(stock.iter().map(async |part| (part, self.ask(&asking, part).await))).await;
         if asked.iter().all(|(_, answer)| is_held(answer)) {
             asked.push((payment, self.ask(&asking, payment).await));
         }
-        let refusals = asked
-            .iter()
-            .filter(|(_, answer)| !is_held(answer))
-            .map(|(_, answer)| refusal(answer));
+        let refusals = asked.iter().filter(|(_, answer)| !is_held(answer)).map(|(_, answer)| refusal(answer));
         // Unknown items are reported before too little stock.
         let first = refusals.min_by_key(|refusal| !matches!(refusal, Refusal::UnknownItem(_)));
         match first {
             None => Reserved::All,
             Some(refusal) => {
-                let holders = asked
-                    .into_iter()
-                    .filter(|(_, answer)| may_hold(answer))
-                    .map(|(part, _)| part.clone())
-                    .collect();
+                let holders =
+                    asked.into_iter().filter(|(_, answer)| may_hold(answer)).map(|(part, _)| part.clone()).collect();
                 Reserved::Not { refusal, holders }
             }
         }
@@ -267,10 +244,8 @@ impl Coordinator {
             log::warn!(order:% = attempt.order, tx:% = attempt.tx, asked; "an attempt is given up: not all it needs has answered");
         }
         let until = lease_end.max(Instant::now() + CANCEL_MIN);
-        let cancelled = join_all(holders.iter().map(|part| self.cancel(attempt, part, until)))
-            .await
-            .into_iter()
-            .all(|done| done);
+        let cancelled =
+            join_all(holders.iter().map(|part| self.cancel(attempt, part, until))).await.into_iter().all(|done| done);
         let mut patience = Patience::until(until + CANCEL_MIN);
         loop {
             let told = if cancelled {
@@ -297,11 +272,8 @@ impl Coordinator {
     async fn cancel(&self, attempt: &Attempt, part: &Part, until: Instant) -> bool {
         let mut patience = Patience::until(until);
         loop {
-            let answer = self
-                .settling
-                .participant(part.service)
-                .submit(operation(attempt, part, Step::Cancel, None))
-                .await;
+            let answer =
+                self.settling.participant(part.service).submit(operation(attempt, part, Step::Cancel, None)).await;
             match answer {
                 Answer::Cancelled => return true,
                 Answer::Conflict => {

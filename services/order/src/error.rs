@@ -73,10 +73,7 @@ impl ResponseError for OrderError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if matches!(
-            self,
-            OrderError::Newer(_) | OrderError::Shard(_) | OrderError::Participant(_)
-        ) {
+        if matches!(self, OrderError::Newer(_) | OrderError::Shard(_) | OrderError::Participant(_)) {
             // The cause is for the log alone: it names hosts and keys.
             log::error!(error:% = self; "an operation on an order stays unanswered");
         }

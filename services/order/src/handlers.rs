@@ -47,10 +47,7 @@ pub fn endpoints(config: &mut web::ServiceConfig, state: Rc<State>) {
         .service(endpoint::delete("/remove/{order_id}", remove))
         .service(endpoint::get("/find/{order_id}", find))
         .service(endpoint::post("/checkout/{order_id}", checkout))
-        .service(endpoint::post(
-            "/batch_init/{n}/{n_items}/{n_users}/{item_price}",
-            batch_init,
-        ));
+        .service(endpoint::post("/batch_init/{n}/{n_items}/{n_users}/{item_price}", batch_init));
 }
 
 /// Creates an order with an empty cart.
@@ -73,11 +70,7 @@ async fn add_item(
 }
 
 async fn add(state: &State, order: &OrderId, item: &ItemId, quantity: Quantity) -> Result<HttpResponse> {
-    let price = state
-        .prices
-        .price(item)
-        .await?
-        .ok_or_else(|| OrderError::UnknownItem(item.clone()))?;
+    let price = state.prices.price(item).await?.ok_or_else(|| OrderError::UnknownItem(item.clone()))?;
     orders::add_item(&state.shards, order, item, quantity, price).await?;
     Ok(HttpResponse::Ok().finish())
 }
@@ -139,9 +132,7 @@ async fn find(
 fn flat(lines: &[(ItemId, u64)]) -> Result<Vec<ItemId>> {
     let units = lines.iter().fold(0_u64, |sum, (_, units)| sum.saturating_add(*units));
     if units > FLAT_MAX {
-        return Err(OrderError::TooLarge(format!(
-            "a flat list has at most {FLAT_MAX} units; ask without items=flat"
-        )));
+        return Err(OrderError::TooLarge(format!("a flat list has at most {FLAT_MAX} units; ask without items=flat")));
     }
     Ok(lines
         .iter()
@@ -151,11 +142,8 @@ fn flat(lines: &[(ItemId, u64)]) -> Result<Vec<ItemId>> {
 
 /// Pays an order: everything, once, or nothing.
 async fn checkout(state: Data, Args((order,)): Args<(OrderId,)>, request: HttpRequest) -> Result<HttpResponse> {
-    let trace = request
-        .headers()
-        .get("traceparent")
-        .and_then(|value| value.to_str().ok())
-        .filter(|value| value.len() <= 128);
+    let trace =
+        request.headers().get("traceparent").and_then(|value| value.to_str().ok()).filter(|value| value.len() <= 128);
     state.coordinator.checkout(order, trace.map(str::to_owned)).await?;
     Ok(HttpResponse::Ok().finish())
 }
@@ -167,16 +155,10 @@ async fn batch_init(
 ) -> std::result::Result<HttpResponse, Problem> {
     let (count, items, users, price) = (count.get(), items.get(), users.get(), price.get());
     if count > 0 && (items == 0 || users == 0) {
-        return Err(Problem::new(
-            Code::InvalidAmount,
-            "orders need at least one item and one user",
-        ));
+        return Err(Problem::new(Code::InvalidAmount, "orders need at least one item and one user"));
     }
     if price > shardcart_common::amount::AMOUNT_MAX / 2 {
-        return Err(Problem::new(
-            Code::InvalidAmount,
-            "twice the price would exceed 9007199254740991",
-        ));
+        return Err(Problem::new(Code::InvalidAmount, "twice the price would exceed 9007199254740991"));
     }
     orders::load(&state.shards, &state.batch_init, count, items, users, price).await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "Batch init for orders successful" })))

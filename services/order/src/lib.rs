@@ -51,19 +51,9 @@ pub struct Participants {
 impl Participants {
     fn remote(config: &Config) -> Result<Self, String> {
         let peers = |urls| Peers::new(urls, &config.machine.internal_token, config.participant_timeout_ms);
-        let stock = Rc::new(RemoteParticipant::new(
-            Service::Stock,
-            peers(&config.stock_service_url)?,
-        ));
-        let payment = Rc::new(RemoteParticipant::new(
-            Service::Payment,
-            peers(&config.payment_service_url)?,
-        ));
-        Ok(Participants {
-            stock: Rc::<RemoteParticipant>::clone(&stock),
-            prices: stock,
-            payment,
-        })
+        let stock = Rc::new(RemoteParticipant::new(Service::Stock, peers(&config.stock_service_url)?));
+        let payment = Rc::new(RemoteParticipant::new(Service::Payment, peers(&config.payment_service_url)?));
+        Ok(Participants { stock: Rc::<RemoteParticipant>::clone(&stock), prices: stock, payment })
     }
 
     fn settling(&self, shards: Arc<Shards>) -> Rc<Settling> {
@@ -83,12 +73,7 @@ pub fn state(
     gate: Arc<Gate>,
 ) -> Rc<State> {
     let coordinator = Coordinator::new(participants.settling(Arc::clone(&shards)), checkout, queue, gate);
-    Rc::new(State {
-        shards,
-        prices: participants.prices,
-        coordinator,
-        batch_init,
-    })
+    Rc::new(State { shards, prices: participants.prices, coordinator, batch_init })
 }
 
 /// Starts what goes on in the background, in this thread: settling and recovery.
@@ -113,14 +98,8 @@ pub async fn run(config: Config) -> Result<(), String> {
     let listener = machine::listen("PORT", config.http.bind, config.port)?;
     let internal_listener = machine::listen("INTERNAL_PORT", config.http.bind, config.internal_port)?;
     let addresses = config.machine.redis_addrs.clone();
-    let membership = Membership::establish(
-        "order",
-        addresses,
-        config.machine.machine_id,
-        &config.redis,
-        Fatal::default(),
-    )
-    .await?;
+    let membership =
+        Membership::establish("order", addresses, config.machine.machine_id, &config.redis, Fatal::default()).await?;
     let participants = Participants::remote(&config)?;
 
     let (queue, decided) = settler::queue();
@@ -135,9 +114,7 @@ pub async fn run(config: Config) -> Result<(), String> {
         machine::serve(listener, &config.http.clone(), &Arc::clone(&gate), move |service| {
             let shards = Arc::new(Shards::new(&membership).expect("the same settings made shards at the start"));
             let participants = Participants::remote(&config).expect("the same settings made clients at the start");
-            service
-                .app_data(Health::new(Arc::clone(&gate), vec![Arc::clone(&shards)]))
-                .configure(health::endpoints);
+            service.app_data(Health::new(Arc::clone(&gate), vec![Arc::clone(&shards)])).configure(health::endpoints);
             let state = state(
                 shards,
                 participants,
@@ -151,19 +128,12 @@ pub async fn run(config: Config) -> Result<(), String> {
     };
     let internal = {
         let (config, membership, gate) = (config.clone(), Arc::clone(&membership), Arc::clone(&internal_gate));
-        machine::serve(
-            internal_listener,
-            &config.http.clone(),
-            &Arc::clone(&gate),
-            move |service| {
-                let shards = Arc::new(Shards::new(&membership).expect("the same settings made shards at the start"));
-                service
-                    .app_data(Health::new(Arc::clone(&gate), vec![Arc::clone(&shards)]))
-                    .configure(health::endpoints);
-                let orders = Rc::new(LocalOrders::new(shards));
-                Internal::new(config.machine.internal_token.clone(), None, None, Some(orders)).endpoints(service);
-            },
-        )?
+        machine::serve(internal_listener, &config.http.clone(), &Arc::clone(&gate), move |service| {
+            let shards = Arc::new(Shards::new(&membership).expect("the same settings made shards at the start"));
+            service.app_data(Health::new(Arc::clone(&gate), vec![Arc::clone(&shards)])).configure(health::endpoints);
+            let orders = Rc::new(LocalOrders::new(shards));
+            Internal::new(config.machine.internal_token.clone(), None, None, Some(orders)).endpoints(service);
+        })?
     };
     log::info!(port = config.port, internal_port = config.internal_port, shards = membership.count(); "the order service is ready");
     machine::run_until_stopped(

@@ -40,11 +40,7 @@ pub struct Order {
 
 /// The keys of an order: its record, its cart, and its partition's set of what is in flight.
 pub(crate) fn keys(partition: Partition, order: &str) -> [String; 3] {
-    [
-        partition.key("order", order),
-        partition.key("cart", order),
-        partition.own_key("inflight"),
-    ]
+    [partition.key("order", order), partition.key("cart", order), partition.own_key("inflight")]
 }
 
 /// Reads items and units out of a script's `item, line, item, line, …`.
@@ -61,10 +57,7 @@ pub async fn create(shards: &Shards, user: &UserId) -> Result<OrderId> {
     let created = shards.mint(|partition, now_ms| {
         let order = OrderId::mint(partition, now_ms);
         // The id carries the moment of creation, so it serves as the first last tx.
-        let call = CREATE
-            .keys(&[partition.key("order", order.as_str())])
-            .arg(user.as_str())
-            .arg(order.as_str());
+        let call = CREATE.keys(&[partition.key("order", order.as_str())]).arg(user.as_str()).arg(order.as_str());
         (order, call)
     });
     Ok(created.await?)
@@ -78,13 +71,8 @@ pub async fn create(shards: &Shards, user: &UserId) -> Result<OrderId> {
 pub async fn add_item(shards: &Shards, order: &OrderId, item: &ItemId, units: Quantity, price: u64) -> Result<()> {
     let (shard, partition) = shards.route(order.as_str())?;
     let [record, cart, _] = keys(partition, order.as_str());
-    let call = ADD_ITEM
-        .keys(&[record, cart])
-        .arg(item.as_str())
-        .arg(units.get())
-        .arg(price)
-        .arg(LINES_MAX)
-        .arg(AMOUNT_MAX);
+    let call =
+        ADD_ITEM.keys(&[record, cart]).arg(item.as_str()).arg(units.get()).arg(price).arg(LINES_MAX).arg(AMOUNT_MAX);
     match only_word(words(shard.run(&call).await?)).as_str() {
         "TOO_LARGE" => Err(OrderError::TooLarge(format!("a cart has at most {LINES_MAX} lines"))),
         "OUT_OF_RANGE" => Err(OrderError::OutOfRange),
@@ -100,11 +88,7 @@ pub async fn add_item(shards: &Shards, order: &OrderId, item: &ItemId, units: Qu
 pub async fn remove_item(shards: &Shards, order: &OrderId, item: &ItemId) -> Result<()> {
     let (shard, partition) = shards.route(order.as_str())?;
     let [record, cart, _] = keys(partition, order.as_str());
-    match only_word(words(
-        shard.run(&REMOVE_ITEM.keys(&[record, cart]).arg(item.as_str())).await?,
-    ))
-    .as_str()
-    {
+    match only_word(words(shard.run(&REMOVE_ITEM.keys(&[record, cart]).arg(item.as_str())).await?)).as_str() {
         "NO_LINE" => Err(OrderError::UnknownItem(item.clone())),
         other => changed(other, order, shard.number(), REMOVE_ITEM.name()),
     }
@@ -118,12 +102,7 @@ pub async fn remove_item(shards: &Shards, order: &OrderId, item: &ItemId) -> Res
 pub async fn remove(shards: &Shards, order: &OrderId) -> Result<()> {
     let (shard, partition) = shards.route(order.as_str())?;
     let [record, cart, _] = keys(partition, order.as_str());
-    changed(
-        &only_word(words(shard.run(&REMOVE.keys(&[record, cart])).await?)),
-        order,
-        shard.number(),
-        REMOVE.name(),
-    )
+    changed(&only_word(words(shard.run(&REMOVE.keys(&[record, cart])).await?)), order, shard.number(), REMOVE.name())
 }
 
 /// Reads an order.
@@ -140,17 +119,9 @@ pub async fn find(shards: &Shards, order: &OrderId) -> Result<Order> {
             .err()
             .unwrap_or_else(|| OrderError::UnknownOrder(order.clone()))),
         [status, user, total, lines @ ..] => {
-            let parsed = UserId::parse(user)
-                .ok()
-                .zip(u64::from_str(total).ok())
-                .zip(parse_lines(lines));
+            let parsed = UserId::parse(user).ok().zip(u64::from_str(total).ok()).zip(parse_lines(lines));
             let ((user, total), items) = parsed.ok_or_else(|| unexpected(shard.number(), FIND.name(), status))?;
-            Ok(Order {
-                paid: status == "paid",
-                user,
-                total,
-                items,
-            })
+            Ok(Order { paid: status == "paid", user, total, items })
         }
         _ => Err(unexpected(shard.number(), FIND.name(), "")),
     }
@@ -170,23 +141,15 @@ pub async fn load(
 ) -> std::result::Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let mut keys: Vec<String> = Partition::of_shard(shard)
-            .map(|partition| partition.own_key("inflight"))
-            .collect();
+        let mut keys: Vec<String> = Partition::of_shard(shard).map(|partition| partition.own_key("inflight")).collect();
         for (partition, order) in chunk {
             let [record, cart, _] = self::keys(*partition, &order.to_string());
             keys.extend([record, cart]);
         }
-        let life = TxId::mint(
-            chunk.first().map_or(Partition(0), |(partition, _)| *partition),
-            now_ms(),
-        );
+        let life = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
         let mut call = LOAD.keys(&keys).arg(life.as_str()).arg(price);
         for _ in chunk {
-            call = call
-                .arg(fastrand::u64(..users))
-                .arg(fastrand::u64(..items))
-                .arg(fastrand::u64(..items));
+            call = call.arg(fastrand::u64(..users)).arg(fastrand::u64(..items)).arg(fastrand::u64(..items));
         }
         call
     })
@@ -211,9 +174,5 @@ fn only_word(words: Vec<String>) -> String {
 
 /// A reply that no script gives: it may have run.
 pub(crate) fn unexpected(shard: u16, script: &str, reply: &str) -> OrderError {
-    ShardError::Unanswered {
-        shard,
-        cause: format!("{script} answered {reply:?}"),
-    }
-    .into()
+    ShardError::Unanswered { shard, cause: format!("{script} answered {reply:?}") }.into()
 }

@@ -33,9 +33,7 @@ async fn recover(settling: &Settling, shard: &Shard) {
     match taken_over(shard).await {
         Ok(taken) if taken.is_empty() => {}
         Ok(taken) => {
-            let prepared = stream::iter(taken)
-                .map(|taken| settling.settlement(taken))
-                .buffer_unordered(PREPARED_MAX);
+            let prepared = stream::iter(taken).map(|taken| settling.settlement(taken)).buffer_unordered(PREPARED_MAX);
             let settlements: Vec<Settlement> = prepared.filter_map(std::future::ready).collect().await;
             settling.settle(&settlements).await;
         }
@@ -46,22 +44,14 @@ async fn recover(settling: &Settling, shard: &Shard) {
 /// Claims what is due in each partition of a shard, and takes it over.
 async fn taken_over(shard: &Shard) -> Result<Vec<TakenOver>, ShardError> {
     let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
-    let claims: Vec<_> = partitions
-        .iter()
-        .map(|partition| attempt::claim(*partition, CLAIM, CLAIMED_MAX))
-        .collect();
+    let claims: Vec<_> = partitions.iter().map(|partition| attempt::claim(*partition, CLAIM, CLAIMED_MAX)).collect();
     let mut due = Vec::new();
-    for (partition, claimed) in partitions.iter().zip(shard.run_all(&claims).await?) {
-        let orders = words(claimed?)
-            .into_iter()
-            .filter_map(|order| OrderId::parse(&order).ok());
+    for (partition, claimed) in partitions.iter().zip(shard.run_all(claims).await?) {
+        let orders = words(claimed?).into_iter().filter_map(|order| OrderId::parse(&order).ok());
         due.extend(orders.map(|order| (*partition, order)));
     }
-    let calls: Vec<_> = due
-        .iter()
-        .map(|(partition, order)| attempt::take_over(*partition, order))
-        .collect();
-    let replies = shard.run_all(&calls).await?;
+    let calls: Vec<_> = due.iter().map(|(partition, order)| attempt::take_over(*partition, order)).collect();
+    let replies = shard.run_all(calls).await?;
     due.iter()
         .zip(replies)
         .map(|((partition, order), reply)| attempt::taken_over(shard, *partition, order, reply?))

@@ -11,7 +11,7 @@ use shardcart_common::participant::{Answer, BATCH_MAX, Operation, ParticipantErr
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 
-use crate::attempt::{self, Attempt, TakenOver, Truth};
+use crate::attempt::{self, Attempt, TakenOver};
 
 /// What one participant shard is asked to reserve for an attempt.
 #[derive(Debug, Clone)]
@@ -92,10 +92,7 @@ impl Settling {
         let stock = shards.into_values().map(|(at, lines)| Part {
             service: Service::Stock,
             at,
-            reserve: Step::ReserveStock {
-                order: attempt.order.clone(),
-                lines,
-            },
+            reserve: Step::ReserveStock { order: attempt.order.clone(), lines },
         });
         let payment = Part {
             service: Service::Payment,
@@ -113,50 +110,45 @@ impl Settling {
     /// Settles attempts together: one batch for each participant shard, then one pipeline for each order shard.
     /// What a participant does not acknowledge stays in flight, for recovery. May be repeated.
     pub async fn settle(&self, settlements: &[Settlement]) {
-        let mut batches: BTreeMap<(Service, u16), Vec<(usize, Operation)>> = BTreeMap::new();
+        let mut told: BTreeMap<(Service, u16), Vec<(usize, Partition)>> = BTreeMap::new();
         for (place, settlement) in settlements.iter().enumerate() {
             for (service, at) in &settlement.parts {
-                let step = if settlement.paid { Step::Confirm } else { Step::Cancel };
-                let operation = Operation {
-                    at: *at,
-                    tx: settlement.tx.clone(),
-                    deadline_ms: settlement.deadline_ms,
-                    trace: None,
-                    step,
-                };
-                batches
-                    .entry((*service, at.shard()))
-                    .or_default()
-                    .push((place, operation));
+                told.entry((*service, at.shard())).or_default().push((place, *at));
             }
         }
-        let told = join_all(batches.into_iter().map(|((service, shard), operations)| async move {
+        let unsettled = join_all(told.into_iter().map(async |((service, shard), parts)| {
             let mut unsettled = Vec::new();
-            for chunk in operations.chunks(BATCH_MAX) {
-                let answers = self
-                    .participant(service)
-                    .run(shard, chunk.iter().map(|(_, operation)| operation.clone()).collect())
-                    .await;
-                let failed = chunk
-                    .iter()
-                    .zip(answers)
-                    .filter(|((place, _), answer)| !is_settled(&settlements[*place], service, answer));
-                unsettled.extend(failed.map(|((place, _), _)| *place));
+            for parts in parts.chunks(BATCH_MAX) {
+                unsettled.extend(self.tell(service, shard, settlements, parts).await);
             }
             unsettled
         }));
         let mut settled = vec![true; settlements.len()];
-        for place in told.await.into_iter().flatten() {
+        for place in unsettled.await.into_iter().flatten() {
             settled[place] = false;
         }
-        self.finish(
-            settlements
-                .iter()
-                .zip(settled)
-                .filter(|(_, settled)| *settled)
-                .map(|(settlement, _)| settlement),
-        )
-        .await;
+        let settled = settlements.iter().zip(settled).filter(|(_, settled)| *settled);
+        self.finish(settled.map(|(settlement, _)| settlement)).await;
+    }
+
+    /// Tells one participant shard of some attempts, by their places; gives those that it does not acknowledge.
+    async fn tell(
+        &self,
+        service: Service,
+        shard: u16,
+        settlements: &[Settlement],
+        parts: &[(usize, Partition)],
+    ) -> Vec<usize> {
+        let operation = |(place, at): &(usize, Partition)| {
+            let settlement = &settlements[*place];
+            let step = if settlement.paid { Step::Confirm } else { Step::Cancel };
+            Operation { at: *at, tx: settlement.tx.clone(), deadline_ms: settlement.deadline_ms, trace: None, step }
+        };
+        let answers = self.participant(service).run(shard, parts.iter().map(operation).collect()).await;
+        let places = parts.iter().map(|(place, _)| *place);
+        let unsettled =
+            places.zip(answers).filter(|(place, answer)| !is_settled(&settlements[*place], service, answer));
+        unsettled.map(|(place, _)| place).collect()
     }
 
     async fn finish(&self, settled: impl Iterator<Item = &Settlement>) {
@@ -165,37 +157,31 @@ impl Settling {
             let call = attempt::finish(&settlement.order, settlement.partition, &settlement.tx);
             pipelines.entry(settlement.partition.shard()).or_default().push(call);
         }
-        join_all(pipelines.into_iter().map(|(number, calls)| async move {
-            for chunk in calls.chunks(BATCH_MAX) {
-                let finished = match self.shards.shard(number) {
-                    Ok(shard) => shard.run_all(chunk).await,
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = finished {
-                    log::warn!(shard = number, orders = chunk.len(), error:%; "settled attempts could not be ended; recovery will");
-                }
+        join_all(pipelines.into_iter().map(async |(number, calls)| {
+            let orders = calls.len();
+            let finished = match self.shards.shard(number) {
+                Ok(shard) => shard.run_all(calls).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = finished {
+                log::warn!(shard = number, orders, error:%; "settled attempts could not be ended; recovery will");
             }
         }))
         .await;
     }
 
     /// Takes an order over from a coordinator that is late, and settles it as far as its participants answer.
-    /// Gives how the order stood if there was nothing to settle. May be repeated.
+    /// May be repeated.
     ///
     /// # Errors
     /// The order's shard gives no answer.
-    pub async fn resolve(&self, order: &OrderId) -> Result<Option<Truth>, ShardError> {
+    pub async fn resolve(&self, order: &OrderId) -> Result<(), ShardError> {
         let (shard, partition) = self.shards.route(order.as_str())?;
         let reply = shard.run(&attempt::take_over(partition, order)).await?;
-        match attempt::taken_over(shard, partition, order, reply)? {
-            TakenOver::Nothing(truth) => Ok(Some(truth)),
-            taken => {
-                if let Some(settlement) = self.settlement(taken).await {
-                    self.settle(&[settlement]).await;
-                }
-                Ok(None)
-            }
+        if let Some(settlement) = self.settlement(attempt::taken_over(shard, partition, order, reply)?).await {
+            self.settle(&[settlement]).await;
         }
+        Ok(())
     }
 
     /// What is to be told about an order that was taken over; `None` if nothing is, or a participant is silent.
@@ -203,7 +189,7 @@ impl Settling {
         let (attempt, paid) = match taken {
             TakenOver::Paid(attempt) => (attempt, true),
             TakenOver::Aborting(attempt) => (attempt, false),
-            TakenOver::Nothing(_) => return None,
+            TakenOver::Nothing => return None,
         };
         log::info!(order:% = attempt.order, tx:% = attempt.tx, paid; "recovery settles an attempt");
         match self.parts(&attempt).await {

@@ -21,9 +21,7 @@ impl LocalOrders {
 
     async fn standing(&self, asked: &Asked) -> Result<Standing, ShardError> {
         let (shard, partition) = self.0.route(asked.order.as_str())?;
-        let reply = shard
-            .run(&attempt::standing(partition, &asked.order, asked.tx.as_ref()))
-            .await?;
+        let reply = shard.run(&attempt::standing(partition, &asked.order, asked.tx.as_ref())).await?;
         let (truth, life) = attempt::stands(shard, reply)?;
         let status = match truth.status {
             Status::Open => "open",
@@ -34,11 +32,7 @@ impl LocalOrders {
             // What a later release wrote is nothing to conclude from.
             Status::Newer => return Ok(Standing::Unanswered),
         };
-        Ok(Standing::Known {
-            status: status.to_owned(),
-            tx: truth.tx,
-            life,
-        })
+        Ok(Standing::Known { status: status.to_owned(), tx: truth.tx, life })
     }
 }
 

@@ -68,10 +68,7 @@ impl ResponseError for PaymentError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if matches!(
-            self,
-            PaymentError::Newer(_) | PaymentError::Shard(_) | PaymentError::Orders(_)
-        ) {
+        if matches!(self, PaymentError::Newer(_) | PaymentError::Shard(_) | PaymentError::Orders(_)) {
             // The cause is for the log alone: it names hosts and keys.
             log::error!(error:% = self; "an operation on a user stays unanswered");
         }

@@ -34,16 +34,8 @@ pub async fn run(config: Config) -> Result<(), String> {
     };
     participant_machine::run(settings, move |shards, orders| {
         let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));
-        let state = State {
-            shards,
-            orders: Lives::new(orders),
-            batch_init: batch_init.clone(),
-        };
-        Served {
-            participant,
-            prices: None,
-            endpoints: Box::new(|service| handlers::endpoints(service, state)),
-        }
+        let state = State { shards, orders: Lives::new(orders), batch_init: batch_init.clone() };
+        Served { participant, prices: None, endpoints: Box::new(|service| handlers::endpoints(service, state)) }
     })
     .await
 }

@@ -43,14 +43,8 @@ impl Lives {
     }
 
     async fn ask(&self, order: &OrderId) -> Result<Standing> {
-        let answers = self
-            .0
-            .standings(vec![Asked {
-                order: order.clone(),
-                tx: None,
-            }])
-            .await
-            .map_err(PaymentError::Orders)?;
+        let answers =
+            self.0.standings(vec![Asked { order: order.clone(), tx: None }]).await.map_err(PaymentError::Orders)?;
         match answers.into_iter().next() {
             None | Some(Standing::Unanswered) => {
                 Err(PaymentError::Orders(format!("nothing known about order {order}")))

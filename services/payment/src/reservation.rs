@@ -30,12 +30,7 @@ impl LocalPayment {
 
     fn call(&self, operation: &Operation) -> Option<Call> {
         match &operation.step {
-            Step::ReserveCredit {
-                order,
-                life,
-                user,
-                amount,
-            } => {
+            Step::ReserveCredit { order, life, user, amount } => {
                 if self.0.partition(user.as_str()) != operation.at {
                     return None;
                 }
@@ -67,24 +62,12 @@ fn understand(_: &Operation, word: &str) -> Option<Answer> {
 impl Participant for LocalPayment {
     fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
         async move {
-            reservation::run(
-                Service::Payment,
-                &self.0,
-                &batch,
-                |operation| self.call(operation),
-                understand,
-            )
-            .await
+            reservation::run(Service::Payment, &self.0, &batch, |operation| self.call(operation), understand).await
         }
         .boxed_local()
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async {
-            Ok(Topology {
-                founding: self.0.membership().founding(),
-            })
-        }
-        .boxed_local()
+        async { Ok(Topology { founding: self.0.membership().founding() }) }.boxed_local()
     }
 }

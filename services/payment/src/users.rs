@@ -25,10 +25,7 @@ shardcart_common::scripts! {
 
 /// The keys of a user and of its payment for an order.
 pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [String; 2] {
-    [
-        partition.key("user", user.as_str()),
-        partition.key("payment", &format!("{user}:{order}")),
-    ]
+    [partition.key("user", user.as_str()), partition.key("payment", &format!("{user}:{order}"))]
 }
 
 /// Creates a user without credit. A repeat creates another.
@@ -68,10 +65,7 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
 /// - `Newer`, `Shard`: see there.
 pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = ADD_FUNDS
-        .keys(&[partition.key("user", user.as_str())])
-        .arg(amount.get())
-        .arg(AMOUNT_MAX);
+    let call = ADD_FUNDS.keys(&[partition.key("user", user.as_str())]).arg(amount.get()).arg(AMOUNT_MAX);
     change(shard, user, None, call).await
 }
 
@@ -82,10 +76,7 @@ pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount) -> Result
 /// - `Newer`, `Shard`: see there.
 pub async fn pay(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = PAY
-        .keys(&[partition.key("user", user.as_str())])
-        .arg(amount.get())
-        .arg("");
+    let call = PAY.keys(&[partition.key("user", user.as_str())]).arg(amount.get()).arg("");
     change(shard, user, None, call).await
 }
 
@@ -96,10 +87,7 @@ pub async fn pay(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
 /// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
 pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId, amount: Amount) -> Result<()> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = PAY
-        .keys(&keys(partition, user, order))
-        .arg(amount.get())
-        .arg(lives.of(order).await?);
+    let call = PAY.keys(&keys(partition, user, order)).arg(amount.get()).arg(lives.of(order).await?);
     change(shard, user, Some(order), call).await
 }
 
@@ -110,10 +98,7 @@ pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &Or
 /// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
 pub async fn cancel_payment(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<()> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = CANCEL_PAYMENT
-        .keys(&keys(partition, user, order))
-        .arg(lives.of(order).await?)
-        .arg(AMOUNT_MAX);
+    let call = CANCEL_PAYMENT.keys(&keys(partition, user, order)).arg(lives.of(order).await?).arg(AMOUNT_MAX);
     change(shard, user, Some(order), call).await
 }
 
@@ -147,16 +132,9 @@ pub async fn load(
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
         let held = Partition::of_shard(shard).map(|partition| partition.own_key("held"));
-        let users = chunk
-            .iter()
-            .map(|(partition, user)| partition.key("user", &user.to_string()));
-        let life = TxId::mint(
-            chunk.first().map_or(Partition(0), |(partition, _)| *partition),
-            now_ms(),
-        );
-        LOAD.keys(&held.chain(users).collect::<Vec<_>>())
-            .arg(credit.get())
-            .arg(life.as_str())
+        let users = chunk.iter().map(|(partition, user)| partition.key("user", &user.to_string()));
+        let life = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
+        LOAD.keys(&held.chain(users).collect::<Vec<_>>()).arg(credit.get()).arg(life.as_str())
     })
     .await
 }
@@ -181,9 +159,5 @@ async fn change(shard: &Shard, user: &UserId, order: Option<&OrderId>, call: Cal
 
 /// A reply that no script gives: it may have run.
 fn unexpected(shard: &Shard, script: &str, reply: &str) -> PaymentError {
-    ShardError::Unanswered {
-        shard: shard.number(),
-        cause: format!("{script} answered {reply:?}"),
-    }
-    .into()
+    ShardError::Unanswered { shard: shard.number(), cause: format!("{script} answered {reply:?}") }.into()
 }

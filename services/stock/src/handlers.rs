@@ -33,10 +33,7 @@ pub fn endpoints(config: &mut web::ServiceConfig, state: State) {
         .service(endpoint::get("/find/{item_id}", find))
         .service(endpoint::post("/add/{item_id}/{amount}", add))
         .service(endpoint::post("/subtract/{item_id}/{amount}", subtract))
-        .service(endpoint::post(
-            "/batch_init/{n}/{starting_stock}/{item_price}",
-            batch_init,
-        ));
+        .service(endpoint::post("/batch_init/{n}/{starting_stock}/{item_price}", batch_init));
 }
 
 /// Creates an item, without stock.

@@ -50,10 +50,7 @@ pub async fn create(shards: &Shards, price: Amount) -> Result<ItemId> {
 pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
     let (shard, partition) = shards.route(item.as_str())?;
     let mut read = redis::cmd("HMGET");
-    read.arg(partition.key("item", item.as_str()))
-        .arg("stock")
-        .arg("price")
-        .arg("v");
+    read.arg(partition.key("item", item.as_str())).arg("stock").arg("price").arg("v");
     let reply = shard.run(&Call::read(read)).await?;
     let fields = <(Option<u64>, Option<u64>, Option<String>)>::from_redis_value(reply);
     match fields.map_err(|error| unexpected(shard, "HMGET", &error.to_string()))? {
@@ -70,10 +67,7 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
 /// - `Newer`, `Shard`: see there.
 pub async fn add(shards: &Shards, item: &ItemId, units: Amount) -> Result<()> {
     let (shard, partition) = shards.route(item.as_str())?;
-    let call = ADD
-        .keys(&[partition.key("item", item.as_str())])
-        .arg(units.get())
-        .arg(AMOUNT_MAX);
+    let call = ADD.keys(&[partition.key("item", item.as_str())]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
 }
 
@@ -102,12 +96,8 @@ pub async fn load(
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
         let held = Partition::of_shard(shard).map(|partition| partition.own_key("held"));
-        let items = chunk
-            .iter()
-            .map(|(partition, item)| partition.key("item", &item.to_string()));
-        LOAD.keys(&held.chain(items).collect::<Vec<_>>())
-            .arg(price.get())
-            .arg(stock.get())
+        let items = chunk.iter().map(|(partition, item)| partition.key("item", &item.to_string()));
+        LOAD.keys(&held.chain(items).collect::<Vec<_>>()).arg(price.get()).arg(stock.get())
     })
     .await
 }
@@ -125,9 +115,5 @@ async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<()> {
 
 /// A reply that no script gives: it may have run.
 fn unexpected(shard: &Shard, script: &str, reply: &str) -> StockError {
-    ShardError::Unanswered {
-        shard: shard.number(),
-        cause: format!("{script} answered {reply:?}"),
-    }
-    .into()
+    ShardError::Unanswered { shard: shard.number(), cause: format!("{script} answered {reply:?}") }.into()
 }

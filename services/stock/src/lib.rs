@@ -32,10 +32,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     };
     participant_machine::run(settings, move |shards, _orders| {
         let stock = Rc::new(LocalStock::new(Arc::clone(&shards)));
-        let state = State {
-            shards,
-            batch_init: batch_init.clone(),
-        };
+        let state = State { shards, batch_init: batch_init.clone() };
         Served {
             participant: Rc::<LocalStock>::clone(&stock),
             prices: Some(stock),

@@ -41,11 +41,8 @@ impl LocalStock {
                     }
                     wanted.push(partition.key("item", item.as_str()));
                 }
-                let call = RESERVE
-                    .keys(&wanted)
-                    .arg(operation.tx.as_str())
-                    .arg(operation.deadline_ms)
-                    .arg(order.as_str());
+                let call =
+                    RESERVE.keys(&wanted).arg(operation.tx.as_str()).arg(operation.deadline_ms).arg(order.as_str());
                 Some(lines.iter().fold(call, |call, (_, units)| call.arg(*units)))
             }
             Step::Confirm => Some(settle(&CONFIRM, operation)),
@@ -90,12 +87,7 @@ impl Participant for LocalStock {
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async {
-            Ok(Topology {
-                founding: self.0.membership().founding(),
-            })
-        }
-        .boxed_local()
+        async { Ok(Topology { founding: self.0.membership().founding() }) }.boxed_local()
     }
 }
 
@@ -105,10 +97,7 @@ impl Prices for LocalStock {
             match items::find(&self.0, item).await {
                 Ok(found) => Ok(Some(found.price)),
                 Err(StockError::UnknownItem(_)) => Ok(None),
-                Err(error) => Err(ParticipantError::Unanswered {
-                    service: Service::Stock,
-                    cause: error.to_string(),
-                }),
+                Err(error) => Err(ParticipantError::Unanswered { service: Service::Stock, cause: error.to_string() }),
             }
         }
         .boxed_local()
