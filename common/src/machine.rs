@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, rt, web};
+use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::endpoint::no_route;
@@ -99,7 +100,7 @@ where
 /// The cause, when the machine had to stop by itself.
 pub async fn run_until_stopped(
     servers: Vec<Server>,
-    gate: Arc<Gate>,
+    gates: Vec<Arc<Gate>>,
     fatal: &Fatal,
     drain: Duration,
     finish: impl Future<Output = ()>,
@@ -112,7 +113,7 @@ pub async fn run_until_stopped(
         signal = stop_signal() => signal.map_err(|error| format!("no signals can be received: {error}")),
         cause = fatal.raised() => Err(cause),
     };
-    gate.drain();
+    gates.iter().for_each(|gate| gate.drain());
     match &stopped {
         Ok(()) => {
             log::info!("stopping: no longer ready, finishing what is in flight");
@@ -123,7 +124,8 @@ pub async fn run_until_stopped(
     for handle in &handles {
         handle.pause().await;
     }
-    if !gate.wait_until_idle(FINISH_LIMIT).await {
+    let idle = join_all(gates.iter().map(|gate| gate.wait_until_idle(FINISH_LIMIT))).await;
+    if idle.contains(&false) {
         log::warn!("some requests did not finish in time; recovery will settle what they left");
     }
     finish.await;

@@ -90,10 +90,20 @@ where
         })?
     };
     let internal_gate = Gate::new(http.requests_max, INTERNAL_BODY_MAX);
-    let internal = machine::serve(internal_listener, &http, &Arc::clone(&internal_gate), move |config| {
-        let served = in_thread(config, &internal_gate);
-        Internal::new(token.clone(), Some(served.participant), served.prices, None).endpoints(config);
-    })?;
+    let internal = {
+        let gate = Arc::clone(&internal_gate);
+        machine::serve(internal_listener, &http, &Arc::clone(&gate), move |config| {
+            let served = in_thread(config, &gate);
+            Internal::new(token.clone(), Some(served.participant), served.prices, None).endpoints(config);
+        })?
+    };
     log::info!(service = name, port, internal_port, shards = membership.count(); "ready");
-    machine::run_until_stopped(vec![public, internal], gate, membership.fatal(), identity.drain_ms, async {}).await
+    machine::run_until_stopped(
+        vec![public, internal],
+        vec![gate, internal_gate],
+        membership.fatal(),
+        identity.drain_ms,
+        async {},
+    )
+    .await
 }

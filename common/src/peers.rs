@@ -30,10 +30,10 @@ pub struct Peers {
 }
 
 enum Failure {
-    /// Not even a connection: nothing happened.
-    Unreachable(String),
-    /// It may have happened.
-    Unanswered(String),
+    /// There was no usable answer: no connection, a broken one, or an error. It may have happened.
+    Broken(String),
+    /// There was no answer in time. It may have happened, and the caller has waited long enough.
+    Silent(String),
     /// 409: the machine's topology is another.
     Misrouted(Topology),
 }
@@ -57,23 +57,24 @@ impl Peers {
     }
 
     /// Asks one machine after the other until one answers, those that failed just now last. All internal calls may be
-    /// repeated; after a silence the caller decides, as it has waited long enough.
+    /// repeated: after a broken connection, which is what a machine that stops leaves behind, the next one is asked,
+    /// at the end the first once more. After a silence the caller decides.
     async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Failure> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let mut order: Vec<usize> = (0..self.machines.len()).map(|step| (turn + step) % self.machines.len()).collect();
         order.sort_by_key(|machine| self.machines[*machine].1.get().is_some_and(|failed| failed.elapsed() < SHUNNED));
-        let mut failure = Failure::Unreachable("no machine is known".to_owned());
-        for machine in order {
-            let (url, failed) = &self.machines[machine];
+        let mut failure = Failure::Broken("no machine is known".to_owned());
+        for machine in order.iter().chain(order.first()) {
+            let (url, failed) = &self.machines[*machine];
             failure = match self.ask_one(url, path, question).await {
-                Err(other) => other,
+                Err(failure) => failure,
                 answered => return answered,
             };
             match failure {
                 Failure::Misrouted(_) => return Err(failure),
-                Failure::Unreachable(_) => failed.set(Some(Instant::now())),
-                Failure::Unanswered(_) => {
+                Failure::Broken(_) => failed.set(Some(Instant::now())),
+                Failure::Silent(_) => {
                     failed.set(Some(Instant::now()));
                     return Err(failure);
                 }
@@ -88,21 +89,29 @@ impl Peers {
         path: &str,
         question: &Q,
     ) -> Result<A, Failure> {
-        let unanswered = |error: reqwest::Error| Failure::Unanswered(error.to_string());
-        let url = url.join(path).map_err(|error| Failure::Unreachable(error.to_string()))?;
-        let request = self.client.post(url).bearer_auth(self.token.expose()).json(question);
-        let response = request.send().await.map_err(|error| {
-            if error.is_connect() {
-                Failure::Unreachable(error.to_string())
-            } else {
-                Failure::Unanswered(error.to_string())
-            }
-        })?;
+        let url = url.join(path).map_err(|error| Failure::Broken(error.to_string()))?;
+        let response = self
+            .client
+            .post(url)
+            .bearer_auth(self.token.expose())
+            .json(question)
+            .send()
+            .await
+            .map_err(|error| failure(&error))?;
         match response.status() {
-            StatusCode::OK => response.json().await.map_err(unanswered),
-            StatusCode::CONFLICT => Err(Failure::Misrouted(response.json().await.map_err(unanswered)?)),
-            status => Err(Failure::Unanswered(format!("status {status}"))),
+            StatusCode::OK => response.json().await.map_err(|error| failure(&error)),
+            StatusCode::CONFLICT => Err(Failure::Misrouted(response.json().await.map_err(|error| failure(&error))?)),
+            status => Err(Failure::Broken(format!("status {status}"))),
         }
+    }
+}
+
+/// A machine that does not even complete a connection is passed over: others may answer sooner than it times out again.
+fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_timeout() && !error.is_connect() {
+        Failure::Silent(error.to_string())
+    } else {
+        Failure::Broken(error.to_string())
     }
 }
 
@@ -121,7 +130,7 @@ impl RemoteParticipant {
     fn failed(&self, failure: Failure) -> ParticipantError {
         let service = self.service;
         match failure {
-            Failure::Unreachable(cause) | Failure::Unanswered(cause) => ParticipantError::Unanswered { service, cause },
+            Failure::Broken(cause) | Failure::Silent(cause) => ParticipantError::Unanswered { service, cause },
             Failure::Misrouted(topology) => ParticipantError::Misrouted { service, topology },
         }
     }
@@ -160,7 +169,7 @@ impl Orders for RemoteOrders {
     fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
         async move {
             self.0.ask("internal/v1/standings", &asked).await.map_err(|failure| match failure {
-                Failure::Unreachable(cause) | Failure::Unanswered(cause) => cause,
+                Failure::Broken(cause) | Failure::Silent(cause) => cause,
                 Failure::Misrouted(_) => "the order service does not understand the question".to_owned(),
             })
         }

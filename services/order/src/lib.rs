@@ -138,7 +138,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     log::info!(port = config.port, internal_port = config.internal_port, shards = membership.count(); "the order service is ready");
     machine::run_until_stopped(
         vec![public, internal],
-        gate,
+        vec![gate, internal_gate],
         membership.fatal(),
         config.machine.drain_ms,
         settler.close(SETTLE_LIMIT),

@@ -49,11 +49,7 @@ impl DataDir {
         let lock = take_lock(&path)?;
         // Once more under the lock: another shop may have been here in between.
         check_shards(&path, shards_per_service)?;
-        Ok(Self {
-            path,
-            shards_per_service,
-            _lock: lock,
-        })
+        Ok(Self { path, shards_per_service, _lock: lock })
     }
 
     /// The directory, as an absolute path.
@@ -87,11 +83,7 @@ pub(crate) fn create_dir(path: &Path) -> Result<(), StartError> {
     };
     create_dir(parent)?;
     // `recursive`, so that it is no error if somebody else creates it at this moment.
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(StartError::io("create", path))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(StartError::io("create", path))?;
     sync_dir(parent)
 }
 
@@ -137,20 +129,14 @@ fn check_writable(path: &Path) -> Result<(), StartError> {
     if !nearest.is_dir() {
         return Err(StartError::NotADirectory(nearest.to_owned()));
     }
-    access(nearest, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| StartError::NotWritable {
-        path: nearest.to_owned(),
-        cause: errno.into(),
-    })
+    access(nearest, AccessFlags::W_OK | AccessFlags::X_OK)
+        .map_err(|errno| StartError::NotWritable { path: nearest.to_owned(), cause: errno.into() })
 }
 
 fn check_shards(path: &Path, wanted: u16) -> Result<(), StartError> {
     let had = shards_in(path).map_err(StartError::io("list", path))?;
     if had > usize::from(wanted) {
-        return Err(StartError::FewerShards {
-            path: path.to_owned(),
-            had,
-            wanted,
-        });
+        return Err(StartError::FewerShards { path: path.to_owned(), had, wanted });
     }
     Ok(())
 }
@@ -189,11 +175,7 @@ fn take_lock(path: &Path) -> Result<File, StartError> {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
             Err(TryLockError::Error(cause)) => {
-                return Err(StartError::Io {
-                    doing: "lock",
-                    path: path.join("lock"),
-                    cause,
-                });
+                return Err(StartError::Io { doing: "lock", path: path.join("lock"), cause });
             }
             Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                 return Err(StartError::InUse(path.to_owned()));
@@ -209,23 +191,10 @@ mod tests {
 
     #[test]
     fn shard_of_takes_only_the_names_that_we_give() {
-        for (name, shard) in [
-            ("order-0", Some(0)),
-            ("stock-17", Some(17)),
-            ("payment-65535", Some(65535)),
-        ] {
+        for (name, shard) in [("order-0", Some(0)), ("stock-17", Some(17)), ("payment-65535", Some(65535))] {
             assert_eq!(shard_of(name), shard, "{name}");
         }
-        for name in [
-            "stock-01",
-            "stock-+1",
-            "stock-",
-            "stock",
-            "stock-65536",
-            "stock-0.old",
-            "user-0",
-            "lock",
-        ] {
+        for name in ["stock-01", "stock-+1", "stock-", "stock", "stock-65536", "stock-0.old", "user-0", "lock"] {
             assert_eq!(shard_of(name), None, "{name}");
         }
     }

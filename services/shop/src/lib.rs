@@ -63,12 +63,8 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
     let server = {
         let (config, data_set, gate) = (config.clone(), data_set.clone(), Arc::clone(&gate));
         machine::serve(listener, &config.http.clone(), &Arc::clone(&gate), move |service| {
-            let shards = data_set
-                .in_thread()
-                .expect("the same settings made shards at the start");
-            service
-                .app_data(Health::new(Arc::clone(&gate), shards.all()))
-                .configure(health::endpoints);
+            let shards = data_set.in_thread().expect("the same settings made shards at the start");
+            service.app_data(Health::new(Arc::clone(&gate), shards.all())).configure(health::endpoints);
             let (checkout, batch_init) = (config.checkout.clone(), config.batch_init.clone());
             let orders = shardcart_order::state(
                 Arc::clone(&shards.order),
@@ -78,10 +74,8 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
                 queue.clone(),
                 Arc::clone(&gate),
             );
-            let stock = shardcart_stock::handlers::State {
-                shards: Arc::clone(&shards.stock),
-                batch_init: batch_init.clone(),
-            };
+            let stock =
+                shardcart_stock::handlers::State { shards: Arc::clone(&shards.stock), batch_init: batch_init.clone() };
             let payment = shardcart_payment::handlers::State {
                 shards: Arc::clone(&shards.payment),
                 orders: Lives::new(shards.orders()),
@@ -97,7 +91,7 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
     };
     print!("{}", banner(config, storage));
     tokio::select! {
-        stopped = machine::run_until_stopped(vec![server], gate, &fatal, config.drain_ms, settler.close(SETTLE_LIMIT)) => stopped,
+        stopped = machine::run_until_stopped(vec![server], vec![gate], &fatal, config.drain_ms, settler.close(SETTLE_LIMIT)) => stopped,
         () = storage.look_after() => Ok(()),
     }
 }
@@ -115,11 +109,7 @@ impl DataSet {
         let own = storage.data_dir().is_some();
         // The shop's own servers have neither a password nor another database.
         let redis = if own {
-            RedisSettings {
-                redis_password: None,
-                redis_db: 0,
-                ..config.redis.clone()
-            }
+            RedisSettings { redis_password: None, redis_db: 0, ..config.redis.clone() }
         } else {
             config.redis.clone()
         };
@@ -131,11 +121,7 @@ impl DataSet {
             join("stock", &storage.stock),
             join("payment", &storage.payment)
         );
-        Ok(DataSet {
-            order: order?,
-            stock: stock?,
-            payment: payment?,
-        })
+        Ok(DataSet { order: order?, stock: stock?, payment: payment? })
     }
 
     fn in_thread(&self) -> Result<ThreadShards, String> {
@@ -162,22 +148,14 @@ struct ThreadShards {
 
 impl ThreadShards {
     fn all(&self) -> Vec<Arc<Shards>> {
-        vec![
-            Arc::clone(&self.order),
-            Arc::clone(&self.stock),
-            Arc::clone(&self.payment),
-        ]
+        vec![Arc::clone(&self.order), Arc::clone(&self.stock), Arc::clone(&self.payment)]
     }
 
     /// Stock and payment, called in-process.
     fn participants(&self) -> Participants {
         let stock = Rc::new(LocalStock::new(Arc::clone(&self.stock)));
         let payment = Rc::new(LocalPayment::new(Arc::clone(&self.payment)));
-        Participants {
-            stock: Rc::<LocalStock>::clone(&stock),
-            prices: stock,
-            payment,
-        }
+        Participants { stock: Rc::<LocalStock>::clone(&stock), prices: stock, payment }
     }
 
     /// The order service, asked in-process.
@@ -188,27 +166,13 @@ impl ThreadShards {
     fn start_reviews(&self, config: &Config) {
         let stock: Rc<dyn Participant> = Rc::new(LocalStock::new(Arc::clone(&self.stock)));
         let payment: Rc<dyn Participant> = Rc::new(LocalPayment::new(Arc::clone(&self.payment)));
-        rt::spawn(review::run(
-            Arc::clone(&self.stock),
-            stock,
-            self.orders(),
-            config.review_after_ms,
-        ));
-        rt::spawn(review::run(
-            Arc::clone(&self.payment),
-            payment,
-            self.orders(),
-            config.review_after_ms,
-        ));
+        rt::spawn(review::run(Arc::clone(&self.stock), stock, self.orders(), config.review_after_ms));
+        rt::spawn(review::run(Arc::clone(&self.payment), payment, self.orders(), config.review_after_ms));
     }
 }
 
 fn banner(config: &Config, storage: &Storage) -> String {
-    let host = if config.http.bind.is_loopback() {
-        "localhost".to_owned()
-    } else {
-        config.http.bind.to_string()
-    };
+    let host = if config.http.bind.is_loopback() { "localhost".to_owned() } else { config.http.bind.to_string() };
     let url = format!("http://{host}:{}", config.port);
     let data = storage.data_dir().map_or_else(
         || "Redis servers given by address".to_owned(),

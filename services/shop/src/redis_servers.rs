@@ -58,6 +58,14 @@ pub struct RedisServers {
 }
 
 impl RedisServers {
+    /// Makes sure that there is a server to start: Redis 7.0 or newer, or Valkey. Changes nothing.
+    ///
+    /// # Errors
+    /// One that is missing, too old, or something else.
+    pub fn check_program(program: impl AsRef<OsStr>) -> Result<(), StartError> {
+        program::check(program.as_ref())
+    }
+
     /// Starts the servers, and returns when all of them have loaded their data and answer.
     ///
     /// A server that an earlier shop left behind in the data directory is stopped first: its data
@@ -67,22 +75,16 @@ impl RedisServers {
     /// # Errors
     /// After each of them no server of ours is left running.
     pub fn start(data_dir: &DataDir, program: impl AsRef<OsStr>, fsync: Fsync) -> Result<Self, StartError> {
-        program::check(program.as_ref())?;
+        Self::check_program(&program)?;
         let homes = homes(data_dir);
         for home in &homes {
             home.create()?;
         }
         let locks = leftover::take_over(&homes)?;
 
-        let launch = Launch {
-            program: program.as_ref().to_owned(),
-            fsync,
-        };
+        let launch = Launch { program: program.as_ref().to_owned(), fsync };
         // Grows inside the value that stops them, so that an early return leaves none behind.
-        let mut started = Self {
-            servers: Vec::with_capacity(homes.len()),
-            launch,
-        };
+        let mut started = Self { servers: Vec::with_capacity(homes.len()), launch };
         for (home, lock) in homes.into_iter().zip(locks) {
             started.servers.push(Server::start(home, lock, &started.launch)?);
         }
@@ -94,9 +96,7 @@ impl RedisServers {
     /// them: `unix:` and an absolute path.
     pub fn addresses(&self, service: &str) -> Vec<String> {
         let of_service = self.servers.iter().filter(|server| server.home().service() == service);
-        of_service
-            .map(|server| format!("unix:{}", server.home().socket().display()))
-            .collect()
+        of_service.map(|server| format!("unix:{}", server.home().socket().display())).collect()
     }
 
     /// The process ids of the servers as they were last started: order's, stock's, then payment's,
@@ -140,9 +140,7 @@ impl RedisServers {
         while self.servers.iter_mut().any(Server::is_running) && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
-        self.servers
-            .iter_mut()
-            .filter_map(|server| server.is_running().then_some(server))
+        self.servers.iter_mut().filter_map(|server| server.is_running().then_some(server))
     }
 }
 

@@ -31,35 +31,20 @@ impl Storage {
     /// One line that says what to do; nothing is left running.
     pub fn open(config: &Config) -> Result<Self, String> {
         if !config.order_redis.is_empty() {
-            let (order, stock, payment) = (
-                config.order_redis.clone(),
-                config.stock_redis.clone(),
-                config.payment_redis.clone(),
-            );
-            return Ok(Storage {
-                order,
-                stock,
-                payment,
-                own: None,
-            });
+            let (order, stock, payment) =
+                (config.order_redis.clone(), config.stock_redis.clone(), config.payment_redis.clone());
+            return Ok(Storage { order, stock, payment, own: None });
         }
+        // Before the data directory: without a server to start there is nothing to make there.
+        RedisServers::check_program(&config.redis_server).map_err(|error| error.to_string())?;
         let data_dir = DataDir::open(&config.data_dir, config.shards).map_err(|error| error.to_string())?;
         let servers =
             RedisServers::start(&data_dir, &config.redis_server, config.fsync).map_err(|error| error.to_string())?;
         let addresses = |service| {
-            servers
-                .addresses(service)
-                .iter()
-                .map(|address| address.parse())
-                .collect::<Result<Vec<Address>, String>>()
+            servers.addresses(service).iter().map(|address| address.parse()).collect::<Result<Vec<Address>, String>>()
         };
         let (order, stock, payment) = (addresses("order")?, addresses("stock")?, addresses("payment")?);
-        Ok(Storage {
-            order,
-            stock,
-            payment,
-            own: Some((servers, data_dir)),
-        })
+        Ok(Storage { order, stock, payment, own: Some((servers, data_dir)) })
     }
 
     /// The data directory, if the servers are the shop's own.

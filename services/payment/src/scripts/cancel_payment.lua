@@ -2,19 +2,18 @@
 -- Gives back what a direct payment took for an order, once.
 --
 -- KEYS[1]  {p}:user:<id>               hash: credit, held, net, life
--- KEYS[2]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life, was
+-- KEYS[2]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life
 -- ARGV[1]  the order's life (see pay.lua)
 -- ARGV[2]  the largest amount: credit + held stays within it
 --
 -- Returns DONE (also for a repeat) | UNKNOWN_PAYMENT | PENDING (a checkout holds the order) | CHECKOUT (a checkout
 -- paid it: not cancelled here) | OUT_OF_RANGE | NEWER (a record of a later release)
 local user = redis.call('HMGET', KEYS[1], 'credit', 'held', 'net', 'life', 'v')
-local payment = redis.call('HMGET', KEYS[2], 'state', 'by', 'charged', 'life', 'was', 'v')
-if user[5] or payment[6] then return 'NEWER' end
+local payment = redis.call('HMGET', KEYS[2], 'state', 'by', 'charged', 'life', 'v')
+if user[5] or payment[5] then return 'NEWER' end
 local life = (user[4] or '') .. '/' .. ARGV[1]
 if not user[1] or not payment[1] or payment[4] ~= life then return 'UNKNOWN_PAYMENT' end
--- `was`: the direct payment had been cancelled before a checkout reserved anew.
-if payment[1] == 'cancelled' or payment[1] == 'reserved' and payment[5] then return 'DONE' end
+if payment[1] == 'cancelled' then return 'DONE' end
 if payment[1] == 'reserved' then return 'PENDING' end
 if payment[2] == 'checkout' then return 'CHECKOUT' end
 

@@ -30,9 +30,7 @@ pub(super) fn take_over(homes: &[Home]) -> Result<Vec<File>, StartError> {
         match occupied {
             None => return Ok(locks),
             Some(home) if Instant::now() >= deadline => {
-                return Err(StartError::LeftoverStays {
-                    dir: home.dir().to_owned(),
-                });
+                return Err(StartError::LeftoverStays { dir: home.dir().to_owned() });
             }
             Some(_) if !told => {
                 log::info!("Redis servers that an earlier shop left behind are stopped first.");
@@ -51,11 +49,7 @@ fn is_occupied(home: &Home, lock: &File) -> Result<bool, StartError> {
     match lock.try_lock() {
         Ok(()) => Ok(answers),
         Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(cause)) => Err(StartError::Io {
-            doing: "lock",
-            path: home.dir().to_owned(),
-            cause,
-        }),
+        Err(TryLockError::Error(cause)) => Err(StartError::Io { doing: "lock", path: home.dir().to_owned(), cause }),
     }
 }
 
@@ -67,18 +61,11 @@ fn asked_to_stop(home: &Home) -> Result<bool, StartError> {
         Err(_) => return Ok(true),
         Ok(connection) => connection,
     };
-    let Ok((_, dir)) = redis::cmd("CONFIG")
-        .arg("GET")
-        .arg("dir")
-        .query::<(String, String)>(&mut connection)
-    else {
+    let Ok((_, dir)) = redis::cmd("CONFIG").arg("GET").arg("dir").query::<(String, String)>(&mut connection) else {
         return Ok(true);
     };
     if !is_same_dir(Path::new(&dir), home.dir()) {
-        return Err(StartError::ForeignServer {
-            socket: home.socket(),
-            dir,
-        });
+        return Err(StartError::ForeignServer { socket: home.socket(), dir });
     }
     // It saves its data and hangs up instead of answering. Whether it is gone, the next round tells.
     redis::cmd("SHUTDOWN").exec(&mut connection).ok();

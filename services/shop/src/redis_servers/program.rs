@@ -17,10 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Makes sure that `program` exists and is Redis 7.0 or newer, or Valkey.
 pub(super) fn check(program: &OsStr) -> Result<(), StartError> {
     let name = program.display().to_string();
-    let unusable = |why| StartError::ProgramUnusable {
-        program: name.clone(),
-        why,
-    };
+    let unusable = |why| StartError::ProgramUnusable { program: name.clone(), why };
     let said = version_output(program).map_err(|cause| {
         if is_missing(program, &cause) {
             StartError::ProgramNotFound(name.clone())
@@ -31,10 +28,7 @@ pub(super) fn check(program: &OsStr) -> Result<(), StartError> {
     let (version, major) =
         version_in(&said).ok_or_else(|| unusable("its --version is not that of Redis".to_owned()))?;
     if major < VERSION_MAJOR_MIN {
-        return Err(StartError::ProgramTooOld {
-            program: name,
-            version: version.to_owned(),
-        });
+        return Err(StartError::ProgramTooOld { program: name, version: version.to_owned() });
     }
     Ok(())
 }
@@ -51,12 +45,8 @@ fn is_missing(program: &OsStr, cause: &io::Error) -> bool {
 
 fn version_output(program: &OsStr) -> io::Result<String> {
     let mut command = Command::new(program);
-    let mut child = command
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut child =
+        command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let deadline = Instant::now() + PATIENCE;
     while child.try_wait()?.is_none() {
         if Instant::now() >= deadline {
@@ -67,10 +57,7 @@ fn version_output(program: &OsStr) -> io::Result<String> {
         thread::sleep(Duration::from_millis(2));
     }
     let mut said = Vec::new();
-    child
-        .stdout
-        .take()
-        .map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut said))?;
+    child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut said))?;
     Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
@@ -88,18 +75,9 @@ mod tests {
     #[test]
     fn version_in_reads_redis_and_valkey_and_nothing_else() {
         for (said, version) in [
-            (
-                "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64",
-                Some(("7.0.15", 7)),
-            ),
-            (
-                "Redis server v=6.2.7 sha=00000000:0 malloc=libc bits=64",
-                Some(("6.2.7", 6)),
-            ),
-            (
-                "Valkey server v=8.1.0 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64",
-                Some(("8.1.0", 8)),
-            ),
+            ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", Some(("7.0.15", 7))),
+            ("Redis server v=6.2.7 sha=00000000:0 malloc=libc bits=64", Some(("6.2.7", 6))),
+            ("Valkey server v=8.1.0 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", Some(("8.1.0", 8))),
             ("sleep (GNU coreutils) 9.1", None),
             ("v=next", None),
             ("", None),

@@ -51,12 +51,7 @@ struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     fn new(server: &'a mut Server) -> Self {
         let answer = Answer::Silent("no answer yet".to_owned());
-        Self {
-            server,
-            answer,
-            moved_at: Instant::now(),
-            said: None,
-        }
+        Self { server, answer, moved_at: Instant::now(), said: None }
     }
 
     fn is_ready(&mut self) -> Result<bool, StartError> {

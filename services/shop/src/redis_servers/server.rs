@@ -88,12 +88,7 @@ impl Server {
     /// Starts a server in a home whose lock has been taken. It is not ready yet.
     pub(super) fn start(home: Home, lock: File, launch: &Launch) -> Result<Self, StartError> {
         let (child, log_from) = spawn(&home, lock, launch)?;
-        Ok(Self {
-            home,
-            child,
-            log_from,
-            restart_from: Instant::now() + RESTART_EVERY,
-        })
+        Ok(Self { home, child, log_from, restart_from: Instant::now() + RESTART_EVERY })
     }
 
     pub(super) fn home(&self) -> &Home {
@@ -114,11 +109,7 @@ impl Server {
 
     /// An error with the end of the server's log if it has exited.
     pub(super) fn check_running(&mut self) -> Result<(), StartError> {
-        match self
-            .child
-            .try_wait()
-            .map_err(StartError::io("wait for the server in", &self.home.dir))?
-        {
+        match self.child.try_wait().map_err(StartError::io("wait for the server in", &self.home.dir))? {
             None => Ok(()),
             Some(status) => Err(StartError::Exited {
                 name: self.name().to_owned(),
@@ -183,20 +174,12 @@ fn spawn(home: &Home, lock: File, launch: &Launch) -> Result<(Child, u64), Start
     match fs::remove_file(home.socket()) {
         // Left by a server that was killed. Its path must not look like a server that listens.
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            return Err(StartError::Io {
-                doing: "remove",
-                path: home.socket(),
-                cause,
-            });
+            return Err(StartError::Io { doing: "remove", path: home.socket(), cause });
         }
         _ => {}
     }
     let cannot_log = || StartError::io("write", home.log());
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(home.log())
-        .map_err(cannot_log())?;
+    let log = OpenOptions::new().create(true).append(true).open(home.log()).map_err(cannot_log())?;
     let log_from = log.metadata().map_err(cannot_log())?.len();
 
     let mut command = Command::new(&launch.program);
@@ -204,10 +187,7 @@ fn spawn(home: &Home, lock: File, launch: &Launch) -> Result<(Child, u64), Start
         command.args([name, value]);
     }
     // What it says before it has read its settings, and whatever it starts says, goes to the log too.
-    command
-        .stdin(lock)
-        .stdout(log.try_clone().map_err(cannot_log())?)
-        .stderr(log);
+    command.stdin(lock).stdout(log.try_clone().map_err(cannot_log())?).stderr(log);
     let child = spawner::spawn(command).map_err(StartError::io("start a Redis server in", home.dir()))?;
     Ok((child, log_from))
 }
@@ -253,10 +233,7 @@ fn tail(log: &Path, from: u64) -> String {
     let text = read().unwrap_or_else(|cause| format!("cannot be read: {cause}"));
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-    last.iter()
-        .map(|line| format!("  {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -267,18 +244,12 @@ mod tests {
     fn tail_gives_the_last_lines_of_this_start_only() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("redis.log");
-        let (before, since) = (
-            "an earlier start\n",
-            (1..=30).map(|n| format!("line {n}\n\n")).collect::<String>(),
-        );
+        let (before, since) = ("an earlier start\n", (1..=30).map(|n| format!("line {n}\n\n")).collect::<String>());
         fs::write(&log, format!("{before}{since}")).unwrap();
 
         let shown = tail(&log, before.len() as u64);
         assert_eq!(shown.lines().count(), TAIL_LINES);
-        assert!(
-            shown.starts_with("  line 21\n") && shown.ends_with("\n  line 30"),
-            "{shown}"
-        );
+        assert!(shown.starts_with("  line 21\n") && shown.ends_with("\n  line 30"), "{shown}");
         fs::write(&log, format!("{before}only line\n")).unwrap();
         assert_eq!(tail(&log, before.len() as u64), "  only line");
         assert!(tail(&dir.path().join("none"), 0).contains("cannot be read"));

@@ -49,11 +49,7 @@ fn end_with_this_process(command: &mut Command) {
     let ask_for_signal = move || {
         prctl::set_pdeathsig(Signal::SIGTERM)?;
         // Where the parent died before that line, the signal never comes.
-        if getppid() == parent {
-            Ok(())
-        } else {
-            Err(Errno::ESRCH.into())
-        }
+        if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
     };
     // SAFETY: this runs in the child between fork and exec, where only what is safe in a signal
     // handler is allowed. It makes two system calls, and neither allocates nor takes a lock.
