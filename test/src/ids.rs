@@ -1,0 +1,22 @@
+//! What can be read from an id: its partition, and with it the shard that it lives on.
+
+/// The partition in a minted id: 12 bits after the version, 4 after the variant.
+///
+/// # Panics
+/// When the id is not a lower-case UUID of version 8.
+pub fn partition(id: &str) -> u16 {
+    let groups: Vec<&str> = id.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    let hexadecimal = id.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f' | '-'));
+    assert!(hexadecimal && lengths == [8, 4, 4, 4, 12], "{id} is not a lower-case UUID");
+    let number = |group: &str| u16::from_str_radix(group, 16).expect("four hexadecimal digits");
+    let (third, fourth) = (number(groups[2]), number(groups[3]));
+    assert_eq!(third >> 12, 8, "the version of {id}");
+    assert_eq!(fourth >> 14, 0b10, "the variant of {id}");
+    (third & 0xfff) << 4 | (fourth >> 10 & 0xf)
+}
+
+/// The shard on which a minted id has its home.
+pub fn shard(id: &str) -> usize {
+    usize::from(partition(id) >> 4)
+}

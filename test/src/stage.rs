@@ -1,0 +1,157 @@
+//! Where a scenario is played: the same tests run on a shop and on a cluster.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
+use std::thread;
+
+use tokio::sync::Mutex;
+
+use crate::cluster::{Cluster, ClusterOptions};
+use crate::data::Data;
+use crate::front::Front;
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::shop::{Shop, ShopOptions};
+
+/// A running system, with a client of the test's own and a view of its data.
+#[derive(Debug)]
+pub struct Stage {
+    front: Front,
+    /// One machine of each service, without a proxy; for a shop the same as the front.
+    pub direct: Front,
+    /// What lies in Redis.
+    pub data: Data,
+    system: Arc<dyn System>,
+}
+
+impl Deref for Stage {
+    type Target = Front;
+
+    fn deref(&self) -> &Front {
+        &self.front
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // A shared system outlives this test, and would not report by itself.
+        if thread::panicking() && Arc::strong_count(&self.system) > 1 {
+            self.system.report();
+        }
+    }
+}
+
+trait System: fmt::Debug + Send + Sync {
+    fn report(&self);
+}
+
+impl System for Shop {
+    fn report(&self) {
+        Shop::report(self);
+    }
+}
+
+impl System for Cluster {
+    fn report(&self) {
+        Cluster::report(self);
+    }
+}
+
+static SHOP: Mutex<Weak<Shop>> = Mutex::const_new(Weak::new());
+static CLUSTER: Mutex<Weak<Cluster>> = Mutex::const_new(Weak::new());
+
+impl Stage {
+    /// A shop with one shard a service, shared with the tests of this file that run meanwhile. It
+    /// ends with the last of them.
+    pub async fn shop() -> Stage {
+        let mut shared = SHOP.lock().await;
+        let shop = match shared.upgrade() {
+            Some(shop) => shop,
+            None => Arc::new(Shop::start().await),
+        };
+        *shared = Arc::downgrade(&shop);
+        Stage::over_shop(shop)
+    }
+
+    /// A cluster of two machines and two shards a service, shared in the same way.
+    pub async fn cluster() -> Stage {
+        let mut shared = CLUSTER.lock().await;
+        let cluster = match shared.upgrade() {
+            Some(cluster) => cluster,
+            None => Arc::new(Cluster::start().await),
+        };
+        *shared = Arc::downgrade(&cluster);
+        Stage::over_cluster(cluster)
+    }
+
+    /// A shop that no other test uses.
+    pub async fn own_shop(shards: usize) -> Stage {
+        let options = ShopOptions { shards, settings: Settings::none() };
+        Stage::over_shop(Arc::new(Shop::start_with(options).await))
+    }
+
+    /// A cluster that no other test uses.
+    pub async fn own_cluster() -> Stage {
+        Stage::over_cluster(Arc::new(Cluster::start_with(ClusterOptions::default()).await))
+    }
+
+    /// How many shards each service has.
+    pub fn shard_count(&self) -> usize {
+        self.data.shard_count(Service::Stock)
+    }
+
+    fn over_shop(shop: Arc<Shop>) -> Stage {
+        Stage { front: shop.front(), direct: shop.front(), data: shop.data(), system: shop }
+    }
+
+    fn over_cluster(cluster: Arc<Cluster>) -> Stage {
+        Stage { front: cluster.front(), direct: cluster.direct(0), data: cluster.data(), system: cluster }
+    }
+}
+
+/// Stamps out each scenario (an `async fn(&Stage)` of the calling file) as a test on a shop and as
+/// a test on a cluster, both shared by the tests of the file.
+#[macro_export]
+macro_rules! on_shop_and_cluster {
+    ($($scenario:ident),+ $(,)?) => {
+        mod shop {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(&$crate::Stage::shop().await).await;
+            })+
+        }
+        mod cluster {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(&$crate::Stage::cluster().await).await;
+            })+
+        }
+    };
+}
+
+/// The same with systems of their own: for scenarios that load data in bulk, or count everything.
+/// The shop is tried with one shard and with two.
+#[macro_export]
+macro_rules! on_systems_of_their_own {
+    ($($scenario:ident),+ $(,)?) => {
+        mod own_shop {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(&$crate::Stage::own_shop(1).await).await;
+            })+
+        }
+        mod own_sharded_shop {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(&$crate::Stage::own_shop(2).await).await;
+            })+
+        }
+        mod own_cluster {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(&$crate::Stage::own_cluster().await).await;
+            })+
+        }
+    };
+}

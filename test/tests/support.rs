@@ -1,0 +1,173 @@
+//! The parts of this crate that other tests lean on.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use shardcart_test::proxy::Proxy;
+use shardcart_test::{Front, RedisServer, Service, ids, ports, raw};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+/// A machine that answers with what it was asked: method, path, body length.
+async fn echo() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("some port is free");
+    let port = listener.local_addr().expect("a bound listener has an address").port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("connections can be accepted");
+            let count = Arc::clone(&count);
+            let answer = move |request: Request<Incoming>| {
+                let count = Arc::clone(&count);
+                async move {
+                    let path = request.uri().path_and_query().expect("a path").to_string();
+                    let method = request.method().clone();
+                    let trace = request.headers().get("traceparent").cloned();
+                    let body = request.into_body().collect().await.expect("a body").to_bytes();
+                    if !path.starts_with("/health") {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                    let text = format!("{method} {path} {} {trace:?}", body.len());
+                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(text)))
+                }
+            };
+            let serve = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(serve.serve_connection(TokioIo::new(stream), service_fn(answer)));
+        }
+    });
+    (port, asked)
+}
+
+/// A machine that accepts requests and breaks the connection instead of answering.
+async fn broken() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("some port is free");
+    let port = listener.local_addr().expect("a bound listener has an address").port();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("connections can be accepted");
+            tokio::spawn(async move { stream.read(&mut [0; 1024]).await });
+        }
+    });
+    port
+}
+
+fn proxy(machines: &[u16]) -> (Proxy, Front) {
+    let port = ports::free();
+    let proxy = Proxy::start(port, [machines.to_vec(), machines.to_vec(), machines.to_vec()]);
+    (proxy, Front::behind(port))
+}
+
+async fn is_up(front: &Front) {
+    shardcart_test::eventually("the proxy listens", Duration::from_secs(5), async || {
+        front.try_call(Method::GET, Service::Stock, "/up").await.ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proxy_spreads_a_thousand_requests_at_once_evenly() {
+    let ((one, one_asked), (two, two_asked)) = (echo().await, echo().await);
+    let (_proxy, front) = proxy(&[one, two]);
+    is_up(&front).await;
+    let before = one_asked.load(Ordering::Relaxed) + two_asked.load(Ordering::Relaxed);
+    let statuses = front
+        .at_once(0..1000, |front, number| async move {
+            front.call(Method::POST, Service::Stock, &format!("/add/{number}/1")).await.status
+        })
+        .await;
+    assert_eq!(statuses, [200; 1000]);
+    let (one, two) = (one_asked.load(Ordering::Relaxed), two_asked.load(Ordering::Relaxed));
+    assert_eq!(one + two - before, 1000);
+    assert!(one.abs_diff(two) <= 2, "{one} and {two}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proxy_passes_paths_queries_and_bodies_unchanged() {
+    let (machine, _) = echo().await;
+    let (_proxy, front) = proxy(&[machine]);
+    is_up(&front).await;
+    let trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for path in ["/find/%2F%00%ff?items=flat&x=%20", "/a//b/../c/./%2e%2e", "/find/%zz"] {
+        let fields = ["Content-Length: 5", trace];
+        let answer = front.raw("DELETE", Service::Order, path, &fields, b"hello").await;
+        let expected = format!("DELETE {path} 5 Some(\"{}\")", &trace[13..]);
+        assert_eq!(answer.http.text, expected);
+    }
+    let (server, _) = front.address(Service::Order);
+    let elsewhere = raw::exchange(server, raw::head("GET", "/elsewhere", &[]).as_bytes()).await;
+    assert_eq!(elsewhere.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proxy_repeats_on_the_next_machine_only_what_may_be_repeated() {
+    let ((machine, _), broken) = (echo().await, broken().await);
+    let (_proxy, front) = proxy(&[broken, machine]);
+    is_up(&front).await;
+    let post = async |path: &str| front.call(Method::POST, Service::Order, path).await.status;
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        assert_eq!(post("/checkout/1").await, 200);
+        assert_eq!(front.call(Method::GET, Service::Order, "/find/1").await.status, 200);
+        others.push(post("/create/1").await);
+    }
+    assert!(others.iter().all(|status| [200, 502].contains(status)), "{others:?}");
+
+    let (_proxy, front) = proxy(&[ports::free(), machine]);
+    is_up(&front).await;
+    for _ in 0..10 {
+        let answer = front.call(Method::POST, Service::Order, "/create/1").await;
+        assert_eq!(answer.status, 200, "what never reached a machine may always be repeated");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_server_keeps_its_data_when_killed_and_loses_it_when_wiped() {
+    let mut server = RedisServer::start().await;
+    let set = async |server: &RedisServer| {
+        let mut connection = server.connection().await;
+        redis::cmd("INCR").arg("count").query_async::<u64>(&mut connection).await.expect("Redis counts")
+    };
+    assert_eq!(set(&server).await, 1);
+    server.kill9();
+    server.restart().await;
+    assert_eq!(set(&server).await, 2);
+    server.restart().await;
+    assert_eq!(set(&server).await, 3);
+    server.wipe();
+    server.restart().await;
+    assert_eq!(set(&server).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_redis_server_is_silent_and_carries_on_when_resumed() {
+    let server = RedisServer::start().await;
+    let mut connection = server.connection().await;
+    server.pause();
+    let ping = async || redis::cmd("PING").query_async::<String>(&mut connection.clone()).await;
+    let silent = tokio::time::timeout(Duration::from_millis(200), ping()).await;
+    assert!(silent.is_err(), "{silent:?}");
+    server.resume();
+    let pong: String = redis::cmd("PING").query_async(&mut connection).await.expect("it runs on");
+    assert_eq!(pong, "PONG");
+}
+
+#[test]
+fn the_partition_of_an_id_is_read_from_behind_version_and_variant() {
+    assert_eq!(ids::partition("018f3e2a-0000-8abc-b400-000000000000"), 0xabcd);
+    assert_eq!(ids::partition("018f3e2a-0000-8001-8000-000000000000"), 0x0010);
+    assert_eq!(ids::shard("018f3e2a-0000-8001-8000-000000000000"), 1);
+}
+
+#[test]
+fn free_ports_are_given_once() {
+    let given: std::collections::BTreeSet<u16> = (0..100).map(|_| ports::free()).collect();
+    assert_eq!(given.len(), 100);
+}
