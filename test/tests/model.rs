@@ -171,18 +171,13 @@ impl Model {
             PayWithoutOrder { .. } => vec![""],
             Pay { user, order, amount } => match self.payments.get(&(user, order)) {
                 Some(Payment::Direct(paid)) if *paid == amount => vec![""],
-                // Until it is settled, payment may still say that a checkout holds it.
-                Some(Payment::Checkout) => vec!["already_paid", "order_pending"],
                 Some(_) => vec!["already_paid"],
                 None if self.credit[user] < amount => vec!["insufficient_credit"],
                 None => vec![""],
             },
             Cancel { user, order } => match self.payments.get(&(user, order)) {
                 Some(Payment::Direct(_) | Payment::Cancelled) => vec![""],
-                // Success, without effect, where a direct payment had been cancelled before: until the
-                // checkout is settled. contract.rs has a test of that alone.
-                Some(Payment::Checkout) => vec!["", "already_paid", "order_pending", "order_paid"],
-                None if user >= USERS => vec!["unknown_payment", "unknown_user"],
+                Some(Payment::Checkout) => vec!["order_paid"],
                 None => vec!["unknown_payment"],
             },
             Status { .. } => vec![""],
@@ -206,8 +201,8 @@ impl Model {
         let payable = if self.credit[*user] < self.total(order) { "insufficient_credit" } else { "" };
         match self.payments.get(&(*user, order)) {
             None => vec![payable],
-            // Whether an order whose direct payment was given back can be checked out is left open.
-            Some(Payment::Cancelled) => vec!["already_paid", payable],
+            // What was paid directly and given back no longer counts.
+            Some(Payment::Cancelled) => vec![payable],
             Some(_) => vec!["already_paid"],
         }
     }

@@ -34,7 +34,7 @@ impl Lives {
         }
     }
 
-    /// Whether an order is paid, as its own shard says.
+    /// Whether an order is paid, as its own shard says: what a checkout has reserved here is then only not settled yet.
     ///
     /// # Errors
     /// `Orders`: no answer.

@@ -88,7 +88,12 @@ pub async fn pay(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
 pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId, amount: Amount) -> Result<()> {
     let (shard, partition) = shards.route(user.as_str())?;
     let call = PAY.keys(&keys(partition, user, order)).arg(amount.get()).arg(lives.of(order).await?);
-    change(shard, user, Some(order), call).await
+    match change(shard, user, Some(order), call).await {
+        Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
+            Err(PaymentError::AlreadyPaid(order.clone()))
+        }
+        other => other,
+    }
 }
 
 /// Gives back what [`pay_order`] took for an order, once: a repeat changes nothing.
@@ -99,7 +104,12 @@ pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &Or
 pub async fn cancel_payment(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<()> {
     let (shard, partition) = shards.route(user.as_str())?;
     let call = CANCEL_PAYMENT.keys(&keys(partition, user, order)).arg(lives.of(order).await?).arg(AMOUNT_MAX);
-    change(shard, user, Some(order), call).await
+    match change(shard, user, Some(order), call).await {
+        Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
+            Err(PaymentError::OrderPaid(order.clone()))
+        }
+        other => other,
+    }
 }
 
 /// Whether a user has paid for an order, directly or by checkout.
