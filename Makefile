@@ -1,9 +1,9 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit doc bench tools help
+.PHONY: run build test check unit lease doc bench tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
 
 run: tools ## build in release mode and start the shop on http://localhost:8000 (ARGS='--shards 2' for more)
 	cargo run --release --bin shop -- $(ARGS)
@@ -11,7 +11,7 @@ run: tools ## build in release mode and start the shop on http://localhost:8000 
 build: tools ## build everything, in release mode
 	cargo build --release --workspace
 
-test: check doc unit ## everything that CI runs
+test: check doc unit lease ## everything that CI runs
 
 check: tools ## formatting and lints
 	cargo fmt --all --check
@@ -23,6 +23,10 @@ doc: tools ## the documentation, without warnings
 unit: tools ## all tests: the front-door tests start real services, so these are built first
 	cargo build --workspace --bins
 	cargo test --workspace
+
+lease: tools ## the front-door tests once more, with a lease so short that recovery is always in the way
+	cargo build --workspace --bins
+	SHARDCART_TEST_LEASE_MS=20 cargo test --package shardcart-test
 
 bench: tools ## what a checkout costs on this machine
 	benchmark/run.sh
