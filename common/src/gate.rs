@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError};
 use futures_util::StreamExt;
 
 use crate::problem::{Code, Problem};
+use crate::settings::HttpSettings;
 
 /// What a machine has in flight, and whether it drains.
 #[derive(Debug)]
@@ -20,8 +21,23 @@ pub struct Gate {
     requests: AtomicUsize,
     work: AtomicUsize,
     requests_max: usize,
-    body_max: usize,
+    bodies: Bodies,
     draining: AtomicBool,
+}
+
+/// What becomes of the bodies of requests.
+#[derive(Debug, Clone, Copy)]
+pub enum Bodies {
+    /// No call needs one. A small one is taken and ignored; one over `max` bytes, or that takes longer than `time` to
+    /// come, is refused.
+    Small {
+        /// Largest body, in bytes.
+        max: usize,
+        /// How long a body may take to come.
+        time: Duration,
+    },
+    /// The handlers read them, and have limits of their own.
+    Read,
 }
 
 /// A request in flight, until it is dropped.
@@ -44,15 +60,20 @@ impl Drop for Work {
 }
 
 impl Gate {
-    /// A gate that lets `requests_max` requests in at once, with bodies of up to `body_max` bytes.
-    pub fn new(requests_max: usize, body_max: usize) -> Arc<Self> {
-        Arc::new(Gate {
-            requests: AtomicUsize::new(0),
-            work: AtomicUsize::new(0),
-            requests_max,
-            body_max,
-            draining: AtomicBool::new(false),
-        })
+    /// A gate that lets `requests_max` requests in at once.
+    pub fn new(requests_max: usize, bodies: Bodies) -> Arc<Self> {
+        let (requests, work, draining) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Gate { requests, work, requests_max, bodies, draining })
+    }
+
+    /// The gate in front of a listener for clients.
+    pub fn for_clients(settings: &HttpSettings) -> Arc<Self> {
+        Gate::new(settings.requests_max, Bodies::Small { max: settings.body_max, time: settings.client_timeout_ms })
+    }
+
+    /// The gate in front of a listener for the other services.
+    pub fn for_services(settings: &HttpSettings) -> Arc<Self> {
+        Gate::new(settings.requests_max, Bodies::Read)
     }
 
     /// Counts work that goes on when its request is gone. The machine waits for it before it stops.
@@ -109,26 +130,29 @@ impl Gate {
         Ok(response)
     }
 
-    /// No call of the API needs a body; a small one is taken and handed on, a large one refused.
     async fn check_body(&self, request: &mut ServiceRequest) -> Result<(), Problem> {
-        let too_large = || Problem::new(Code::TooLarge, format!("a body has at most {} bytes", self.body_max));
+        let Bodies::Small { max, time } = self.bodies else { return Ok(()) };
+        let too_large = || Problem::new(Code::TooLarge, format!("a body has at most {max} bytes"));
         if let Some(length) = request.headers().get(CONTENT_LENGTH) {
             let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-            return if length.is_some_and(|length| length <= self.body_max) { Ok(()) } else { Err(too_large()) };
+            return if length.is_some_and(|length| length <= max) { Ok(()) } else { Err(too_large()) };
         }
         if !request.headers().contains_key(TRANSFER_ENCODING) {
             return Ok(());
         }
+        // Its length is known when all of it is here.
         let mut payload = request.take_payload();
-        let mut body = actix_web::web::BytesMut::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Problem::new(Code::InvalidPath, "the body cannot be read"))?;
-            if body.len() + chunk.len() > self.body_max {
-                return Err(too_large());
+        let read = async {
+            let mut length = 0;
+            while let Some(chunk) = payload.next().await {
+                length += chunk.map_err(|_| Problem::new(Code::InvalidPath, "the body cannot be read"))?.len();
+                if length > max {
+                    return Err(too_large());
+                }
             }
-            body.extend_from_slice(&chunk);
-        }
-        request.set_payload(Payload::from(body.freeze()));
-        Ok(())
+            Ok(())
+        };
+        let in_time = tokio::time::timeout(time, read).await;
+        in_time.unwrap_or_else(|_| Err(Problem::new(Code::InvalidPath, "the body did not come in time")))
     }
 }

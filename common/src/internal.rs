@@ -1,17 +1,22 @@
 //! The internal listener: the server side of the participant protocol, behind a shared secret.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use crate::endpoint::{self, is_authorized};
 use crate::ids::ItemId;
-use crate::machine::INTERNAL_BODY_MAX;
 use crate::orders::{ASKED_MAX, Asked, Orders};
 use crate::participant::{BATCH_MAX, Batch, Participant, ParticipantError, Prices};
 use crate::problem::{Code, Problem};
 use crate::settings::Secret;
+
+/// Largest request, in bytes: a full batch of the largest carts.
+const BODY_MAX: usize = 64 << 20;
+/// How long a request's body may take to come.
+const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// What an internal listener serves.
 pub struct Internal {
@@ -36,7 +41,6 @@ impl Internal {
     pub fn endpoints(self: Rc<Self>, config: &mut web::ServiceConfig) {
         config
             .app_data(web::Data::new(self))
-            .app_data(web::JsonConfig::default().limit(INTERNAL_BODY_MAX))
             .service(endpoint::post("/internal/v1/batch", batch))
             .service(endpoint::post("/internal/v1/topology", topology))
             .service(endpoint::post("/internal/v1/price", price))
@@ -63,7 +67,8 @@ async fn body<T: serde::de::DeserializeOwned>(
     state.admit(request)?;
     let unreadable =
         |error: &dyn std::fmt::Display| Problem::new(Code::InvalidPath, format!("the body cannot be read: {error}"));
-    let bytes = payload.to_bytes_limited(INTERNAL_BODY_MAX).await.map_err(|error| unreadable(&error))?;
+    let bytes = tokio::time::timeout(BODY_TIME, payload.to_bytes_limited(BODY_MAX)).await;
+    let bytes = bytes.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
     let bytes = bytes.map_err(|error| unreadable(&error))?;
     serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))
 }

@@ -18,12 +18,11 @@ use crate::membership::Fatal;
 use crate::problem::{Code, Problem};
 use crate::settings::HttpSettings;
 
-/// How long requests in flight may take when the machine stops: longer than the longest wait of a checkout.
+/// How long requests in flight may take when the machine stops: the usual wait of a checkout, and a little. What takes
+/// longer is left to recovery.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
 /// Connections that the kernel completes while all workers are busy.
 const BACKLOG: u32 = 8192;
-/// Largest request on the internal listener, in bytes: a full batch of the largest carts.
-pub const INTERNAL_BODY_MAX: usize = 64 << 20;
 
 /// Sets up the log: to stderr, `RUST_LOG` chooses (default `info`), fields as `key=value`.
 pub fn start_log() {

@@ -8,7 +8,7 @@ use actix_web::{rt, web};
 use crate::gate::Gate;
 use crate::health::{self, Health};
 use crate::internal::Internal;
-use crate::machine::{self, INTERNAL_BODY_MAX};
+use crate::machine;
 use crate::membership::{Fatal, Membership};
 use crate::orders::Orders;
 use crate::participant::{Participant, Prices};
@@ -82,14 +82,14 @@ where
             serve(shards, ask().expect("the same settings made a client at the start"))
         }
     };
-    let gate = Gate::new(http.requests_max, http.body_max);
+    let gate = Gate::for_clients(&http);
     let public = {
         let (gate, in_thread) = (Arc::clone(&gate), in_thread.clone());
         machine::serve(listener, &http, &Arc::clone(&gate), move |config| {
             (in_thread(config, &gate).endpoints)(config);
         })?
     };
-    let internal_gate = Gate::new(http.requests_max, INTERNAL_BODY_MAX);
+    let internal_gate = Gate::for_services(&http);
     let internal = {
         let gate = Arc::clone(&internal_gate);
         machine::serve(internal_listener, &http, &Arc::clone(&gate), move |config| {

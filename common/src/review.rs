@@ -15,8 +15,8 @@ crate::scripts! {
     HELD = "held.lua";
 }
 
-/// Reservations looked at in one partition at once.
-const LOOKED_AT_MAX: usize = 32;
+/// Reservations looked at in one partition at once, the oldest first.
+const LOOKED_AT_MAX: usize = 512;
 /// The longest time between two reviews.
 const INTERVAL_MAX: Duration = Duration::from_secs(10);
 
@@ -52,26 +52,23 @@ async fn review(
     orders: &dyn Orders,
     after: Duration,
 ) -> Result<(), String> {
-    let held = match list(shard, after).await {
-        Ok(held) if held.is_empty() => return Ok(()),
-        Ok(held) => held,
-        // A shard that is down has been reported by those who needed it.
-        Err(_) => return Ok(()),
-    };
-    let asked = held.iter().map(|held| Asked { order: held.order.clone(), tx: Some(held.tx.clone()) }).collect();
-    let standings = orders.standings(asked).await?;
-    let orphans: Vec<Operation> = held
-        .into_iter()
-        .zip(standings)
-        .filter(|(held, standing)| !standing.may_hold(&held.tx))
-        .map(|(held, standing)| {
-            log::warn!(order:% = held.order, tx:% = held.tx, standing:?; "a reservation belongs to no attempt any more: cancelling it");
-            Operation { at: held.at, tx: held.tx, deadline_ms: held.deadline_ms, trace: None, step: Step::Cancel }
-        })
-        .collect();
-    if !orphans.is_empty() {
-        let batch = Batch { founding: shards.membership().founding(), shard: shard.number(), operations: orphans };
-        participant.run(batch).await.map_err(|error| error.to_string())?;
+    // A shard that is down has been reported by those who needed it.
+    let held = list(shard, after).await.unwrap_or_default();
+    for held in held.chunks(ASKED_MAX) {
+        let asked = held.iter().map(|held| Asked { order: held.order.clone(), tx: Some(held.tx.clone()) }).collect();
+        let standings = orders.standings(asked).await?;
+        let orphans = held.iter().zip(standings).filter(|(held, standing)| !standing.may_hold(&held.tx));
+        let cancels: Vec<Operation> = orphans
+            .map(|(held, standing)| {
+                log::warn!(order:% = held.order, tx:% = held.tx, standing:?; "a reservation belongs to no attempt any more: cancelling it");
+                Operation { at: held.at, tx: held.tx.clone(), deadline_ms: held.deadline_ms, trace: None, step: Step::Cancel }
+            })
+            .collect();
+        if !cancels.is_empty() {
+            let founding = shards.membership().founding();
+            let batch = Batch { founding, shard: shard.number(), operations: cancels };
+            participant.run(batch).await.map_err(|error| error.to_string())?;
+        }
     }
     Ok(())
 }
@@ -96,6 +93,5 @@ async fn list(shard: &Shard, after: Duration) -> Result<Vec<Held>, ShardError> {
             }
         }
     }
-    held.truncate(ASKED_MAX);
     Ok(held)
 }

@@ -20,7 +20,7 @@ use shardcart_common::batcher::Batcher;
 use shardcart_common::gate::Gate;
 use shardcart_common::health::{self, Health};
 use shardcart_common::internal::Internal;
-use shardcart_common::machine::{self, INTERNAL_BODY_MAX};
+use shardcart_common::machine;
 use shardcart_common::membership::{Fatal, Membership};
 use shardcart_common::participant::{Participant, Prices, Service};
 use shardcart_common::peers::{Peers, RemoteParticipant};
@@ -103,8 +103,8 @@ pub async fn run(config: Config) -> Result<(), String> {
     let participants = Participants::remote(&config)?;
 
     let (queue, decided) = settler::queue();
-    let gate = Gate::new(config.http.requests_max, config.http.body_max);
-    let internal_gate = Gate::new(config.http.requests_max, INTERNAL_BODY_MAX);
+    let gate = Gate::for_clients(&config.http);
+    let internal_gate = Gate::for_services(&config.http);
     let shards = Arc::new(Shards::new(&membership)?);
     let settler = start_background(shards, &participants, &config.checkout, decided);
     rt::spawn(Arc::clone(&membership).watch_clocks());

@@ -52,8 +52,12 @@ async fn taken_over(shard: &Shard) -> Result<Vec<TakenOver>, ShardError> {
     }
     let calls: Vec<_> = due.iter().map(|(partition, order)| attempt::take_over(*partition, order)).collect();
     let replies = shard.run_all(calls).await?;
-    due.iter()
-        .zip(replies)
-        .map(|((partition, order), reply)| attempt::taken_over(shard, *partition, order, reply?))
-        .collect()
+    let taken = due.iter().zip(replies).filter_map(|((partition, order), reply)| {
+        let taken = reply.and_then(|reply| attempt::taken_over(shard, *partition, order, reply));
+        // One order that cannot be taken over keeps none of the others waiting.
+        taken
+            .inspect_err(|error| log::error!(order:%, error:%; "recovery cannot read an order; it stays in flight"))
+            .ok()
+    });
+    Ok(taken.collect())
 }

@@ -54,6 +54,7 @@ fn understand(_: &Operation, word: &str) -> Option<Answer> {
         "UNKNOWN" => Some(Answer::Refused(Refusal::UnknownUser)),
         "INSUFFICIENT" => Some(Answer::Refused(Refusal::InsufficientCredit)),
         "ALREADY_PAID" => Some(Answer::Refused(Refusal::AlreadyPaid)),
+        "PENDING" => Some(Answer::Busy(Refusal::CheckoutAborted)),
         "BUSY" => Some(Answer::Busy(Refusal::InsufficientCredit)),
         _ => None,
     })

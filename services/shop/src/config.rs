@@ -23,7 +23,7 @@ pub struct Config {
     /// Shards of each service. May grow from start to start, never shrink
     #[arg(long, env = "SHARDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub shards: u16,
-    /// When Redis writes through to the disk. `always`: what was answered survives a power cut; `everysec` and `no`: seconds of it can be lost, also when Redis alone dies
+    /// When Redis writes through to the disk. `always`: what was answered survives a power cut; `everysec`: two seconds of it can be lost, also when Redis alone dies; `no`: more, when the system dies
     #[arg(long, env = "FSYNC", default_value = "always")]
     pub fsync: Fsync,
     /// The Redis (or Valkey) server to start

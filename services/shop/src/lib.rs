@@ -47,7 +47,7 @@ pub async fn run(config: Config) -> Result<(), String> {
 async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) -> Result<(), String> {
     let fatal = Fatal::default();
     let data_set = DataSet::join(config, storage, &fatal).await?;
-    let gate = Gate::new(config.http.requests_max, config.http.body_max);
+    let gate = Gate::for_clients(&config.http);
     let (queue, decided) = settler::queue();
 
     let background = data_set.in_thread()?;

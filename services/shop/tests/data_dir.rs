@@ -63,10 +63,7 @@ fn open_with_fewer_shards_is_refused_and_touches_nothing() {
     let before = contents(dir.path());
 
     let refused = DataDir::open(dir.path(), 2).unwrap_err();
-    assert!(
-        matches!(refused, StartError::FewerShards { had: 3, wanted: 2, .. }),
-        "{refused}"
-    );
+    assert!(matches!(refused, StartError::FewerShards { had: 3, wanted: 2, .. }), "{refused}");
     assert!(refused.to_string().contains("--shards 3 or more"), "{refused}");
     assert_eq!(contents(dir.path()), before);
 }

@@ -4,7 +4,7 @@
 -- KEYS[1]  {p}:user:<id>               hash: credit, held, net, life
 -- KEYS[2]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life
 -- ARGV[1]  the order's life (see pay.lua)
--- ARGV[2]  the largest amount: credit + held stays within it
+-- ARGV[2]  the largest amount: credit + held and net stay within it
 --
 -- Returns DONE (also for a repeat) | UNKNOWN_PAYMENT | PENDING (a checkout holds the order) | CHECKOUT (a checkout
 -- paid it: not cancelled here) | OUT_OF_RANGE | NEWER (a record of a later release)
@@ -18,7 +18,8 @@ if payment[1] == 'reserved' then return 'PENDING' end
 if payment[2] == 'checkout' then return 'CHECKOUT' end
 
 local credit, held, net, amount = tonumber(user[1]), tonumber(user[2]), tonumber(user[3]), tonumber(payment[3])
-if amount > tonumber(ARGV[2]) - credit - held then return 'OUT_OF_RANGE' end
+local max = tonumber(ARGV[2])
+if amount > max - credit - held or amount > max - net then return 'OUT_OF_RANGE' end
 redis.call('HSET', KEYS[2], 'state', 'cancelled', 'refunded', payment[3])
 redis.call('HSET', KEYS[1], 'credit', credit + amount, 'net', net + amount)
 return 'DONE'

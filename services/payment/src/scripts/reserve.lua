@@ -11,7 +11,7 @@
 -- ARGV[4]  amount, from 0
 -- ARGV[5]  the order's life: which of the orders that had this id one after the other; empty for a minted id
 --
--- Returns HELD | BUSY | EXPIRED | UNKNOWN | INSUFFICIENT | ALREADY_PAID | CANCELLED | CONFIRMED | NEWER
+-- Returns HELD | BUSY (others hold the credit) | PENDING (another attempt holds the order) | EXPIRED | UNKNOWN | INSUFFICIENT | ALREADY_PAID | CANCELLED | CONFIRMED | NEWER
 --
 -- The record is read before clock and credit: a repeat must get the first answer even when the deadline has
 -- passed, or the credit has been spent, since.
@@ -40,7 +40,7 @@ if user[4] or payment[5] then return 'NEWER' end
 if not credit then return refuse('UNKNOWN') end
 -- A payment of another life of the user or the order says nothing about this one.
 local state = payment[4] == life and payment[1] or nil
-if state == 'reserved' then return 'BUSY' end
+if state == 'reserved' then return 'PENDING' end
 if state == 'charged' then return refuse('ALREADY_PAID') end
 if credit + held < amount then return refuse('INSUFFICIENT') end
 if credit < amount then return 'BUSY' end

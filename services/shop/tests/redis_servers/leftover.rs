@@ -99,10 +99,7 @@ fn start_beside_a_leftover_that_never_ends_is_refused() {
 
     let refused = RedisServers::start(&open(&dir), REDIS, Fsync::Always).unwrap_err();
     signal(stuck, Signal::SIGKILL);
-    assert!(
-        matches!(&refused, StartError::LeftoverStays { dir } if dir.ends_with("payment-0")),
-        "{refused}"
-    );
+    assert!(matches!(&refused, StartError::LeftoverStays { dir } if dir.ends_with("payment-0")), "{refused}");
     assert_eq!(refused.to_string().lines().count(), 1, "{refused}");
 }
 
@@ -114,9 +111,6 @@ fn start_refuses_a_foreign_server_and_leaves_it_alone() {
 
     let refused = RedisServers::start(&open(&dir), REDIS, Fsync::Always).unwrap_err();
     assert!(matches!(refused, StartError::ForeignServer { .. }), "{refused}");
-    assert!(
-        refused.to_string().contains(elsewhere.path().to_str().unwrap()),
-        "{refused}"
-    );
+    assert!(refused.to_string().contains(elsewhere.path().to_str().unwrap()), "{refused}");
     assert!(foreign.runs());
 }

@@ -32,10 +32,7 @@ fn start_reports_a_server_that_exits_with_the_end_of_its_log() {
     let began = Instant::now();
     let refused = RedisServers::start(&open(&dir), REDIS, Fsync::Always).unwrap_err();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(
-        matches!(&refused, StartError::Exited { name, .. } if name == "stock-0"),
-        "{refused}"
-    );
+    assert!(matches!(&refused, StartError::Exited { name, .. } if name == "stock-0"), "{refused}");
     let said = refused.to_string();
     assert!(said.starts_with("redis stock-0 has exited (exit status: 1)"), "{said}");
     assert!(said.contains("manifest") && said.lines().count() <= 11, "{said}");
@@ -55,10 +52,7 @@ fn start_reports_what_a_program_says_before_it_has_a_log() {
     let odd = "echo Redis server v=7.9.9; [ $1 = --version ] || { echo no such option >&2; exit 3; }";
     let refused = RedisServers::start(&open(&dir), script(&programs, odd), Fsync::Always).unwrap_err();
     let said = refused.to_string();
-    assert!(
-        said.contains("(exit status: 3)") && said.ends_with("\n  no such option"),
-        "{said}"
-    );
+    assert!(said.contains("(exit status: 3)") && said.ends_with("\n  no such option"), "{said}");
 }
 
 #[test]
@@ -66,9 +60,7 @@ fn start_without_a_usable_program_is_refused_and_makes_no_servers() {
     let (dir, programs) = (temp_dir(), temp_dir());
     let data_dir = open(&dir);
     let refused_with = |program: &Path, hint: &str| {
-        let refused = RedisServers::start(&data_dir, program, Fsync::Always)
-            .unwrap_err()
-            .to_string();
+        let refused = RedisServers::start(&data_dir, program, Fsync::Always).unwrap_err().to_string();
         assert!(refused.contains(hint) && refused.lines().count() == 1, "{refused}");
     };
     refused_with(Path::new("no-such-redis-server"), "apt-get install redis-server");

@@ -106,10 +106,7 @@ fn start_with_more_shards_keeps_the_old_ones() {
     drop(data_dir);
 
     let refused = DataDir::open(dir.path(), 1).unwrap_err();
-    assert!(
-        matches!(refused, StartError::FewerShards { had: 2, wanted: 1, .. }),
-        "{refused}"
-    );
+    assert!(matches!(refused, StartError::FewerShards { had: 2, wanted: 1, .. }), "{refused}");
 }
 
 #[test]
@@ -131,16 +128,11 @@ fn start_shows_how_loading_gets_on() {
 
     let said = shop.kill();
     let percent = |line: &str| {
-        let percent = line
-            .strip_prefix("redis stock-0 is loading its data: ")?
-            .strip_suffix('%')?;
+        let percent = line.strip_prefix("redis stock-0 is loading its data: ")?.strip_suffix('%')?;
         percent.parse::<u8>().ok()
     };
     let percents: Vec<u8> = said.lines().filter_map(percent).collect();
-    assert!(
-        !percents.is_empty() && percents.is_sorted() && percents.iter().all(|&p| p <= 100),
-        "{said}"
-    );
+    assert!(!percents.is_empty() && percents.is_sorted() && percents.iter().all(|&p| p <= 100), "{said}");
     assert!(!said.contains("order-0"), "{said}");
 }
 

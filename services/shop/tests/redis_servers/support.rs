@@ -88,8 +88,7 @@ pub fn signal(pid: u32, signal: Signal) {
 pub fn any_runs(pids: &[u32]) -> bool {
     let runs = |pid| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ")
-            .is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
     };
     pids.iter().any(runs)
 }
@@ -155,11 +154,7 @@ impl OtherShop {
 
         let said = BufReader::new(process.0.stdout.take().expect("a pipe"));
         let ready = |line: String| Some(line.split_once("pids ")?.1.to_owned());
-        let pids = said
-            .lines()
-            .map_while(Result::ok)
-            .find_map(ready)
-            .expect("servers that start");
+        let pids = said.lines().map_while(Result::ok).find_map(ready).expect("servers that start");
         let pids = pids.split(' ').map(|pid| pid.parse().expect("a process id")).collect();
         Self { process, pids }
     }
