@@ -63,11 +63,7 @@ impl Default for Answers {
     fn default() -> Self {
         // Nanoseconds, 1 µs to 5 min; three digits are exact to 0.1 %.
         let latency = Histogram::new_with_bounds(1_000, 300_000_000_000, 3).expect("the bounds are valid");
-        Self {
-            latency,
-            unknown: 0,
-            others: BTreeMap::new(),
-        }
+        Self { latency, unknown: 0, others: BTreeMap::new() }
     }
 }
 
@@ -75,8 +71,7 @@ impl Answers {
     /// Counts an answer to a checkout of an order that was never asked before.
     pub fn answered(&mut self, answer: &Answer<'_>, after: Duration) {
         if (200..300).contains(&answer.status) {
-            self.latency
-                .saturating_record(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
+            self.latency.saturating_record(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
             return;
         }
         let text = String::from_utf8_lossy(answer.body);
@@ -102,10 +97,7 @@ impl Answers {
 
     fn count(&mut self, kind: String, first: &str, unknown: bool) {
         self.unknown += u64::from(unknown);
-        let first = || Other {
-            count: 0,
-            first: first.chars().take(SAMPLE_MAX).collect(),
-        };
+        let first = || Other { count: 0, first: first.chars().take(SAMPLE_MAX).collect() };
         self.others.entry(kind).or_insert_with(first).count += 1;
     }
 
@@ -155,10 +147,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer<'_> {
-        Answer {
-            status,
-            body: body.as_bytes(),
-        }
+        Answer { status, body: body.as_bytes() }
     }
 
     #[test]
@@ -190,22 +179,13 @@ mod tests {
     #[test]
     fn other_answers_are_counted_by_status_and_code_with_the_first_of_each() {
         let mut answers = Answers::default();
-        answers.answered(
-            &answer(409, r#"{"code":"insufficient_stock","detail":"item 1"}"#),
-            Duration::ZERO,
-        );
-        answers.answered(
-            &answer(409, r#"{"code":"insufficient_stock","detail":"item 2"}"#),
-            Duration::ZERO,
-        );
+        answers.answered(&answer(409, r#"{"code":"insufficient_stock","detail":"item 1"}"#), Duration::ZERO);
+        answers.answered(&answer(409, r#"{"code":"insufficient_stock","detail":"item 2"}"#), Duration::ZERO);
         answers.answered(&answer(502, "<html>Bad Gateway"), Duration::ZERO);
         answers.unanswered(&NoAnswer::Timeout);
 
-        let kind = |answer: &str, count, first: &str| Kind {
-            answer: answer.to_owned(),
-            count,
-            first: first.to_owned(),
-        };
+        let kind =
+            |answer: &str, count, first: &str| Kind { answer: answer.to_owned(), count, first: first.to_owned() };
         assert_eq!(
             answers.others(),
             [

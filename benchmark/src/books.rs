@@ -73,12 +73,7 @@ impl Books {
         let balanced = units_taken % 2 == 0
             && possible.contains(&i128::from(units_taken / 2))
             && i128::from(credit_taken) == i128::from(units_taken) * i128::from(fill.price);
-        Self {
-            units_taken,
-            credit_taken,
-            checkouts: units_taken / 2,
-            balanced,
-        }
+        Self { units_taken, credit_taken, checkouts: units_taken / 2, balanced }
     }
 }
 
@@ -86,14 +81,7 @@ impl Books {
 mod tests {
     use super::*;
 
-    const FILL: Fill = Fill {
-        items: 10,
-        stock: 100,
-        price: 3,
-        users: 5,
-        credit: 1000,
-        orders: 7,
-    };
+    const FILL: Fill = Fill { items: 10, stock: 100, price: 3, users: 5, credit: 1000, orders: 7 };
 
     fn balanced(stock_left: u128, credit_left: u128, committed: u64, unknown: u64) -> bool {
         Books::of(&FILL, stock_left, credit_left, committed, unknown).balanced
@@ -108,12 +96,7 @@ mod tests {
     #[test]
     fn an_unknown_outcome_may_have_happened_or_not() {
         for happened in 0..=2 {
-            assert!(balanced(
-                1000 - 2 * (7 + happened),
-                5000 - 6 * (7 + u128::from(happened as u64)),
-                7,
-                2
-            ));
+            assert!(balanced(1000 - 2 * (7 + happened), 5000 - 6 * (7 + u128::from(happened as u64)), 7, 2));
         }
         assert!(!balanced(1000 - 2 * 10, 5000 - 6 * 10, 7, 2));
     }

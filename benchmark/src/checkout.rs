@@ -105,10 +105,7 @@ pub async fn run(args: &CheckoutArgs) -> Result<CheckoutReport, String> {
     let books = Books::check(&fill, &mut control, committed, unknown).await?;
 
     if measured.cut_short {
-        notes.push(format!(
-            "ended by --time-max-s {} before all checkouts were asked",
-            args.time_max_s
-        ));
+        notes.push(format!("ended by --time-max-s {} before all checkouts were asked", args.time_max_s));
     }
     let workload = Workload {
         url: args.shop.url.to_string(),
@@ -122,26 +119,12 @@ pub async fn run(args: &CheckoutArgs) -> Result<CheckoutReport, String> {
     let cpu = before
         .zip(after)
         .map(|(before, after)| Cpu::between(&before, &after, measured.answers.committed(), &mut notes));
-    let generator = own_before
-        .zip(own_after)
-        .map(|(before, after)| after.saturating_sub(before));
-    Ok(CheckoutReport::new(
-        workload,
-        &measured.answers,
-        measured.took,
-        settled,
-        cpu,
-        generator,
-        books,
-        notes,
-    ))
+    let generator = own_before.zip(own_after).map(|(before, after)| after.saturating_sub(before));
+    Ok(CheckoutReport::new(workload, &measured.answers, measured.took, settled, cpu, generator, books, notes))
 }
 
 fn watched(args: &CheckoutArgs, notes: &mut Vec<String>) -> Result<Option<Watched>, String> {
-    let watched = Watched {
-        alone: args.pids.clone(),
-        trees: args.process_tree.clone(),
-    };
+    let watched = Watched { alone: args.pids.clone(), trees: args.process_tree.clone() };
     if watched.is_empty() {
         notes.push("no CPU time: name processes with --process-tree or --pids".to_owned());
         return Ok(None);
@@ -156,22 +139,13 @@ fn watched(args: &CheckoutArgs, notes: &mut Vec<String>) -> Result<Option<Watche
 
 /// Every item and every user has enough for all orders, so that nothing is ever refused for lack of it.
 fn plenty(args: &CheckoutArgs, orders: u64) -> Result<Fill, String> {
-    let &CheckoutArgs {
-        items, users, price, ..
-    } = args;
+    let &CheckoutArgs { items, users, price, .. } = args;
     let stock = orders.saturating_mul(2);
     let credit = stock.saturating_mul(price);
     if credit.max(stock) > AMOUNT_MAX {
         return Err("so many checkouts at this price need more credit than a user can have".to_owned());
     }
-    Ok(Fill {
-        items,
-        stock,
-        price,
-        users,
-        credit,
-        orders,
-    })
+    Ok(Fill { items, stock, price, users, credit, orders })
 }
 
 async fn connect(args: &CheckoutArgs) -> Result<Vec<Client>, String> {
@@ -259,20 +233,10 @@ async fn phase(
 
     let answers = shared.answers.take();
     let clients = clients.map_err(|error| {
-        format!(
-            "the shop at {target} stopped answering, after {} checkouts of the {name}: {error}",
-            answers.asked()
-        )
+        format!("the shop at {target} stopped answering, after {} checkouts of the {name}: {error}", answers.asked())
     })?;
     let cut_short = shared.next.get() < shared.end;
-    Ok((
-        clients,
-        Phase {
-            answers,
-            took: shared.last_answer.get() - begun,
-            cut_short,
-        },
-    ))
+    Ok((clients, Phase { answers, took: shared.last_answer.get() - begun, cut_short }))
 }
 
 /// One client: an order after another until none is left.
@@ -343,11 +307,8 @@ mod tests {
 
     #[tokio::test]
     async fn every_order_is_checked_out_once_and_the_warm_up_is_not_counted() {
-        let (standin, report) = measure(
-            Behaviour::default(),
-            "--clients 7 --checkouts 500 --warm-up 33 --price 3",
-        )
-        .await;
+        let (standin, report) =
+            measure(Behaviour::default(), "--clients 7 --checkouts 500 --warm-up 33 --price 3").await;
         let report = report.unwrap();
         assert_eq!(standin.asked(), (0..533).collect::<Vec<_>>());
         assert_eq!(report.committed, 500);
@@ -359,36 +320,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_checkout_is_not_committed() {
-        let behaviour = Behaviour {
-            refuses_every: Some(10),
-            ..Behaviour::default()
-        };
+        let behaviour = Behaviour { refuses_every: Some(10), ..Behaviour::default() };
         let (_, report) = measure(behaviour, "--clients 3 --checkouts 100 --warm-up 0").await;
         let report = report.unwrap();
         assert_eq!(report.committed, 90);
-        assert_eq!(
-            (report.answers[0].answer.as_str(), report.answers[0].count),
-            ("409 checkout_aborted", 10)
-        );
+        assert_eq!((report.answers[0].answer.as_str(), report.answers[0].count), ("409 checkout_aborted", 10));
         assert!(report.books.as_ref().unwrap().balanced);
     }
 
     #[tokio::test]
     async fn a_checkout_that_takes_nothing_is_found_out() {
-        let behaviour = Behaviour {
-            lies: true,
-            ..Behaviour::default()
-        };
+        let behaviour = Behaviour { lies: true, ..Behaviour::default() };
         let (_, report) = measure(behaviour, "--checkouts 50").await;
         assert!(report.unwrap().verdict().unwrap_err().contains("do not agree"));
     }
 
     #[tokio::test]
     async fn a_shop_that_stops_is_an_error_that_says_so() {
-        let behaviour = Behaviour {
-            stops_after: Some(40),
-            ..Behaviour::default()
-        };
+        let behaviour = Behaviour { stops_after: Some(40), ..Behaviour::default() };
         let (_, report) = measure(behaviour, "--clients 4 --checkouts 500").await;
         let error = report.unwrap_err();
         assert!(error.contains("stopped answering"), "{error}");

@@ -113,16 +113,11 @@ impl Client {
         http::write_request(&mut self.request, method, path, &self.target.authority);
         let exchanged = tokio::time::timeout(self.timeout, self.exchange()).await;
         let status = exchanged.unwrap_or(Err(NoAnswer::Timeout))?;
-        Ok(Answer {
-            status,
-            body: &self.body,
-        })
+        Ok(Answer { status, body: &self.body })
     }
 
     async fn open(&self) -> Result<TcpStream, NoAnswer> {
-        let stream = TcpStream::connect(&self.target.authority)
-            .await
-            .map_err(NoAnswer::Connect)?;
+        let stream = TcpStream::connect(&self.target.authority).await.map_err(NoAnswer::Connect)?;
         stream.set_nodelay(true).map_err(NoAnswer::Connect)?;
         Ok(stream)
     }
@@ -135,10 +130,7 @@ impl Client {
             None => self.open().await?,
         };
         self.received.clear();
-        stream
-            .write_all(self.request.as_bytes())
-            .await
-            .map_err(NoAnswer::Broken)?;
+        stream.write_all(self.request.as_bytes()).await.map_err(NoAnswer::Broken)?;
         loop {
             let read = stream.read_buf(&mut self.received).await.map_err(NoAnswer::Broken)?;
             if read == 0 && self.received.is_empty() {
@@ -192,11 +184,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_used_again() {
-        let target = server(vec![vec![
-            vec![OK],
-            vec!["HTTP/1.1 409 C", "onflict\r\nconte", "nt-length: 1\r\n\r\n", "x"],
-        ]])
-        .await;
+        let target =
+            server(vec![vec![vec![OK], vec!["HTTP/1.1 409 C", "onflict\r\nconte", "nt-length: 1\r\n\r\n", "x"]]]).await;
         let mut client = client(&target).await;
         assert_eq!(client.ask("GET", "/").await.unwrap().body, b"ok");
         let answer = client.ask("GET", "/").await.unwrap();
@@ -247,14 +236,7 @@ mod tests {
         assert_eq!(shown("http://shop/").unwrap(), "http://shop:80");
         assert_eq!(shown("http://[::1]").unwrap(), "http://[::1]:80");
         assert_eq!(shown("http://[::1]:81").unwrap(), "http://[::1]:81");
-        for wrong in [
-            "localhost:8000",
-            "https://x",
-            "http://",
-            "http://x/orders",
-            "http://x:port",
-            "http://x:70000",
-        ] {
+        for wrong in ["localhost:8000", "https://x", "http://", "http://x/orders", "http://x:port", "http://x:70000"] {
             assert!(shown(wrong).is_err(), "{wrong}");
         }
     }

@@ -44,11 +44,7 @@ impl Control {
             let why = match Client::connect(&shop.url, CALL_TIMEOUT).await {
                 Ok(client) => {
                     let batch_timeout = Duration::from_secs(shop.batch_timeout_s);
-                    let mut control = Self {
-                        target: shop.url.clone(),
-                        client,
-                        batch_timeout,
-                    };
+                    let mut control = Self { target: shop.url.clone(), client, batch_timeout };
                     match control.call("GET", "/health/ready").await {
                         Ok(_) => return Ok(control),
                         Err(why) => why,
@@ -90,11 +86,7 @@ impl Control {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.body),
             Ok(answer) => {
                 let said = String::from_utf8_lossy(answer.body);
-                Err(format!(
-                    "{method} {path} was answered {}: {}",
-                    answer.status,
-                    said.trim()
-                ))
+                Err(format!("{method} {path} was answered {}: {}", answer.status, said.trim()))
             }
             Err(error) => Err(format!("{method} {path} at {} had no answer: {error}", self.target)),
         }

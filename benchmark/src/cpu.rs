@@ -77,17 +77,11 @@ impl Watched {
         }
         let mut parents = self.trees.clone();
         while let Some(parent) = parents.pop() {
-            let children = stats
-                .iter()
-                .filter(|(_, stat)| stat.parent == parent)
-                .map(|(pid, _)| *pid);
+            let children = stats.iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| *pid);
             parents.extend(children.filter(|child| pids.insert(*child)));
         }
 
-        let mut reading = Reading {
-            processes: BTreeMap::new(),
-            fine: true,
-        };
+        let mut reading = Reading { processes: BTreeMap::new(), fine: true };
         for pid in pids {
             let stat = &stats[&pid];
             let own = match cpu_clock(pid) {
@@ -104,13 +98,7 @@ impl Watched {
                 user_ticks: stat.user + stat.waited_user,
                 system_ticks: stat.system + stat.waited_system,
             };
-            reading.processes.insert(
-                Process {
-                    pid,
-                    started: stat.started,
-                },
-                used,
-            );
+            reading.processes.insert(Process { pid, started: stat.started }, used);
         }
         Ok(reading)
     }
@@ -129,11 +117,7 @@ impl Reading {
 
     /// Where the figures come from, for the report.
     pub fn source(&self) -> &'static str {
-        if self.fine {
-            "CPU clock of each process, ns"
-        } else {
-            "/proc/<pid>/stat, ticks of 10 ms"
-        }
+        if self.fine { "CPU clock of each process, ns" } else { "/proc/<pid>/stat, ticks of 10 ms" }
     }
 
     /// What each process has used since an earlier reading, and the pids of those whose use is lost because they
@@ -163,11 +147,7 @@ impl Reading {
                 pid: process.pid,
                 name: used.name.clone(),
                 seconds: used.cpu.as_secs_f64() - cpu.as_secs_f64(),
-                system_share: if user + system > 0.0 {
-                    system / (user + system)
-                } else {
-                    0.0
-                },
+                system_share: if user + system > 0.0 { system / (user + system) } else { 0.0 },
             }
         });
         (spent.collect(), lost)
@@ -191,11 +171,7 @@ pub fn own() -> Option<Duration> {
 #[cfg(target_os = "linux")]
 fn cpu_clock(pid: u32) -> Option<Duration> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).ok()?);
-    nix::time::ClockId::pid_cpu_clock_id(pid)
-        .ok()?
-        .now()
-        .ok()
-        .map(Duration::from)
+    nix::time::ClockId::pid_cpu_clock_id(pid).ok()?.now().ok().map(Duration::from)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -243,9 +219,7 @@ impl Stat {
 /// Every process there is. One that ends meanwhile is left out.
 fn all_stats() -> Result<BTreeMap<u32, Stat>, String> {
     let listing = std::fs::read_dir("/proc").map_err(|error| format!("could not list /proc: {error}"))?;
-    let pids = listing
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pids = listing.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let stats = pids.filter_map(|pid| {
         let line = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
         Some((pid, Stat::parse(&String::from_utf8_lossy(&line))?))
@@ -303,14 +277,8 @@ mod tests {
     #[test]
     fn redis_servers_are_told_apart() {
         assert_eq!(label("shop", "shop --port 8000"), "shop");
-        assert_eq!(
-            label("redis-server", "redis-server 127.0.0.1:6379"),
-            "redis-server 127.0.0.1:6379"
-        );
-        assert_eq!(
-            label("redis-server", "/bin/redis-server unixsocket:/d/order-0/redis.sock"),
-            "redis-server order-0"
-        );
+        assert_eq!(label("redis-server", "redis-server 127.0.0.1:6379"), "redis-server 127.0.0.1:6379");
+        assert_eq!(label("redis-server", "/bin/redis-server unixsocket:/d/order-0/redis.sock"), "redis-server order-0");
         assert_eq!(label("redis-server", ""), "redis-server");
     }
 
@@ -322,13 +290,8 @@ mod tests {
             user_ticks: ms / 10,
             system_ticks: 0,
         };
-        let entries = processes
-            .iter()
-            .map(|&(pid, parent, ms)| (Process { pid, started: 1 }, used(parent, ms)));
-        Reading {
-            processes: entries.collect(),
-            fine: true,
-        }
+        let entries = processes.iter().map(|&(pid, parent, ms)| (Process { pid, started: 1 }, used(parent, ms)));
+        Reading { processes: entries.collect(), fine: true }
     }
 
     #[test]
@@ -337,10 +300,7 @@ mod tests {
         let before = reading(&[(10, 1, 1000), (11, 10, 500), (12, 11, 300)]);
         let after = reading(&[(10, 1, 1100), (11, 10, 500 + 20 + 350)]);
         let (spent, lost) = after.since(&before);
-        let ms: Vec<_> = spent
-            .iter()
-            .map(|spent| (spent.pid, (spent.seconds * 1000.0).round() as i64))
-            .collect();
+        let ms: Vec<_> = spent.iter().map(|spent| (spent.pid, (spent.seconds * 1000.0).round() as i64)).collect();
         assert_eq!(ms, [(10, 100), (11, 70)]);
         assert!(lost.is_empty());
     }
@@ -356,10 +316,7 @@ mod tests {
     #[test]
     fn a_tree_is_read_with_its_children_and_ended_threads() {
         let mut child = std::process::Command::new("sleep").arg("5").spawn().unwrap();
-        let watched = Watched {
-            trees: vec![std::process::id()],
-            ..Watched::default()
-        };
+        let watched = Watched { trees: vec![std::process::id()], ..Watched::default() };
         let before = watched.read().unwrap();
         let busy = std::thread::spawn(|| {
             let begun = std::time::Instant::now();
@@ -371,21 +328,9 @@ mod tests {
         child.wait().unwrap();
 
         let (spent, _) = after.since(&before);
-        assert!(
-            spent
-                .iter()
-                .any(|spent| spent.pid == child.id() && spent.name == "sleep"),
-            "{spent:?}"
-        );
+        assert!(spent.iter().any(|spent| spent.pid == child.id() && spent.name == "sleep"), "{spent:?}");
         let own = spent.iter().find(|spent| spent.pid == std::process::id()).unwrap();
         assert!(own.seconds > 0.01, "{own:?}");
-        assert!(
-            Watched {
-                alone: vec![child.id()],
-                ..Watched::default()
-            }
-            .read()
-            .is_err()
-        );
+        assert!(Watched { alone: vec![child.id()], ..Watched::default() }.read().is_err());
     }
 }

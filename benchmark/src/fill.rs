@@ -41,33 +41,18 @@ impl Fill {
     /// # Errors
     /// The shop refuses one or does not answer: the calls before it are done.
     pub async fn load(&self, control: &mut Control) -> Result<Vec<Call>, String> {
-        let Self {
-            items,
-            stock,
-            price,
-            users,
-            credit,
-            orders,
-        } = self;
+        let Self { items, stock, price, users, credit, orders } = self;
         let mut calls = Vec::new();
         for (what, count, path) in [
             ("items", items, format!("/stock/batch_init/{items}/{stock}/{price}")),
             ("users", users, format!("/payment/batch_init/{users}/{credit}")),
-            (
-                "orders",
-                orders,
-                format!("/orders/batch_init/{orders}/{items}/{users}/{price}"),
-            ),
+            ("orders", orders, format!("/orders/batch_init/{orders}/{items}/{users}/{price}")),
         ] {
             let spinner = ProgressBar::new_spinner().with_message(format!("loading {what}"));
             spinner.enable_steady_tick(Duration::from_millis(200));
             let took = control.batch_init(&path).await?;
             spinner.finish_and_clear();
-            calls.push(Call {
-                what,
-                count: *count,
-                seconds: took.as_secs_f64(),
-            });
+            calls.push(Call { what, count: *count, seconds: took.as_secs_f64() });
         }
         Ok(calls)
     }

@@ -28,10 +28,7 @@ pub struct Parsed {
 pub fn write_request(request: &mut String, method: &str, path: &str, host: &str) {
     request.clear();
     // Writing to a string cannot fail.
-    let _ = write!(
-        request,
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
-    );
+    let _ = write!(request, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
 }
 
 /// Reads the answer at the start of `received`, leaving its body in `body`. `ended` says that the server has closed
@@ -69,11 +66,7 @@ fn parse_final(received: &[u8], ended: bool, body: &mut Vec<u8>) -> Result<Optio
             return Ok(None);
         };
         let keep_alive = framing.keep_alive && !ended;
-        return Ok(Some(Parsed {
-            status,
-            keep_alive,
-            length: start + body_length,
-        }));
+        return Ok(Some(Parsed { status, keep_alive, length: start + body_length }));
     }
 }
 
@@ -192,14 +185,7 @@ mod tests {
     fn a_sized_body_is_read_however_it_is_split() {
         let answer = "HTTP/1.1 404 Not Found\r\ncontent-LENGTH: 5\r\nx: y\r\n\r\nhello";
         let (parsed, body) = read_in_pieces(answer);
-        assert_eq!(
-            parsed,
-            Parsed {
-                status: 404,
-                keep_alive: true,
-                length: answer.len()
-            }
-        );
+        assert_eq!(parsed, Parsed { status: 404, keep_alive: true, length: answer.len() });
         assert_eq!(body, "hello");
     }
 
@@ -272,9 +258,6 @@ mod tests {
     fn a_request_is_minimal_and_whole() {
         let mut request = String::from("what was there");
         write_request(&mut request, "POST", "/orders/checkout/7", "localhost:8000");
-        assert_eq!(
-            request,
-            "POST /orders/checkout/7 HTTP/1.1\r\nHost: localhost:8000\r\nContent-Length: 0\r\n\r\n"
-        );
+        assert_eq!(request, "POST /orders/checkout/7 HTTP/1.1\r\nHost: localhost:8000\r\nContent-Length: 0\r\n\r\n");
     }
 }

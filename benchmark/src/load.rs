@@ -63,31 +63,12 @@ struct Order {
 /// # Errors
 /// The shop is not ready, refuses, or does not hold what it said it loaded.
 pub async fn run(args: &LoadArgs) -> Result<LoadReport, String> {
-    let &LoadArgs {
-        items,
-        users,
-        orders,
-        price,
-        stock,
-        credit,
-        ..
-    } = args;
+    let &LoadArgs { items, users, orders, price, stock, credit, .. } = args;
     let mut control = Control::connect(&args.shop).await?;
-    let fill = Fill {
-        items,
-        stock,
-        price,
-        users,
-        credit,
-        orders,
-    };
+    let fill = Fill { items, stock, price, users, credit, orders };
     let calls = fill.load(&mut control).await?;
     read_back(&mut control, &fill).await?;
-    Ok(LoadReport {
-        url: args.shop.url.to_string(),
-        seconds: calls.iter().map(|call| call.seconds).sum(),
-        calls,
-    })
+    Ok(LoadReport { url: args.shop.url.to_string(), seconds: calls.iter().map(|call| call.seconds).sum(), calls })
 }
 
 async fn read_back(control: &mut Control, fill: &Fill) -> Result<(), String> {

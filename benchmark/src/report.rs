@@ -95,25 +95,15 @@ impl Cpu {
     /// What was spent between two readings for `committed` checkouts.
     pub fn between(before: &Reading, after: &Reading, committed: u64, notes: &mut Vec<String>) -> Self {
         let (spent, lost) = after.since(before);
-        notes.extend(
-            lost.iter()
-                .map(|pid| format!("process {pid} ended: its CPU time is missing")),
-        );
+        notes.extend(lost.iter().map(|pid| format!("process {pid} ended: its CPU time is missing")));
         let seconds = spent.iter().map(|process| process.seconds).sum();
-        let processes = spent.into_iter().map(
-            |Spent {
-                 pid,
-                 name,
-                 seconds,
-                 system_share,
-             }| ProcessCpu {
-                pid,
-                name,
-                seconds,
-                us_per_committed: us_each(seconds, committed),
-                system_share,
-            },
-        );
+        let processes = spent.into_iter().map(|Spent { pid, name, seconds, system_share }| ProcessCpu {
+            pid,
+            name,
+            seconds,
+            us_per_committed: us_each(seconds, committed),
+            system_share,
+        });
         Self {
             source: after.source(),
             seconds,
@@ -132,18 +122,13 @@ impl Cpu {
             sum.1 += process.us_per_committed;
         }
         let several = programs.into_iter().filter(|(_, (count, _))| *count > 1);
-        several
-            .map(|(program, (count, us))| (format!("all {count} {program}"), us))
-            .collect()
+        several.map(|(program, (count, us))| (format!("all {count} {program}"), us)).collect()
     }
 }
 
 impl CheckoutReport {
     /// Puts the figures together.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one part of the report, named once and here"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the report, named once and here")]
     pub fn new(
         workload: Workload,
         answers: &Answers,
@@ -172,11 +157,7 @@ impl CheckoutReport {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             seconds,
             committed: answers.committed(),
-            committed_per_s: if seconds > 0.0 {
-                answers.committed() as f64 / seconds
-            } else {
-                0.0
-            },
+            committed_per_s: if seconds > 0.0 { answers.committed() as f64 / seconds } else { 0.0 },
             latency_us: answers.latency(),
             cpu,
             generator_us_per_answer: generator.map(|used| us_each(used.as_secs_f64(), answers.asked())),
@@ -219,15 +200,7 @@ impl Display for LoadReport {
 
 impl Display for CheckoutReport {
     fn fmt(&self, out: &mut Formatter<'_>) -> Written {
-        let Workload {
-            url,
-            clients,
-            checkouts,
-            warm_up,
-            items,
-            users,
-            price,
-        } = &self.workload;
+        let Workload { url, clients, checkouts, warm_up, items, users, price } = &self.workload;
         let plural = if *clients == 1 { "" } else { "s" };
         writeln!(out, "checkout, {clients} client{plural}, {url}, {} cores", self.cores)?;
         writeln!(
@@ -238,14 +211,7 @@ impl Display for CheckoutReport {
         writeln!(out, "  {:<34}{:>12}", "committed", self.committed)?;
         writeln!(out, "  {:<34}{:>12.3}", "seconds", self.seconds)?;
         writeln!(out, "  {:<34}{:>12.0}", "committed/s", self.committed_per_s)?;
-        if let Some(Latency {
-            min,
-            p50,
-            p90,
-            p99,
-            max,
-        }) = &self.latency_us
-        {
+        if let Some(Latency { min, p50, p90, p99, max }) = &self.latency_us {
             writeln!(out, "\n  latency of committed, µs")?;
             for (name, us) in [("min", min), ("p50", p50), ("p90", p90), ("p99", p99), ("max", max)] {
                 writeln!(out, "    {name:<32}{us:>12.0}")?;
@@ -265,23 +231,9 @@ impl Display for CheckoutReport {
         if let Some(us) = self.generator_us_per_answer {
             writeln!(out, "  generator's own CPU: {us:.1} µs an answer, in none of the above")?;
         }
-        let seen = if self.settled.seen {
-            "settled"
-        } else {
-            "NOT seen to settle"
-        };
-        writeln!(
-            out,
-            "  {seen} {:.2} s after the last answer, by {}",
-            self.settled.seconds, self.settled.by
-        )?;
-        if let Some(Books {
-            units_taken,
-            credit_taken,
-            checkouts,
-            balanced,
-        }) = &self.books
-        {
+        let seen = if self.settled.seen { "settled" } else { "NOT seen to settle" };
+        writeln!(out, "  {seen} {:.2} s after the last answer, by {}", self.settled.seconds, self.settled.by)?;
+        if let Some(Books { units_taken, credit_taken, checkouts, balanced }) = &self.books {
             let agree = if *balanced { "agree" } else { "do NOT agree" };
             writeln!(
                 out,
@@ -294,20 +246,9 @@ impl Display for CheckoutReport {
 
 fn write_cpu(out: &mut Formatter<'_>, cpu: &Cpu) -> Written {
     writeln!(out, "\n  CPU, µs per committed checkout ({})", cpu.source)?;
-    for ProcessCpu {
-        pid,
-        name,
-        us_per_committed,
-        system_share,
-        ..
-    } in &cpu.processes
-    {
+    for ProcessCpu { pid, name, us_per_committed, system_share, .. } in &cpu.processes {
         let process = format!("{name} ({pid})");
-        writeln!(
-            out,
-            "    {process:<32}{us_per_committed:>12.1}  {:>3.0} % system",
-            system_share * 100.0
-        )?;
+        writeln!(out, "    {process:<32}{us_per_committed:>12.1}  {:>3.0} % system", system_share * 100.0)?;
     }
     for (program, us) in cpu.sums() {
         writeln!(out, "    {program:<32}{us:>12.1}")?;
@@ -320,13 +261,7 @@ mod tests {
     use super::*;
 
     fn process(pid: u32, name: &str, us_per_committed: f64) -> ProcessCpu {
-        ProcessCpu {
-            pid,
-            name: name.to_owned(),
-            seconds: 1.0,
-            us_per_committed,
-            system_share: 0.5,
-        }
+        ProcessCpu { pid, name: name.to_owned(), seconds: 1.0, us_per_committed, system_share: 0.5 }
     }
 
     #[test]
@@ -336,12 +271,7 @@ mod tests {
             process(2, "redis-server order-0", 1.0),
             process(3, "redis-server stock-0", 2.0),
         ];
-        let cpu = Cpu {
-            source: "test",
-            seconds: 3.0,
-            us_per_committed: 12.0,
-            processes,
-        };
+        let cpu = Cpu { source: "test", seconds: 3.0, us_per_committed: 12.0, processes };
         assert_eq!(cpu.sums(), [("all 2 redis-server".to_owned(), 3.0)]);
     }
 

@@ -116,21 +116,13 @@ pub async fn idle(watched: &Watched, wait: Duration) -> Result<Settled, String> 
         idle_windows = if idle { idle_windows + 1 } else { 0 };
         (before, at) = (after, now);
     }
-    Ok(Settled {
-        by: "idle processes",
-        seconds: begun.elapsed().as_secs_f64(),
-        seen: idle_windows == 2,
-    })
+    Ok(Settled { by: "idle processes", seconds: begun.elapsed().as_secs_f64(), seen: idle_windows == 2 })
 }
 
 /// Waits for as long as settling should take at most, where there is nothing to look at.
 pub async fn blind() -> Settled {
     tokio::time::sleep(IDLE_WAIT).await;
-    Settled {
-        by: "time alone",
-        seconds: IDLE_WAIT.as_secs_f64(),
-        seen: false,
-    }
+    Settled { by: "time alone", seconds: IDLE_WAIT.as_secs_f64(), seen: false }
 }
 
 #[cfg(test)]
@@ -142,10 +134,7 @@ mod tests {
     async fn a_sleeping_process_is_idle_and_a_busy_one_is_not() {
         let start = |script| std::process::Command::new("sh").args(["-c", script]).spawn().unwrap();
         let (mut asleep, mut busy) = (start("exec sleep 20"), start("while :; do :; done"));
-        let of = |child: &std::process::Child| Watched {
-            alone: vec![child.id()],
-            ..Watched::default()
-        };
+        let of = |child: &std::process::Child| Watched { alone: vec![child.id()], ..Watched::default() };
 
         let quiet = idle(&of(&asleep), Duration::from_secs(10)).await.unwrap();
         let loud = idle(&of(&busy), Duration::from_millis(400)).await.unwrap();

@@ -118,16 +118,10 @@ fn answer(path: &str, state: &Mutex<State>, behaviour: &Behaviour) -> Option<(u1
         }
         ("orders", "checkout") => {
             state.asked.push(number(2));
-            if behaviour
-                .stops_after
-                .is_some_and(|checkouts| state.asked.len() as u64 > checkouts)
-            {
+            if behaviour.stops_after.is_some_and(|checkouts| state.asked.len() as u64 > checkouts) {
                 return None;
             }
-            if behaviour
-                .refuses_every
-                .is_some_and(|every| number(2).is_multiple_of(every))
-            {
+            if behaviour.refuses_every.is_some_and(|every| number(2).is_multiple_of(every)) {
                 return Some((409, r#"{"code":"checkout_aborted","detail":"given up"}"#.to_owned()));
             }
             if !behaviour.lies {

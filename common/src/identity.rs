@@ -12,6 +12,9 @@ crate::scripts! {
     IDENTITY = "identity.lua";
 }
 
+/// The key is the same on every shard, so that one in the wrong place is recognised.
+pub const KEY: &str = "{shard}:identity";
+
 /// The layout of keys and records that this release writes.
 pub const SCHEMA: u32 = 1;
 
@@ -60,14 +63,14 @@ impl Identity {
     }
 
     /// The call that reads a shard's record.
-    pub fn read(shard: u16) -> Call {
-        IDENTITY.keys(&[key(shard)]).arg("read")
+    pub fn read() -> Call {
+        IDENTITY.keys(&[KEY]).arg("read")
     }
 
     /// The call that writes this record on an empty shard, or raises `members` on its own.
     pub fn write(&self) -> Call {
         IDENTITY
-            .keys(&[key(self.shard)])
+            .keys(&[KEY])
             .arg("write")
             .arg(&self.data_set)
             .arg(&self.service)
@@ -135,10 +138,6 @@ impl Identity {
         }
         Ok(())
     }
-}
-
-fn key(shard: u16) -> String {
-    format!("{{{shard}}}:identity")
 }
 
 impl Found {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{FromRedisValue, Value};
 
-use crate::identity::{Found, Identity};
+use crate::identity::{Found, Identity, SCHEMA};
 use crate::ids::now_ms;
 use crate::settings::{Address, MachineId, RedisSettings};
 use crate::shard::{Admission, Shard, ShardError};
@@ -134,6 +134,7 @@ impl Membership {
             Some(identity) => Identity {
                 shard: 0,
                 service: self.service.to_owned(),
+                schema: SCHEMA,
                 currency: self.settings.currency.clone(),
                 ..(*identity).clone()
             },
@@ -209,7 +210,7 @@ impl Membership {
         let deadline = Instant::now() + self.settings.start_timeout_ms;
         let found = futures_util::future::join_all(shards.iter().map(|shard| async move {
             loop {
-                let error = match shard.run(&Identity::read(shard.number())).await {
+                let error = match shard.run(&Identity::read()).await {
                     Ok(reply) => return Found::parse(reply).map(Some),
                     Err(error) => error,
                 };
@@ -272,7 +273,7 @@ impl Membership {
             return Ok(());
         };
         let expected = Identity { shard: number, ..first.clone() };
-        let call = Identity::read(number);
+        let call = Identity::read();
         let mut reply = connection.req_packed_command(&call.command).await.and_then(Value::extract_error);
         if let (Err(_), Some(script)) = (&reply, call.script) {
             connection.req_packed_command(&script.load()).await.map_err(|error| error.to_string())?;

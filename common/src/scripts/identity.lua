@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Reads a shard's identity record; writes it on an empty shard when told to; notes that the data set has grown.
 --
--- KEYS[1]  {<shard>}:identity  hash: data_set, service, shard, founding, schema, currency, members
+-- KEYS[1]  {shard}:identity  hash: data_set, service, shard, founding, schema, currency, members
 -- ARGV[1]  `read`, or `write` (then the record is made if the shard is empty)
 -- ARGV[2…7]  data_set, service, shard, founding, schema, currency (for `write`)
 -- ARGV[8]  members: the number of shards that the data set has now; only ever raised (for `write`)

@@ -1,7 +1,8 @@
 #!lua
 -- Holds an amount of a user's credit for one attempt to pay an order.
 --
--- KEYS[1]  {p}:tx:<tx>                 string: version, state, and for HELD the order, the user's and the payment's key, the amount
+-- KEYS[1]  {p}:tx:<tx>                 string: version, state, and for HELD the order, the user's and the payment's key, the
+--                                      amount, and the life of user and order
 -- KEYS[2]  {p}:held                    sorted set: tx -> deadline, for all that this partition holds
 -- KEYS[3]  {p}:user:<id>               hash: credit, held, life
 -- KEYS[4]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life, was
@@ -54,6 +55,6 @@ else
   redis.call('HSET', KEYS[4], 'state', 'reserved', 'by', 'checkout', 'charged', ARGV[4], 'refunded', 0, 'life', life)
 end
 -- Never with a time to live: what is held stays held until it is decided.
-redis.call('SET', tx, '1 HELD ' .. ARGV[3] .. ' ' .. KEYS[3] .. ' ' .. KEYS[4] .. ' ' .. ARGV[4])
+redis.call('SET', tx, table.concat({ '1 HELD', ARGV[3], KEYS[3], KEYS[4], ARGV[4], life }, ' '))
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
 return 'HELD'

@@ -6,8 +6,9 @@
 -- ARGV[1]  the order's life (see pay.lua)
 --
 -- Returns NONE | RESERVED (an attempt is undecided, or not settled yet) | CHARGED | CANCELLED | NEWER (a record of a later release)
-local life = (redis.call('HGET', KEYS[1], 'life') or '') .. '/' .. ARGV[1]
+local user = redis.call('HMGET', KEYS[1], 'life', 'v')
 local payment = redis.call('HMGET', KEYS[2], 'state', 'life', 'v')
-if payment[3] then return 'NEWER' end
+if user[2] or payment[3] then return 'NEWER' end
+local life = (user[1] or '') .. '/' .. ARGV[1]
 if not payment[1] or payment[2] ~= life then return 'NONE' end
 return string.upper(payment[1])

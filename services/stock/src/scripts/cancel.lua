@@ -16,6 +16,9 @@ if version ~= '1' then return 'NEWER' end
 if state == 'CONFIRMED' then return 'CONFLICT' end
 
 if state == 'HELD' then
+  for item in string.gmatch(lines, '(%S+) %d+') do
+    if redis.call('HEXISTS', item, 'v') == 1 then return 'NEWER' end
+  end
   for item, units in string.gmatch(lines, '(%S+) (%d+)') do
     redis.call('HINCRBY', item, 'stock', units)
     redis.call('HINCRBY', item, 'held', '-' .. units)

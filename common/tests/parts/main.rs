@@ -1,0 +1,10 @@
+//! What the services share, on real Redis servers: connections, identity, membership, minting, batches, review.
+
+mod batcher;
+mod connection;
+mod identity;
+mod membership;
+mod mint;
+mod pipeline;
+mod review;
+mod support;

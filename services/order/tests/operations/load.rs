@@ -1,0 +1,143 @@
+//! Load: orders `0..n` overwritten, while nothing is in flight.
+
+use std::collections::BTreeSet;
+
+use shardcart_common::amount::AMOUNT_MAX;
+use shardcart_common::bulk::{LOAD_MAX, LoadError};
+use shardcart_common::ids::{Partition, TxId, now_ms};
+use shardcart_common::participant::Refusal;
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_order::attempt::{Begun, Status};
+use shardcart_order::orders;
+
+use crate::support::{PATIENCE, TestOrders, loads, order};
+
+async fn load(orders: &TestOrders, count: u64, items: u64, users: u64, price: u64) -> Result<(), LoadError> {
+    orders::load(&orders.shards, &loads(), count, items, users, price).await
+}
+
+#[actix_web::test]
+async fn load_writes_every_order_with_two_units_of_known_items_and_a_known_user() {
+    let orders = TestOrders::start().await;
+
+    // More than one call's worth.
+    load(&orders, 1203, 4, 3, 7).await.unwrap();
+
+    assert_eq!(orders.raw.everything().await.len(), 2 * 1203);
+    let (mut users, mut items) = (BTreeSet::new(), BTreeSet::new());
+    for number in 0..1203 {
+        let found = orders::find(&orders.shards, &order(&number.to_string())).await.unwrap();
+        assert_eq!((found.paid, found.total), (false, 14));
+        assert_eq!(found.items.iter().map(|(_, units)| units).sum::<u64>(), 2, "order {number}");
+        users.insert(found.user.to_string());
+        items.extend(found.items.into_iter().map(|(item, _)| item.to_string()));
+    }
+    assert_eq!(Vec::from_iter(users), ["0", "1", "2"]);
+    assert_eq!(Vec::from_iter(items), ["0", "1", "2", "3"]);
+}
+
+#[actix_web::test]
+async fn load_of_one_item_makes_one_line_of_two_units() {
+    let orders = TestOrders::start().await;
+    load(&orders, 1, 1, 1, AMOUNT_MAX / 2).await.unwrap();
+    let zero = order("0");
+    let total = AMOUNT_MAX - 1;
+    assert_eq!(orders.raw.hash(&orders.cart_key(&zero)).await["0"], format!("2 {total}"));
+    assert_eq!(orders.field(&zero, "total").await, total.to_string());
+}
+
+#[actix_web::test]
+async fn load_makes_a_new_life_of_each_order_each_time() {
+    let orders = TestOrders::start().await;
+    let zero = order("0");
+    let mut lives = BTreeSet::new();
+    for _ in 0..5 {
+        load(&orders, 1, 4, 3, 7).await.unwrap();
+        let life = orders.field(&zero, "life").await;
+        assert_eq!(orders.field(&zero, "tx").await, life, "its moment is the first last tx");
+        assert_eq!(orders.standing(&zero, None).await.1, life);
+        lives.insert(life);
+    }
+    assert_eq!(lives.len(), 5);
+}
+
+#[actix_web::test]
+async fn load_forgets_that_an_order_was_paid_and_its_old_attempts_cannot_touch_it() {
+    let orders = TestOrders::start().await;
+    load(&orders, 1, 4, 3, 7).await.unwrap();
+    let zero = order("0");
+    let old = orders.begun(&zero).await;
+    orders.decide(&old).await;
+    orders.finish(&old).await;
+    // The clock must be past the old attempt's moment, as it is when attempts are minted from the clock.
+    orders.raw.wait_until_after(old.tx.minted_ms() + 1).await;
+    load(&orders, 1, 4, 3, 7).await.unwrap();
+    let before = orders.raw.everything().await;
+
+    let begun = orders.begin(&zero, &old.tx).await.unwrap();
+    assert!(matches!(begun, Begun::Moved { .. }), "{begun:?}");
+    for told in [
+        orders.decide(&old).await,
+        orders.abort(&old, &Refusal::CheckoutAborted).await,
+        orders.refuse(&old, &Refusal::CheckoutAborted).await,
+        orders.standing(&zero, Some(&old.tx)).await.0,
+    ] {
+        assert_eq!(told.status, Status::Open);
+        assert_ne!(told.tx, old.tx.as_str());
+    }
+    orders.finish(&old).await;
+    assert_eq!(orders.raw.everything().await, before);
+
+    let new = orders.begun(&zero).await;
+    assert_ne!(new.life, old.life);
+}
+
+#[actix_web::test]
+async fn load_is_refused_while_anything_is_in_flight_on_the_shard() {
+    let orders = TestOrders::start().await;
+    for partition in Partition::of_shard(0) {
+        let inflight = partition.own_key("inflight");
+        let tx = TxId::mint(partition, now_ms());
+        orders.raw.tell(&["ZADD", &inflight, "1", tx.as_str()]).await;
+        let before = orders.raw.everything().await;
+
+        let loaded = load(&orders, 3, 4, 3, 7).await;
+
+        assert!(matches!(loaded, Err(LoadError::InUse)), "{partition:?}: {loaded:?}");
+        assert_eq!(orders.raw.everything().await, before);
+        orders.raw.tell(&["DEL", &inflight]).await;
+    }
+    load(&orders, 3, 4, 3, 7).await.unwrap();
+}
+
+#[actix_web::test]
+async fn load_waits_until_what_is_in_flight_is_settled() {
+    let orders = TestOrders::start().await;
+    let other = orders.filled_order().await;
+    let attempt = orders.begun(&other).await;
+    let patient = BatchInitSettings { batch_init_wait_ms: PATIENCE, ..loads() };
+
+    let loaded = orders::load(&orders.shards, &patient, 3, 4, 3, 7);
+    let settled = async {
+        orders.decide(&attempt).await;
+        assert_eq!(orders.raw.everything().await.len(), 3, "order, cart, in flight: no load yet");
+        orders.finish(&attempt).await
+    };
+    let (settled, loaded) = futures_util::future::join(settled, loaded).await;
+
+    assert_eq!(settled[0], "paid");
+    loaded.unwrap();
+    assert_eq!(orders.status(&other).await, "paid");
+    assert_eq!(orders.status(&order("2")).await, "open");
+}
+
+#[actix_web::test]
+async fn load_is_refused_where_it_is_not_allowed_and_beyond_its_limit() {
+    let orders = TestOrders::start().await;
+    let forbidden = BatchInitSettings { allow_batch_init: false, ..loads() };
+    let loaded = orders::load(&orders.shards, &forbidden, 1, 4, 3, 7).await;
+    assert!(matches!(loaded, Err(LoadError::Forbidden)), "{loaded:?}");
+    let loaded = load(&orders, LOAD_MAX + 1, 4, 3, 7).await;
+    assert!(matches!(loaded, Err(LoadError::TooMany)), "{loaded:?}");
+    assert!(orders.raw.everything().await.is_empty());
+}

@@ -1,0 +1,329 @@
+//! Orders on a Redis of their own: what is done with them, and what then lies on their shard.
+
+#[path = "../../../../common/tests/support/shards.rs"]
+mod shards;
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use shardcart_common::amount::Quantity;
+use shardcart_common::batcher::Batcher;
+use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
+use shardcart_common::participant::{
+    Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
+};
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_common::shard::{Shard, ShardError};
+use shardcart_order::attempt::{self, Attempt, Begun, TakenOver, Truth};
+use shardcart_order::orders;
+use shardcart_order::settling::Settling;
+
+pub use shards::{PATIENCE, TestShards};
+
+/// A lease and a deadline that do not end while a test runs.
+pub const LEASE: Duration = Duration::from_secs(600);
+pub const DEADLINE: Duration = Duration::from_secs(1200);
+
+/// The order service's shard; its Redis ends with the test.
+pub struct TestOrders {
+    on: TestShards,
+}
+
+impl Deref for TestOrders {
+    type Target = TestShards;
+
+    fn deref(&self) -> &TestShards {
+        &self.on
+    }
+}
+
+impl TestOrders {
+    pub async fn start() -> Self {
+        TestOrders { on: TestShards::start("order").await }
+    }
+
+    pub fn shard(&self) -> &Shard {
+        self.shards.shard(0).expect("there is a shard 0")
+    }
+
+    pub fn partition(&self, order: &OrderId) -> Partition {
+        self.shards.partition(order.as_str())
+    }
+
+    /// A new order with an empty cart.
+    pub async fn order(&self) -> OrderId {
+        orders::create(&self.shards, &user("u")).await.expect("an order is made")
+    }
+
+    /// A new order with two lines: 2 of `a` at 5 each, 1 of `b` at 7.
+    pub async fn filled_order(&self) -> OrderId {
+        let order = self.order().await;
+        self.add(&order, "a", 2, 5).await;
+        self.add(&order, "b", 1, 7).await;
+        order
+    }
+
+    pub async fn add(&self, order: &OrderId, line: &str, units: u64, price: u64) {
+        orders::add_item(&self.shards, order, &item(line), quantity(units), price).await.expect("the order is open");
+    }
+
+    /// The key of an order's record.
+    pub fn key(&self, order: &OrderId) -> String {
+        self.partition(order).key("order", order.as_str())
+    }
+
+    /// The key of an order's cart.
+    pub fn cart_key(&self, order: &OrderId) -> String {
+        self.partition(order).key("cart", order.as_str())
+    }
+
+    /// The key of what is in flight in an order's partition.
+    pub fn inflight_key(&self, order: &OrderId) -> String {
+        self.partition(order).own_key("inflight")
+    }
+
+    /// A field of an order's record; empty if there is none.
+    pub async fn field(&self, order: &OrderId, field: &str) -> String {
+        let found: Option<String> = self.raw.ask(&["HGET", &self.key(order), field]).await;
+        found.unwrap_or_default()
+    }
+
+    pub async fn status(&self, order: &OrderId) -> String {
+        self.field(order, "status").await
+    }
+
+    /// When recovery looks at an order; `None` when it is not in flight.
+    pub async fn due_ms(&self, order: &OrderId) -> Option<u64> {
+        let inflight = self.raw.moments(&self.inflight_key(order)).await;
+        inflight.get(order.as_str()).copied()
+    }
+
+    /// Has recovery look at an order at this moment, or lose sight of it.
+    pub async fn set_due(&self, order: &OrderId, due_ms: Option<u64>) {
+        let inflight = self.inflight_key(order);
+        match due_ms {
+            Some(due_ms) => {
+                self.raw.tell(&["ZADD", &inflight, &due_ms.to_string(), order.as_str()]).await;
+            }
+            None => self.raw.tell(&["ZREM", &inflight, order.as_str()]).await,
+        }
+    }
+
+    /// Makes an order's record one that a later release wrote.
+    pub async fn make_newer(&self, order: &OrderId) {
+        self.raw.tell(&["HSET", &self.key(order), "v", "2"]).await;
+    }
+
+    /// A tx that is later than all that an order has had.
+    pub async fn later_tx(&self, order: &OrderId) -> TxId {
+        let last = TxId::parse(&self.field(order, "tx").await).map_or(0, |last| last.minted_ms());
+        TxId::mint(self.partition(order), now_ms().max(last + 1))
+    }
+
+    pub async fn begin(&self, order: &OrderId, tx: &TxId) -> Result<Begun, ShardError> {
+        attempt::begin(self.shard(), self.partition(order), order, tx, LEASE, DEADLINE).await
+    }
+
+    /// Begins an attempt of an order that is open.
+    pub async fn begun(&self, order: &OrderId) -> Attempt {
+        let tx = self.later_tx(order).await;
+        expect_attempt(self.begin(order, &tx).await.expect("the shard answers"))
+    }
+
+    /// Begins an attempt whose lease and deadline are over at once.
+    pub async fn begun_late(&self, order: &OrderId) -> Attempt {
+        let (tx, none) = (self.later_tx(order).await, Duration::ZERO);
+        let begun = attempt::begin(self.shard(), self.partition(order), order, &tx, none, none).await;
+        expect_attempt(begun.expect("the shard answers"))
+    }
+
+    pub async fn decide(&self, attempt: &Attempt) -> Truth {
+        let told = attempt::decide(self.shard(), attempt).await;
+        told.expect("the shard answers")
+    }
+
+    pub async fn abort(&self, attempt: &Attempt, refusal: &Refusal) -> Truth {
+        let told = attempt::abort(self.shard(), attempt, refusal).await;
+        told.expect("the shard answers")
+    }
+
+    pub async fn refuse(&self, attempt: &Attempt, refusal: &Refusal) -> Truth {
+        let told = attempt::refuse(self.shard(), attempt, refusal).await;
+        told.expect("the shard answers")
+    }
+
+    /// Ends an attempt; `{ status, tx, refusal }` as the script tells.
+    pub async fn finish(&self, attempt: &Attempt) -> Vec<String> {
+        let call = attempt::finish(&attempt.order, attempt.partition, &attempt.tx);
+        let reply = self.shard().run(&call).await.expect("the shard answers");
+        shardcart_common::script::words(reply)
+    }
+
+    pub async fn claim(&self, partition: Partition, hold: Duration, most: usize) -> Vec<String> {
+        let call = attempt::claim(partition, hold, most);
+        let reply = self.shard().run(&call).await.expect("the shard answers");
+        shardcart_common::script::words(reply)
+    }
+
+    pub async fn take_over(&self, order: &OrderId) -> TakenOver {
+        let partition = self.partition(order);
+        let call = attempt::take_over(partition, order);
+        let reply = self.shard().run(&call).await.expect("the shard answers");
+        attempt::taken_over(self.shard(), partition, order, reply).expect("a reply of the script")
+    }
+
+    pub async fn standing(&self, order: &OrderId, held: Option<&TxId>) -> (Truth, String) {
+        let call = attempt::standing(self.partition(order), order, held);
+        let reply = self.shard().run(&call).await.expect("the shard answers");
+        attempt::stands(self.shard(), reply).expect("a reply of the script")
+    }
+
+    /// Settling with these participants.
+    pub fn settling(&self, stock: &Rc<Scripted>, payment: &Rc<Scripted>) -> Rc<Settling> {
+        Rc::new(Settling {
+            shards: Arc::clone(&self.shards),
+            stock: Batcher::new(Service::Stock, Rc::<Scripted>::clone(stock)),
+            payment: Batcher::new(Service::Payment, Rc::<Scripted>::clone(payment)),
+        })
+    }
+}
+
+/// What a participant answers to an operation.
+type Answers = dyn Fn(&Operation) -> Answer;
+
+/// A participant that answers as a test tells it, and notes what it is asked.
+pub struct Scripted {
+    founding: u16,
+    answers: RefCell<Box<Answers>>,
+    asked: RefCell<Vec<Operation>>,
+    batches: Cell<usize>,
+}
+
+impl Scripted {
+    /// One with so many shards.
+    pub fn with_shards(founding: u16, answers: impl Fn(&Operation) -> Answer + 'static) -> Rc<Self> {
+        Rc::new(Scripted {
+            founding,
+            answers: RefCell::new(Box::new(answers)),
+            asked: RefCell::default(),
+            batches: Cell::default(),
+        })
+    }
+
+    /// One with a single shard.
+    pub fn new(answers: impl Fn(&Operation) -> Answer + 'static) -> Rc<Self> {
+        Scripted::with_shards(1, answers)
+    }
+
+    /// One with a single shard that has enough of everything.
+    pub fn willing() -> Rc<Self> {
+        Scripted::new(willing)
+    }
+
+    /// From now on it answers so.
+    pub fn answer(&self, answers: impl Fn(&Operation) -> Answer + 'static) {
+        *self.answers.borrow_mut() = Box::new(answers);
+    }
+
+    /// What it was asked, in words, with the tx: `reserve`, `confirm`, `cancel`.
+    pub fn asked(&self) -> Vec<(&'static str, TxId)> {
+        let asked = self.asked.borrow();
+        asked.iter().map(|operation| (word(&operation.step), operation.tx.clone())).collect()
+    }
+
+    /// What it was asked for an attempt, in words.
+    pub fn asked_for(&self, tx: &TxId) -> Vec<&'static str> {
+        let asked = self.asked().into_iter().filter(|(_, asked)| asked == tx);
+        asked.map(|(word, _)| word).collect()
+    }
+
+    /// In how many batches it was asked.
+    pub fn batches(&self) -> usize {
+        self.batches.get()
+    }
+
+    /// The operations it was asked for.
+    pub fn operations(&self) -> Vec<Operation> {
+        self.asked.borrow().clone()
+    }
+}
+
+/// The answers of a participant that has enough of everything.
+pub fn willing(operation: &Operation) -> Answer {
+    match operation.step {
+        Step::ReserveStock { .. } | Step::ReserveCredit { .. } => Answer::Held,
+        Step::Confirm => Answer::Confirmed,
+        Step::Cancel => Answer::Cancelled,
+    }
+}
+
+fn word(step: &Step) -> &'static str {
+    match step {
+        Step::ReserveStock { .. } | Step::ReserveCredit { .. } => "reserve",
+        Step::Confirm => "confirm",
+        Step::Cancel => "cancel",
+    }
+}
+
+impl Participant for Scripted {
+    fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
+        assert_eq!(batch.founding, self.founding);
+        assert!(batch.operations.iter().all(|operation| operation.at.shard() == batch.shard));
+        self.batches.set(self.batches.get() + 1);
+        let answers = batch.operations.iter().map(|operation| {
+            self.asked.borrow_mut().push(operation.clone());
+            (self.answers.borrow())(operation)
+        });
+        let answers = answers.collect();
+        async move { Ok(answers) }.boxed_local()
+    }
+
+    fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
+        async { Ok(Topology { founding: self.founding }) }.boxed_local()
+    }
+}
+
+pub fn expect_attempt(begun: Begun) -> Attempt {
+    match begun {
+        Begun::Attempt(attempt) => attempt,
+        other => panic!("not begun: {other:?}"),
+    }
+}
+
+pub fn expect_standing(begun: Begun) -> Truth {
+    match begun {
+        Begun::Standing(truth) => truth,
+        other => panic!("not standing: {other:?}"),
+    }
+}
+
+/// The same attempt under another tx.
+pub fn under(attempt: &Attempt, tx: &TxId) -> Attempt {
+    Attempt { tx: tx.clone(), ..attempt.clone() }
+}
+
+/// Bulk loads are allowed, and wait for nothing.
+pub fn loads() -> BatchInitSettings {
+    BatchInitSettings { allow_batch_init: true, batch_init_wait_ms: Duration::ZERO }
+}
+
+pub fn quantity(units: u64) -> Quantity {
+    Quantity::parse(&units.to_string()).expect("within the range of quantities")
+}
+
+pub fn user(id: &str) -> UserId {
+    UserId::parse(id).expect("a well-formed id")
+}
+
+pub fn item(id: &str) -> ItemId {
+    ItemId::parse(id).expect("a well-formed id")
+}
+
+pub fn order(id: &str) -> OrderId {
+    OrderId::parse(id).expect("a well-formed id")
+}

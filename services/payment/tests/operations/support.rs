@@ -1,0 +1,287 @@
+//! Payment on a Redis of its own: what its callers do, and what then lies on its shard.
+
+#[path = "../../../../common/tests/support/orders.rs"]
+mod orders;
+#[path = "../../../../common/tests/support/shards.rs"]
+mod shards;
+
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use shardcart_common::amount::Amount;
+use shardcart_common::ids::{OrderId, Partition, TxId, UserId, now_ms};
+use shardcart_common::orders::Orders;
+use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_payment::error::Result;
+use shardcart_payment::lives::Lives;
+use shardcart_payment::reservation::LocalPayment;
+use shardcart_payment::users;
+
+pub use orders::KnownOrders;
+pub use shards::{PATIENCE, TestShards};
+
+/// How long a tombstone outlives the deadline of its attempt, in milliseconds.
+pub const TOMBSTONE_MS: u64 = 70_000;
+
+/// The payment service with one shard; its Redis ends with the test.
+pub struct TestPayment {
+    on: TestShards,
+    pub participant: LocalPayment,
+    /// The order service that it asks.
+    pub orders: Rc<KnownOrders>,
+    lives: Lives,
+}
+
+/// All credit of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purse {
+    pub credit: u64,
+    pub held: u64,
+    pub net: u64,
+}
+
+impl Purse {
+    /// What checkouts have charged: everything that was ever funded and not paid directly, and is no longer here.
+    pub fn charged(self) -> u64 {
+        let here = self.credit + self.held;
+        assert!(here <= self.net, "{self:?}: more than was ever funded");
+        self.net - here
+    }
+}
+
+/// One attempt, as its coordinator names it in every message.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub at: Partition,
+    pub tx: TxId,
+    pub deadline_ms: u64,
+    pub user: UserId,
+    pub order: OrderId,
+    pub life: String,
+}
+
+impl Attempt {
+    pub fn reserve(&self, amount: u64) -> Operation {
+        self.operation(Step::ReserveCredit {
+            order: self.order.clone(),
+            life: self.life.clone(),
+            user: self.user.clone(),
+            amount,
+        })
+    }
+
+    pub fn confirm(&self) -> Operation {
+        self.operation(Step::Confirm)
+    }
+
+    pub fn cancel(&self) -> Operation {
+        self.operation(Step::Cancel)
+    }
+
+    fn operation(&self, step: Step) -> Operation {
+        Operation { at: self.at, tx: self.tx.clone(), deadline_ms: self.deadline_ms, trace: None, step }
+    }
+
+    /// A later attempt to pay the same order.
+    pub fn next(&self) -> Self {
+        Attempt { tx: TxId::mint(self.at, now_ms()), ..self.clone() }
+    }
+
+    /// The key of its record.
+    pub fn record(&self) -> String {
+        self.at.key("tx", self.tx.as_str())
+    }
+}
+
+impl Deref for TestPayment {
+    type Target = TestShards;
+
+    fn deref(&self) -> &TestShards {
+        &self.on
+    }
+}
+
+impl TestPayment {
+    pub async fn start() -> Self {
+        let on = TestShards::start("payment").await;
+        let orders = Rc::new(KnownOrders::default());
+        let asked: Rc<dyn Orders> = Rc::<KnownOrders>::clone(&orders);
+        TestPayment { participant: LocalPayment::new(Arc::clone(&on.shards)), orders, lives: Lives::new(asked), on }
+    }
+
+    /// A new user with so much credit.
+    pub async fn user_with(&self, credit: u64) -> UserId {
+        let user = users::create(&self.shards).await.expect("a user is made");
+        self.add_funds(&user, credit).await.expect("the user is funded");
+        user
+    }
+
+    pub async fn add_funds(&self, user: &UserId, sum: u64) -> Result<()> {
+        users::add_funds(&self.shards, user, amount(sum)).await
+    }
+
+    /// Overwrites users `0..count`.
+    pub async fn load(&self, count: u64, credit: u64) {
+        users::load(&self.shards, &loads(), count, amount(credit)).await.expect("nothing is held");
+    }
+
+    pub async fn pay(&self, user: &UserId, order: &OrderId, sum: u64) -> Result<()> {
+        users::pay_order(&self.shards, &self.lives, user, order, amount(sum)).await
+    }
+
+    pub async fn cancel_payment(&self, user: &UserId, order: &OrderId) -> Result<()> {
+        users::cancel_payment(&self.shards, &self.lives, user, order).await
+    }
+
+    pub async fn has_paid(&self, user: &UserId, order: &OrderId) -> Result<bool> {
+        users::has_paid(&self.shards, &self.lives, user, order).await
+    }
+
+    pub fn partition(&self, user: &UserId) -> Partition {
+        self.shards.partition(user.as_str())
+    }
+
+    /// The key of a user's record.
+    pub fn key(&self, user: &UserId) -> String {
+        self.partition(user).key("user", user.as_str())
+    }
+
+    /// The key of a user's payment for an order.
+    pub fn payment_key(&self, user: &UserId, order: &OrderId) -> String {
+        self.partition(user).key("payment", &format!("{user}:{order}"))
+    }
+
+    pub async fn purse(&self, user: &UserId) -> Purse {
+        let key = self.key(user);
+        Purse {
+            credit: self.raw.number(&key, "credit").await,
+            held: self.raw.number(&key, "held").await,
+            net: self.raw.number(&key, "net").await,
+        }
+    }
+
+    /// Credit and held of a user.
+    pub async fn credit_and_held(&self, user: &UserId) -> [u64; 2] {
+        let purse = self.purse(user).await;
+        [purse.credit, purse.held]
+    }
+
+    /// A user's payment for an order, in words: `reserved by checkout 5/0` (charged/refunded). Empty if there is none.
+    pub async fn payment(&self, user: &UserId, order: &OrderId) -> String {
+        let payment = self.raw.hash(&self.payment_key(user, order)).await;
+        if payment.is_empty() {
+            return String::new();
+        }
+        let field = |name: &str| payment.get(name).map_or("?", String::as_str);
+        let [state, by, charged, refunded] = ["state", "by", "charged", "refunded"].map(field);
+        format!("{state} by {by} {charged}/{refunded}")
+    }
+
+    /// Makes a record one that a later release wrote.
+    pub async fn make_newer(&self, key: &str) {
+        self.raw.tell(&["HSET", key, "v", "2"]).await;
+    }
+
+    /// An attempt of a user, with much time left, to pay a new order.
+    pub async fn attempt(&self, user: &UserId) -> Attempt {
+        let order = OrderId::mint(Partition(5), now_ms());
+        self.attempt_for(user, &order, "").await
+    }
+
+    /// An attempt of a user, with much time left, to pay this order in this life of its id.
+    pub async fn attempt_for(&self, user: &UserId, order: &OrderId, life: &str) -> Attempt {
+        let at = self.partition(user);
+        Attempt {
+            at,
+            tx: TxId::mint(at, now_ms()),
+            deadline_ms: self.raw.now_ms().await + 60_000,
+            user: user.clone(),
+            order: order.clone(),
+            life: life.to_owned(),
+        }
+    }
+
+    /// An attempt of a user whose deadline passed so many milliseconds ago.
+    pub async fn late_attempt(&self, user: &UserId, ago_ms: u64) -> Attempt {
+        let mut attempt = self.attempt(user).await;
+        attempt.deadline_ms = self.raw.now_ms().await - ago_ms;
+        attempt
+    }
+
+    pub async fn reserve(&self, attempt: &Attempt, amount: u64) -> Answer {
+        self.run(attempt.reserve(amount)).await
+    }
+
+    pub async fn confirm(&self, attempt: &Attempt) -> Answer {
+        self.run(attempt.confirm()).await
+    }
+
+    pub async fn cancel(&self, attempt: &Attempt) -> Answer {
+        self.run(attempt.cancel()).await
+    }
+
+    async fn run(&self, operation: Operation) -> Answer {
+        let answers = self.run_all(vec![operation]).await.expect("the shard answers");
+        answers.into_iter().next().expect("one answer to one operation")
+    }
+
+    /// Sends operations in one batch.
+    pub async fn run_all(&self, operations: Vec<Operation>) -> std::result::Result<Vec<Answer>, ParticipantError> {
+        let batch = Batch { founding: 1, shard: 0, operations };
+        self.participant.run(batch).await
+    }
+
+    /// What all partitions say they hold: tx -> deadline.
+    pub async fn held(&self) -> Vec<(String, u64)> {
+        let mut held = Vec::new();
+        for partition in Partition::of_shard(0) {
+            held.extend(self.raw.moments(&partition.own_key("held")).await);
+        }
+        held.sort();
+        held
+    }
+
+    /// Checks that an attempt's record is a tombstone with these words that goes in time.
+    pub async fn assert_tombstone(&self, attempt: &Attempt, words: &str) {
+        let record = attempt.record();
+        assert_eq!(self.raw.text(&record).await.as_deref(), Some(words));
+        let end = Some(attempt.deadline_ms + TOMBSTONE_MS);
+        assert_eq!(self.raw.expires_ms(&record).await, end, "a tombstone goes 70 s after the deadline");
+        let held = self.held().await;
+        assert!(held.iter().all(|(tx, _)| tx != attempt.tx.as_str()), "held still lists {}", attempt.tx);
+    }
+
+    /// Checks that an attempt is held: with a record that stays, and listed with its deadline.
+    pub async fn assert_held(&self, attempt: &Attempt) {
+        let record = attempt.record();
+        let text = self.raw.text(&record).await.unwrap_or_default();
+        assert!(text.starts_with(&format!("1 HELD {} ", attempt.order)), "the record is {text:?}");
+        assert_eq!(self.raw.expires_ms(&record).await, None, "what is held never goes");
+        let listed = self.raw.moments(&attempt.at.own_key("held")).await;
+        assert_eq!(listed.get(attempt.tx.as_str()), Some(&attempt.deadline_ms));
+    }
+}
+
+/// Bulk loads are allowed, and wait for nothing.
+pub fn loads() -> BatchInitSettings {
+    BatchInitSettings { allow_batch_init: true, batch_init_wait_ms: std::time::Duration::ZERO }
+}
+
+pub fn amount(sum: u64) -> Amount {
+    Amount::parse(&sum.to_string()).expect("within the range of amounts")
+}
+
+pub fn user(id: &str) -> UserId {
+    UserId::parse(id).expect("a well-formed id")
+}
+
+pub fn order(id: &str) -> OrderId {
+    OrderId::parse(id).expect("a well-formed id")
+}
+
+/// A new order, minted here.
+pub fn new_order() -> OrderId {
+    OrderId::mint(Partition(5), now_ms())
+}

@@ -1,0 +1,63 @@
+//! Find: an item as its buyers see it.
+
+use shardcart_common::ids::{ItemId, Partition, now_ms};
+use shardcart_common::participant::Prices;
+use shardcart_common::shard::ShardError;
+use shardcart_stock::error::StockError;
+use shardcart_stock::items::{self, Item};
+
+use crate::support::{TestStock, item};
+
+#[actix_web::test]
+async fn find_shows_what_can_be_bought_now() {
+    let stock = TestStock::start().await;
+    let item = stock.item_with(5).await;
+    let attempt = stock.attempt(&item).await;
+    stock.reserve(&attempt, &[(&item, 2)]).await;
+
+    let found = items::find(&stock.shards, &item).await.unwrap();
+
+    assert_eq!(found, Item { stock: 3, price: 1 });
+}
+
+#[actix_web::test]
+async fn find_of_an_item_that_does_not_exist_is_unknown() {
+    let stock = TestStock::start().await;
+    for id in [ItemId::mint(Partition(3), now_ms()), item("0"), item("A.b-c_9")] {
+        let found = items::find(&stock.shards, &id).await;
+        assert!(matches!(&found, Err(StockError::UnknownItem(of)) if *of == id), "{found:?}");
+        assert_eq!(stock.participant.price(&id).await.unwrap(), None);
+    }
+    assert!(stock.raw.everything().await.is_empty(), "looking leaves nothing behind");
+}
+
+#[actix_web::test]
+async fn find_of_an_item_of_a_later_release_gives_no_answer() {
+    let stock = TestStock::start().await;
+    let item = stock.item_with(5).await;
+    stock.make_newer(&item).await;
+
+    assert!(matches!(items::find(&stock.shards, &item).await, Err(StockError::Newer(_))));
+    assert!(stock.participant.price(&item).await.is_err(), "not `no such item`");
+}
+
+#[actix_web::test]
+async fn find_of_an_id_beyond_the_address_list_is_not_taken_for_unknown() {
+    let stock = TestStock::start().await;
+    let far = ItemId::mint(Partition(16), now_ms());
+
+    let found = items::find(&stock.shards, &far).await;
+
+    assert!(matches!(found, Err(StockError::Shard(ShardError::BeyondList { shard: 1 }))), "{found:?}");
+    assert!(stock.participant.price(&far).await.is_err());
+}
+
+#[actix_web::test]
+async fn find_works_on_a_full_shard() {
+    let stock = TestStock::start().await;
+    let item = stock.item_with(5).await;
+    stock.raw.fill().await;
+
+    assert_eq!(items::find(&stock.shards, &item).await.unwrap().stock, 5);
+    assert_eq!(stock.participant.price(&item).await.unwrap(), Some(1));
+}

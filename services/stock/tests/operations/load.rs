@@ -1,0 +1,142 @@
+//! Load: items `0..n` overwritten, while nothing is held.
+
+use shardcart_common::amount::AMOUNT_MAX;
+use shardcart_common::bulk::{LOAD_MAX, LoadError};
+use shardcart_common::ids::{Partition, TxId, now_ms};
+use shardcart_common::participant::Answer;
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_stock::items::{self, Item};
+
+use crate::support::{PATIENCE, TestStock, Units, amount, item, loads};
+
+async fn load(stock: &TestStock, count: u64, units: u64, price: u64) -> Result<(), LoadError> {
+    items::load(&stock.shards, &loads(), count, amount(units), amount(price)).await
+}
+
+#[actix_web::test]
+async fn load_writes_every_item_once() {
+    let stock = TestStock::start().await;
+
+    // More than one call's worth.
+    load(&stock, 1203, 5, 7).await.unwrap();
+
+    let everything = stock.raw.everything().await;
+    assert_eq!(everything.len(), 1203);
+    for number in 0..1203 {
+        let key = stock.key(&item(&number.to_string()));
+        assert_eq!(everything.get(&key).map(String::as_str), Some("held=0 net=5 price=7 stock=5"), "item {number}");
+    }
+}
+
+#[actix_web::test]
+async fn load_of_nothing_writes_nothing() {
+    let stock = TestStock::start().await;
+    load(&stock, 0, 5, 7).await.unwrap();
+    assert!(stock.raw.everything().await.is_empty());
+}
+
+#[actix_web::test]
+async fn load_repeated_overwrites_and_leaves_other_items_alone() {
+    let stock = TestStock::start().await;
+    load(&stock, 3, 5, 7).await.unwrap();
+    let (other, sold) = (stock.item_with(4).await, item("1"));
+    let attempt = stock.attempt(&sold).await;
+    stock.reserve(&attempt, &[(&sold, 2)]).await;
+    stock.confirm(&attempt).await;
+
+    load(&stock, 3, 9, 8).await.unwrap();
+
+    for number in ["0", "1", "2"] {
+        let found = items::find(&stock.shards, &item(number)).await.unwrap();
+        assert_eq!(found, Item { stock: 9, price: 8 });
+        assert_eq!(stock.units(&item(number)).await.sold(), 0, "what was sold in an earlier life is forgotten");
+    }
+    assert_eq!(stock.units(&other).await.stock, 4);
+}
+
+#[actix_web::test]
+async fn load_keeps_the_largest_amounts_exactly() {
+    let stock = TestStock::start().await;
+    load(&stock, 2, AMOUNT_MAX, AMOUNT_MAX).await.unwrap();
+    let units = Units { stock: AMOUNT_MAX, held: 0, net: AMOUNT_MAX };
+    assert_eq!(stock.units(&item("1")).await, units);
+    assert_eq!(items::find(&stock.shards, &item("1")).await.unwrap().price, AMOUNT_MAX);
+}
+
+#[actix_web::test]
+async fn load_is_refused_while_anything_is_held_on_the_shard() {
+    let stock = TestStock::start().await;
+    for partition in Partition::of_shard(0) {
+        let held = partition.own_key("held");
+        let tx = TxId::mint(partition, now_ms());
+        stock.raw.tell(&["ZADD", &held, "1", tx.as_str()]).await;
+        let before = stock.raw.everything().await;
+
+        let loaded = load(&stock, 3, 5, 7).await;
+
+        assert!(matches!(loaded, Err(LoadError::InUse)), "{partition:?}: {loaded:?}");
+        assert_eq!(stock.raw.everything().await, before);
+        stock.raw.tell(&["DEL", &held]).await;
+    }
+    load(&stock, 3, 5, 7).await.unwrap();
+}
+
+#[actix_web::test]
+async fn load_waits_until_what_is_held_is_settled() {
+    let stock = TestStock::start().await;
+    let other = stock.item_with(4).await;
+    let attempt = stock.attempt(&other).await;
+    stock.reserve(&attempt, &[(&other, 1)]).await;
+    let patient = BatchInitSettings { batch_init_wait_ms: PATIENCE, ..loads() };
+
+    let loaded = items::load(&stock.shards, &patient, 3, amount(5), amount(7));
+    let settled = async {
+        assert_eq!(stock.raw.everything().await.len(), 3, "item, record and held: no load yet");
+        stock.confirm(&attempt).await
+    };
+    let (settled, loaded) = futures_util::future::join(settled, loaded).await;
+
+    assert_eq!(settled, Answer::Confirmed);
+    loaded.unwrap();
+    assert_eq!(stock.units(&other).await.sold(), 1);
+    assert_eq!(stock.units(&item("2")).await.stock, 5);
+}
+
+#[actix_web::test]
+async fn load_leaves_tombstones_and_they_answer_as_before() {
+    let stock = TestStock::start().await;
+    load(&stock, 1, 5, 7).await.unwrap();
+    let zero = item("0");
+    let attempts = [stock.attempt(&zero).await, stock.attempt(&zero).await];
+    stock.reserve(&attempts[0], &[(&zero, 1)]).await;
+    stock.confirm(&attempts[0]).await;
+    stock.cancel(&attempts[1]).await;
+
+    load(&stock, 1, 5, 7).await.unwrap();
+
+    assert_eq!(stock.reserve(&attempts[0], &[(&zero, 1)]).await, Answer::Confirmed);
+    assert_eq!(stock.reserve(&attempts[1], &[(&zero, 1)]).await, Answer::Cancelled);
+    assert_eq!(stock.units(&zero).await, Units { stock: 5, held: 0, net: 5 });
+}
+
+#[actix_web::test]
+async fn load_is_refused_where_it_is_not_allowed_and_beyond_its_limit() {
+    let stock = TestStock::start().await;
+    let forbidden = BatchInitSettings { allow_batch_init: false, ..loads() };
+
+    let loaded = items::load(&stock.shards, &forbidden, 1, amount(5), amount(7)).await;
+    assert!(matches!(loaded, Err(LoadError::Forbidden)), "{loaded:?}");
+    let loaded = load(&stock, LOAD_MAX + 1, 5, 7).await;
+    assert!(matches!(loaded, Err(LoadError::TooMany)), "{loaded:?}");
+
+    assert!(stock.raw.everything().await.is_empty());
+}
+
+#[actix_web::test]
+async fn load_on_a_full_shard_is_refused_and_leaves_nothing() {
+    let stock = TestStock::start().await;
+    stock.raw.fill().await;
+    let loaded = load(&stock, 3, 5, 7).await;
+    assert!(matches!(loaded, Err(LoadError::Shard(_))), "{loaded:?}");
+    assert!(stock.raw.everything().await.is_empty());
+}

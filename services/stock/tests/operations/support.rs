@@ -1,0 +1,237 @@
+//! Stock on a Redis of its own: what its callers do, and what then lies on its shard.
+
+#[path = "../../../../common/tests/support/orders.rs"]
+mod orders;
+#[path = "../../../../common/tests/support/shards.rs"]
+mod shards;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use shardcart_common::amount::Amount;
+use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, now_ms};
+use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_stock::items;
+use shardcart_stock::reservation::LocalStock;
+
+pub use orders::KnownOrders;
+pub use shards::{PATIENCE, Raw, TestShards};
+
+/// How long a tombstone outlives the deadline of its attempt, in milliseconds.
+pub const TOMBSTONE_MS: u64 = 70_000;
+
+/// The stock service with one shard; its Redis ends with the test.
+pub struct TestStock {
+    on: TestShards,
+    pub participant: LocalStock,
+}
+
+/// All units of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Units {
+    pub stock: u64,
+    pub held: u64,
+    pub net: u64,
+}
+
+impl Units {
+    /// What was sold: everything that was ever added and is no longer here.
+    pub fn sold(self) -> u64 {
+        let here = self.stock + self.held;
+        assert!(here <= self.net, "{self:?}: more than was ever added");
+        self.net - here
+    }
+}
+
+/// One attempt, as its coordinator names it in every message.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub at: Partition,
+    pub tx: TxId,
+    pub deadline_ms: u64,
+    pub order: OrderId,
+}
+
+impl Attempt {
+    /// An attempt that keeps its record in a partition.
+    pub fn new(at: Partition, deadline_ms: u64) -> Self {
+        Attempt { at, tx: TxId::mint(at, now_ms()), deadline_ms, order: OrderId::mint(at, now_ms()) }
+    }
+
+    pub fn reserve(&self, lines: &[(&ItemId, u64)]) -> Operation {
+        let lines = lines.iter().map(|(item, units)| ((*item).clone(), *units));
+        self.operation(Step::ReserveStock { order: self.order.clone(), lines: lines.collect() })
+    }
+
+    pub fn confirm(&self) -> Operation {
+        self.operation(Step::Confirm)
+    }
+
+    pub fn cancel(&self) -> Operation {
+        self.operation(Step::Cancel)
+    }
+
+    fn operation(&self, step: Step) -> Operation {
+        Operation { at: self.at, tx: self.tx.clone(), deadline_ms: self.deadline_ms, trace: None, step }
+    }
+
+    /// The key of its record.
+    pub fn record(&self) -> String {
+        self.at.key("tx", self.tx.as_str())
+    }
+}
+
+impl Deref for TestStock {
+    type Target = TestShards;
+
+    fn deref(&self) -> &TestShards {
+        &self.on
+    }
+}
+
+impl TestStock {
+    pub async fn start() -> Self {
+        let on = TestShards::start("stock").await;
+        let participant = LocalStock::new(Arc::clone(&on.shards));
+        TestStock { on, participant }
+    }
+
+    /// A new item of which so much can be bought.
+    pub async fn item_with(&self, stock: u64) -> ItemId {
+        let item = items::create(&self.shards, amount(1)).await.expect("an item is made");
+        self.add(&item, stock).await;
+        item
+    }
+
+    /// Items on the same shard, in partitions of their own, of which so much can be bought.
+    pub async fn items_with<const N: usize>(&self, stock: [u64; N]) -> [ItemId; N] {
+        let items = futures_util::future::join_all(stock.map(|stock| self.item_with(stock))).await;
+        items.try_into().expect("as many items as numbers")
+    }
+
+    pub async fn add(&self, item: &ItemId, units: u64) {
+        items::add(&self.shards, item, amount(units)).await.expect("units are added");
+    }
+
+    /// The key of an item's record.
+    pub fn key(&self, item: &ItemId) -> String {
+        self.partition(item).key("item", item.as_str())
+    }
+
+    pub fn partition(&self, item: &ItemId) -> Partition {
+        self.shards.partition(item.as_str())
+    }
+
+    pub async fn units(&self, item: &ItemId) -> Units {
+        let key = self.key(item);
+        Units {
+            stock: self.raw.number(&key, "stock").await,
+            held: self.raw.number(&key, "held").await,
+            net: self.raw.number(&key, "net").await,
+        }
+    }
+
+    /// Stock and held of an item.
+    pub async fn stock_and_held(&self, item: &ItemId) -> [u64; 2] {
+        let units = self.units(item).await;
+        [units.stock, units.held]
+    }
+
+    /// Makes an item's record one that a later release wrote.
+    pub async fn make_newer(&self, item: &ItemId) {
+        self.raw.tell(&["HSET", &self.key(item), "v", "2"]).await;
+    }
+
+    /// An attempt with much time left, for this item and maybe others.
+    pub async fn attempt(&self, item: &ItemId) -> Attempt {
+        Attempt::new(self.partition(item), self.raw.now_ms().await + 60_000)
+    }
+
+    /// An attempt with so many milliseconds left.
+    pub async fn attempt_for(&self, item: &ItemId, left_ms: u64) -> Attempt {
+        Attempt::new(self.partition(item), self.raw.now_ms().await + left_ms)
+    }
+
+    /// An attempt whose deadline passed so many milliseconds ago.
+    pub async fn late_attempt(&self, item: &ItemId, ago_ms: u64) -> Attempt {
+        Attempt::new(self.partition(item), self.raw.now_ms().await - ago_ms)
+    }
+
+    pub async fn reserve(&self, attempt: &Attempt, lines: &[(&ItemId, u64)]) -> Answer {
+        self.run(attempt.reserve(lines)).await
+    }
+
+    pub async fn confirm(&self, attempt: &Attempt) -> Answer {
+        self.run(attempt.confirm()).await
+    }
+
+    pub async fn cancel(&self, attempt: &Attempt) -> Answer {
+        self.run(attempt.cancel()).await
+    }
+
+    async fn run(&self, operation: Operation) -> Answer {
+        let answers = self.run_all(vec![operation]).await.expect("the shard answers");
+        answers.into_iter().next().expect("one answer to one operation")
+    }
+
+    /// Sends operations in one batch.
+    pub async fn run_all(&self, operations: Vec<Operation>) -> Result<Vec<Answer>, ParticipantError> {
+        let batch = Batch { founding: 1, shard: 0, operations };
+        self.participant.run(batch).await
+    }
+
+    /// Kills the server; its data stays on disk.
+    pub fn kill_server(&mut self) {
+        self.on.servers[0].kill9();
+    }
+
+    /// Starts the killed server again, on the same address and with its data.
+    pub async fn restart_server(&mut self) {
+        self.on.servers[0].restart().await;
+        self.on.raw = Raw::of(&self.on.servers[0]).await;
+    }
+
+    /// What all partitions say they hold: tx -> deadline.
+    pub async fn held(&self) -> Vec<(String, u64)> {
+        let mut held = Vec::new();
+        for partition in Partition::of_shard(0) {
+            held.extend(self.raw.moments(&partition.own_key("held")).await);
+        }
+        held.sort();
+        held
+    }
+
+    /// Checks that an attempt's record is a tombstone with these words that goes in time.
+    pub async fn assert_tombstone(&self, attempt: &Attempt, words: &str) {
+        let record = attempt.record();
+        assert_eq!(self.raw.text(&record).await.as_deref(), Some(words));
+        let end = Some(attempt.deadline_ms + TOMBSTONE_MS);
+        assert_eq!(self.raw.expires_ms(&record).await, end, "a tombstone goes 70 s after the deadline");
+        let held = self.held().await;
+        assert!(held.iter().all(|(tx, _)| tx != attempt.tx.as_str()), "held still lists {}", attempt.tx);
+    }
+
+    /// Checks that an attempt is held: with a record that stays, and listed with its deadline.
+    pub async fn assert_held(&self, attempt: &Attempt) {
+        let record = attempt.record();
+        let text = self.raw.text(&record).await.unwrap_or_default();
+        assert!(text.starts_with(&format!("1 HELD {} ", attempt.order)), "the record is {text:?}");
+        assert_eq!(self.raw.expires_ms(&record).await, None, "what is held never goes");
+        let listed = self.raw.moments(&attempt.at.own_key("held")).await;
+        assert_eq!(listed.get(attempt.tx.as_str()), Some(&attempt.deadline_ms));
+    }
+}
+
+/// Bulk loads are allowed, and wait for nothing.
+pub fn loads() -> BatchInitSettings {
+    BatchInitSettings { allow_batch_init: true, batch_init_wait_ms: std::time::Duration::ZERO }
+}
+
+pub fn amount(units: u64) -> Amount {
+    Amount::parse(&units.to_string()).expect("within the range of amounts")
+}
+
+pub fn item(id: &str) -> ItemId {
+    ItemId::parse(id).expect("a well-formed id")
+}
