@@ -176,15 +176,3 @@ impl Orders for RemoteOrders {
         .boxed_local()
     }
 }
-
-/// Parses one base URL of a setting, for clap.
-///
-/// # Errors
-/// A text that says what was expected.
-pub fn base_url(text: &str) -> Result<Url, String> {
-    let slashed = if text.ends_with('/') { text.to_owned() } else { format!("{text}/") };
-    match Url::parse(&slashed) {
-        Ok(url) if url.scheme() == "http" && url.has_host() && url.username().is_empty() => Ok(url),
-        _ => Err("expected http://host:port, comma-separated for several machines".to_owned()),
-    }
-}

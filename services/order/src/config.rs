@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use reqwest::Url;
-use shardcart_common::peers::base_url;
-use shardcart_common::settings::{BatchInitSettings, HttpSettings, MachineSettings, RedisSettings, milliseconds};
+use shardcart_common::settings::{
+    BatchInitSettings, HttpSettings, MachineSettings, RedisSettings, base_url, milliseconds,
+};
 
 /// How a checkout is driven. Lease < deadline < wait: checked at start.
 #[derive(Debug, Clone, Args)]
