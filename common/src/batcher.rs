@@ -11,7 +11,7 @@ use actix_web::rt;
 use tokio::sync::oneshot;
 
 use crate::ids::Partition;
-use crate::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service};
+use crate::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Topology};
 use crate::routing;
 
 /// Operations that wait for one shard at most; beyond it they go unanswered at once.
@@ -37,7 +37,7 @@ struct Queue {
 pub struct Batcher {
     service: Service,
     participant: Rc<dyn Participant>,
-    founding: RefCell<Option<u16>>,
+    topology: Cell<Option<Topology>>,
     queues: RefCell<HashMap<u16, Queue>>,
     complained: Cell<Option<Instant>>,
 }
@@ -48,7 +48,7 @@ impl Batcher {
         Rc::new(Batcher {
             service,
             participant,
-            founding: RefCell::new(None),
+            topology: Cell::new(None),
             queues: RefCell::default(),
             complained: Cell::new(None),
         })
@@ -64,13 +64,34 @@ impl Batcher {
     /// # Errors
     /// `Unanswered`: it has never answered yet.
     pub async fn router(&self) -> Result<impl Fn(&str) -> Partition + use<>, ParticipantError> {
-        let known = *self.founding.borrow();
-        let founding = match known {
-            Some(founding) => founding,
-            None => self.participant.topology().await?.founding,
-        };
-        *self.founding.borrow_mut() = Some(founding);
+        let Topology { founding, .. } = self.topology().await?;
         Ok(move |id: &str| routing::partition(id, founding))
+    }
+
+    /// Makes sure that the participant knows the shard of a partition. Asks again before it says no: shards are added.
+    ///
+    /// # Errors
+    /// `BeyondList`: it does not. `Unanswered`: it does not answer.
+    pub async fn check_known(&self, partition: Partition) -> Result<(), ParticipantError> {
+        let shard = partition.shard();
+        if shard < self.topology().await?.shards {
+            return Ok(());
+        }
+        self.topology.set(None);
+        if shard < self.topology().await?.shards {
+            Ok(())
+        } else {
+            Err(ParticipantError::BeyondList { service: self.service, shard })
+        }
+    }
+
+    async fn topology(&self) -> Result<Topology, ParticipantError> {
+        if let Some(known) = self.topology.get() {
+            return Ok(known);
+        }
+        let topology = self.participant.topology().await?;
+        self.topology.set(Some(topology));
+        Ok(topology)
     }
 
     /// Has an operation done, together with others for the same shard.
@@ -98,8 +119,8 @@ impl Batcher {
     /// Has operations for one shard done, outside the queue: for settling, which comes in large batches anyway.
     pub async fn run(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
         let count = operations.len();
-        let founding = match self.router().await {
-            Ok(_) => self.founding.borrow().unwrap_or_default(),
+        let founding = match self.topology().await {
+            Ok(topology) => topology.founding,
             Err(error) => return self.unanswered(&error, shard, count),
         };
         match self.participant.run(Batch { founding, shard, operations }).await {
@@ -110,7 +131,7 @@ impl Batcher {
             }
             Err(error) => {
                 if let ParticipantError::Misrouted { topology, .. } = &error {
-                    *self.founding.borrow_mut() = Some(topology.founding);
+                    self.topology.set(Some(*topology));
                 }
                 self.unanswered(&error, shard, count)
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
 
 use crate::ids::Partition;
@@ -33,9 +34,12 @@ pub enum LoadError {
     /// More than [`LOAD_MAX`].
     #[error("at most {LOAD_MAX} at once")]
     TooMany,
-    /// Something stayed held or in flight.
+    /// Something stayed held or in flight; nothing was written.
     #[error("something is held or in flight; nothing of it may be overwritten")]
     InUse,
+    /// Something came to be held or in flight half way: some records are loaded, others not; repeat it.
+    #[error("something came to be held or in flight while loading: some records are loaded, others not; repeat it")]
+    Interrupted,
     /// A shard gave no usable answer: some records are loaded, others not; repeat it.
     #[error(transparent)]
     Shard(#[from] ShardError),
@@ -47,6 +51,7 @@ impl From<LoadError> for Problem {
             LoadError::Forbidden => Problem::new(Code::Forbidden, error),
             LoadError::TooMany => Problem::new(Code::InvalidAmount, error),
             LoadError::InUse => Problem::new(Code::InUse, error),
+            LoadError::Interrupted => Problem::new(Code::OutcomeUnknown, error),
             LoadError::Shard(cause) => {
                 log::error!(error:% = cause; "a bulk load stopped half way");
                 Problem::shard_unavailable()
@@ -71,7 +76,9 @@ pub async fn load(
     count: u64,
     call: impl Fn(u16, &[Record]) -> Call,
 ) -> Result<(), LoadError> {
-    let give_up = Instant::now() + settings.batch_init_wait_ms;
+    let wait = settings.batch_init_wait_ms;
+    // Nothing is written before every shard is seen to be at rest: a call without records says whether it is.
+    try_join_all(shards.iter().map(|shard| send(shard, call(shard.number(), &[]), wait))).await?;
     let mut chunks: Vec<Vec<Record>> = shards.iter().map(|_| Vec::with_capacity(CHUNK)).collect();
     let mut under_way = FuturesUnordered::new();
     let mut reported = Instant::now();
@@ -83,10 +90,10 @@ pub async fn load(
         if chunk.len() == CHUNK {
             let full = call(shard.number(), chunk);
             chunk.clear();
-            under_way.push(send(shard, full, give_up));
+            under_way.push(send(shard, full, wait));
         }
         if under_way.len() >= CALLS_MAX {
-            under_way.next().await.transpose()?;
+            under_way.next().await.transpose().map_err(interrupted)?;
         }
         if reported.elapsed() > PROGRESS {
             reported = Instant::now();
@@ -94,12 +101,17 @@ pub async fn load(
         }
     }
     for (shard, chunk) in shards.iter().zip(&chunks).filter(|(_, chunk)| !chunk.is_empty()) {
-        under_way.push(send(shard, call(shard.number(), chunk), give_up));
+        under_way.push(send(shard, call(shard.number(), chunk), wait));
     }
     while let Some(sent) = under_way.next().await {
-        sent?;
+        sent.map_err(interrupted)?;
     }
     Ok(())
+}
+
+/// What was in use after the first records were written is no refusal any more: some are loaded, others not.
+fn interrupted(error: LoadError) -> LoadError {
+    if matches!(error, LoadError::InUse) { LoadError::Interrupted } else { error }
 }
 
 /// Checks that a load is allowed and not too large, before anything is written.
@@ -113,7 +125,9 @@ pub fn check(settings: &BatchInitSettings, count: u64) -> Result<(), LoadError> 
     if count > LOAD_MAX { Err(LoadError::TooMany) } else { Ok(()) }
 }
 
-async fn send(shard: &Shard, call: Call, give_up: Instant) -> Result<(), LoadError> {
+/// Sends one chunk; waits up to `wait` while its shard is in use.
+async fn send(shard: &Shard, call: Call, wait: Duration) -> Result<(), LoadError> {
+    let give_up = Instant::now() + wait;
     loop {
         let words = words(shard.run_bulk(&call).await?);
         match words.first().map(String::as_str) {

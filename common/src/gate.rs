@@ -23,6 +23,7 @@ pub struct Gate {
     requests_max: usize,
     bodies: Bodies,
     draining: AtomicBool,
+    closed: AtomicBool,
 }
 
 /// What becomes of the bodies of requests.
@@ -62,8 +63,9 @@ impl Drop for Work {
 impl Gate {
     /// A gate that lets `requests_max` requests in at once.
     pub fn new(requests_max: usize, bodies: Bodies) -> Arc<Self> {
-        let (requests, work, draining) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
-        Arc::new(Gate { requests, work, requests_max, bodies, draining })
+        let (requests, work) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (draining, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Gate { requests, work, requests_max, bodies, draining, closed })
     }
 
     /// The gate in front of a listener for clients.
@@ -92,6 +94,18 @@ impl Gate {
         self.draining.store(true, Ordering::Release);
     }
 
+    /// From now on nothing is let in: what still comes over open connections is refused, and nothing done for it.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether one more request is too much. Work whose client has gone counts as well.
+    fn is_full(&self, requests: usize) -> bool {
+        requests > self.requests_max
+            || self.work.load(Ordering::Acquire) > self.requests_max
+            || self.closed.load(Ordering::Acquire)
+    }
+
     /// Waits until nothing is in flight, at most `limit`; whether that was reached.
     pub async fn wait_until_idle(&self, limit: Duration) -> bool {
         let idle = async {
@@ -113,7 +127,7 @@ impl Gate {
     ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
         let in_flight = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         let counted = Request(Arc::clone(&self));
-        let refused = if in_flight > self.requests_max && !request.path().starts_with("/health/") {
+        let refused = if self.is_full(in_flight) && !request.path().starts_with("/health/") {
             Some(Problem::new(Code::Overloaded, "too many requests at once; nothing was done"))
         } else {
             self.check_body(&mut request).await.err()

@@ -121,7 +121,7 @@ async fn standings(state: State, request: HttpRequest, payload: web::Payload) ->
 fn unanswered(error: &ParticipantError) -> HttpResponse {
     match error {
         ParticipantError::Misrouted { topology, .. } => HttpResponse::Conflict().json(topology),
-        ParticipantError::Unanswered { .. } => {
+        ParticipantError::Unanswered { .. } | ParticipantError::BeyondList { .. } => {
             log::error!(error:%; "a batch stays unanswered");
             Problem::shard_unavailable().error_response()
         }

@@ -127,6 +127,7 @@ pub async fn run_until_stopped(
     if idle.contains(&false) {
         log::warn!("some requests did not finish in time; recovery will settle what they left");
     }
+    gates.iter().for_each(|gate| gate.close());
     finish.await;
     for handle in &handles {
         handle.stop(false).await;

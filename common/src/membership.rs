@@ -160,6 +160,15 @@ impl Membership {
                 }
             }
         }
+        self.check_founding(&first)?;
+        if self.count() < first.members {
+            log::warn!(service = self.service, given = self.count(), members = first.members; "fewer shards than the data set has: ids on the others answer 503");
+        }
+        self.write_identities(&shards, &found, first).await
+    }
+
+    /// Foreign ids are spread over all founding shards: a machine without one of them could not find theirs.
+    fn check_founding(&self, first: &Identity) -> Result<(), String> {
         if self.count() < first.founding {
             return Err(format!(
                 "the data set was created with {} shards, but only {} addresses are given",
@@ -167,10 +176,7 @@ impl Membership {
                 self.count()
             ));
         }
-        if self.count() < first.members {
-            log::warn!(service = self.service, given = self.count(), members = first.members; "fewer shards than the data set has: ids on the others answer 503");
-        }
-        self.write_identities(&shards, &found, first).await
+        Ok(())
     }
 
     /// Writes the records of new shards in order, then notes on all how many there are. A crash between leaves
@@ -196,6 +202,7 @@ impl Membership {
             Identity { shard: number, ..first.clone() }.admit(&written)?;
             log::info!(service = self.service, shard = number, data_set = first.data_set.as_str(); "a new shard has joined the data set");
         }
+        self.check_founding(&first)?;
         first.members = first.members.max(self.count());
         for shard in shards.iter().filter(|shard| found[usize::from(shard.number())].is_some()) {
             let raised = Identity { shard: shard.number(), ..first.clone() };
@@ -247,7 +254,7 @@ impl Membership {
                     let membership = Arc::clone(&membership);
                     Box::pin(async move { membership.admit(number, connection).await })
                 });
-                Shard::new(number, address, &self.settings, admission)
+                Shard::new(number, address, &self.settings, &admission)
             })
             .collect()
     }

@@ -187,6 +187,8 @@ pub struct Batch {
 pub struct Topology {
     /// The number of shards when its data set was created.
     pub founding: u16,
+    /// The number of shards that it knows now.
+    pub shards: u16,
 }
 
 /// Why a participant gave no answers to a whole batch.
@@ -199,6 +201,14 @@ pub enum ParticipantError {
         service: Service,
         /// For the log alone.
         cause: String,
+    },
+    /// No such shard is known to the participant; nothing happened.
+    #[error("{service} knows no shard {shard}")]
+    BeyondList {
+        /// Who was asked.
+        service: Service,
+        /// The shard's number.
+        shard: u16,
     },
     /// The sender routes by another data set than the participant's; nothing happened.
     #[error("{service} was founded with {} shards", topology.founding)]

@@ -27,6 +27,8 @@ pub struct Peers {
     machines: Vec<(Url, Cell<Option<Instant>>)>,
     turn: Cell<usize>,
     token: Secret,
+    /// How long all machines together are asked.
+    time_max: Duration,
 }
 
 enum Failure {
@@ -53,13 +55,18 @@ impl Peers {
             .build()
             .map_err(|error| format!("no HTTP client: {error}"))?;
         let machines = urls.iter().map(|url| (url.clone(), Cell::new(None))).collect();
-        Ok(Peers { client, machines, turn: Cell::new(0), token: token.clone() })
+        Ok(Peers { client, machines, turn: Cell::new(0), token: token.clone(), time_max: timeout * 3 / 2 })
     }
 
     /// Asks one machine after the other until one answers, those that failed just now last. All internal calls may be
     /// repeated: after a broken connection, which is what a machine that stops leaves behind, the next one is asked,
     /// at the end the first once more. After a silence the caller decides.
     async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Failure> {
+        let answer = tokio::time::timeout(self.time_max, self.ask_in_turn(path, question)).await;
+        answer.unwrap_or_else(|_| Err(Failure::Silent("no machine answered in time".to_owned())))
+    }
+
+    async fn ask_in_turn<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Failure> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let mut order: Vec<usize> = (0..self.machines.len()).map(|step| (turn + step) % self.machines.len()).collect();

@@ -30,6 +30,11 @@ pub fn answer(word: &str) -> Option<Answer> {
     })
 }
 
+/// How a participant's keys are spread.
+pub fn topology(shards: &Shards) -> Topology {
+    Topology { founding: shards.membership().founding(), shards: shards.membership().count() }
+}
+
 /// Runs a batch as one pipeline on its shard. `call` makes an operation's script call (`None`: not an operation of
 /// this participant), `understand` its answer.
 ///
@@ -45,7 +50,7 @@ pub async fn run(
 ) -> Result<Vec<Answer>, ParticipantError> {
     let founding = shards.membership().founding();
     if batch.founding != founding {
-        return Err(ParticipantError::Misrouted { service, topology: Topology { founding } });
+        return Err(ParticipantError::Misrouted { service, topology: topology(shards) });
     }
     let unanswered = |cause: String| ParticipantError::Unanswered { service, cause };
     let shard = shards.shard(batch.shard).map_err(|error| unanswered(error.to_string()))?;

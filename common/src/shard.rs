@@ -75,6 +75,8 @@ struct Shared {
 pub struct Shard {
     number: u16,
     pool: Pool,
+    /// Bulk work has connections of its own, so that nothing else waits for one of them.
+    bulk_pool: Pool,
     shared: Vec<Shared>,
     turn: AtomicUsize,
     /// Counts lost connections: one that was made before the last loss is not used again.
@@ -105,7 +107,7 @@ impl Shard {
         number: u16,
         address: &Address,
         settings: &RedisSettings,
-        admission: Arc<Admission>,
+        admission: &Arc<Admission>,
     ) -> Result<Self, String> {
         let losses = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&losses);
@@ -121,27 +123,32 @@ impl Shard {
                 }
                 Ok(())
             });
+        let info = connection_info(address, settings)?;
+        let pool = |size: usize, wait: Duration| {
+            let admission = Arc::clone(admission);
+            let manager = Manager::new_with_config(info.clone(), config.clone()).map_err(|error| error.to_string())?;
+            Pool::builder(manager)
+                .max_size(size)
+                .runtime(Runtime::Tokio1)
+                .wait_timeout(Some(wait))
+                .create_timeout(Some(settings.redis_connect_timeout_ms + settings.redis_timeout_ms))
+                .recycle_timeout(Some(settings.redis_timeout_ms))
+                .post_create(Hook::async_fn(move |connection, _| {
+                    let admission = Arc::clone(&admission);
+                    Box::pin(async move { admission(connection).await.map_err(HookError::message) })
+                }))
+                .build()
+                .map_err(|error| error.to_string())
+        };
         let connections = usize::from(settings.redis_connections);
-        let manager =
-            Manager::new_with_config(connection_info(address, settings)?, config).map_err(|error| error.to_string())?;
-        let pool = Pool::builder(manager)
-            .max_size(BULK_CONNECTIONS_MAX + connections)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(BULK_TIMEOUT))
-            .create_timeout(Some(settings.redis_connect_timeout_ms + settings.redis_timeout_ms))
-            .recycle_timeout(Some(settings.redis_timeout_ms))
-            .post_create(Hook::async_fn(move |connection, _| {
-                let admission = Arc::clone(&admission);
-                Box::pin(async move { admission(connection).await.map_err(HookError::message) })
-            }))
-            .build()
-            .map_err(|error| error.to_string())?;
+        let pools = (pool(connections, settings.redis_timeout_ms)?, pool(BULK_CONNECTIONS_MAX, BULK_TIMEOUT)?);
         let shared = (0..connections)
             .map(|_| Shared { current: Mutex::new(None), connecting: tokio::sync::Mutex::new(None) })
             .collect();
         Ok(Shard {
             number,
-            pool,
+            pool: pools.0,
+            bulk_pool: pools.1,
             shared,
             turn: AtomicUsize::new(0),
             losses,
@@ -189,7 +196,7 @@ impl Shard {
     /// # Errors
     /// As [`Shard::run`].
     pub async fn run_bulk(&self, call: &Call) -> Result<Value, ShardError> {
-        let pooled = self.pool.get().await.map_err(|error| self.unreachable(&error))?;
+        let pooled = self.bulk_pool.get().await.map_err(|error| self.unreachable(&error))?;
         // A copy is given more time, so that the pool's own stays as it was made.
         let mut lent = Lent { connection: MultiplexedConnection::clone(&pooled), losses: NOT_SHARED };
         lent.connection.set_response_timeout(BULK_TIMEOUT);

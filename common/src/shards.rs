@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
@@ -10,6 +11,9 @@ use crate::membership::Membership;
 use crate::routing;
 use crate::script::Call;
 use crate::shard::{Shard, ShardError};
+
+/// How long shards that do not answer are passed over before a creation fails.
+const MINT_MAX: Duration = Duration::from_secs(2);
 
 /// The shards of one service, with connections of their own: each worker thread has one of these.
 #[derive(Debug)]
@@ -81,7 +85,11 @@ impl Shards {
         candidates.sort_by_key(|shard| self.shard(*shard).is_ok_and(Shard::is_silent));
         let slot = u16::try_from(turn / self.minting.len() % usize::from(PARTITIONS_PER_SHARD)).unwrap_or(0);
         let mut failure = None;
+        let began = Instant::now();
         for number in candidates {
+            if failure.is_some() && began.elapsed() > MINT_MAX {
+                break;
+            }
             let partition = Partition(number * PARTITIONS_PER_SHARD + slot);
             let (id, call) = create(partition, now_ms());
             match self.shard(number)?.run(&call).await {

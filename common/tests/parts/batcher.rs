@@ -90,7 +90,7 @@ impl Participant for Gated {
                     return Err(ParticipantError::Unanswered { service: Service::Stock, cause });
                 }
                 Mood::Founded(founding) => {
-                    let topology = Topology { founding };
+                    let topology = Topology { founding, shards: founding };
                     return Err(ParticipantError::Misrouted { service: Service::Stock, topology });
                 }
             }
@@ -104,7 +104,7 @@ impl Participant for Gated {
             self.asked_for_topology.set(self.asked_for_topology.get() + 1);
             match self.mood.get() {
                 Mood::Silent => Err(ParticipantError::Unanswered { service: Service::Stock, cause: String::new() }),
-                _ => Ok(Topology { founding: 2 }),
+                _ => Ok(Topology { founding: 2, shards: 2 }),
             }
         }
         .boxed_local()

@@ -216,6 +216,11 @@ async fn a_script_that_fails_leaves_it_open_what_happened() {
     assert_eq!(count(on.first()).await.unwrap(), 1, "and the connection is good");
 }
 
+/// Why the machine has to stop.
+async fn cause_to_stop(fatal: &Fatal) -> String {
+    tokio::time::timeout(PATIENCE, fatal.raised()).await.expect("the machine has to stop")
+}
+
 /// A data set on one server, and what raises its alarm.
 async fn with_alarm() -> (TestShards, Fatal, Shards) {
     let on = TestShards::start("stock").await;
@@ -236,7 +241,7 @@ async fn a_server_that_comes_back_empty_is_not_used_and_stops_the_machine() {
     let refused = count(shards.shard(0).unwrap()).await;
 
     assert!(matches!(refused, Err(ShardError::Unreachable { .. })), "{refused:?}");
-    let cause = fatal.raised().await;
+    let cause = cause_to_stop(&fatal).await;
     assert!(cause.contains("shard 0 came back empty"), "{cause}");
     let size: u64 = raw.ask(&["DBSIZE"]).await;
     assert_eq!(size, 0, "nothing was written to it");
@@ -260,7 +265,7 @@ async fn a_server_with_another_identity_is_not_used_and_stops_the_machine() {
         let refused = count(shards.shard(0).unwrap()).await;
 
         assert!(matches!(refused, Err(ShardError::Unreachable { .. })), "{field}: {refused:?}");
-        let cause = fatal.raised().await;
+        let cause = cause_to_stop(&fatal).await;
         assert!(cause.contains(expected), "{field}: {cause}");
         assert_eq!(on.raw.text("n").await.as_deref(), Some("2"), "{field}");
     }
@@ -272,7 +277,7 @@ async fn a_server_that_is_set_to_evict_is_not_used_and_stops_the_machine() {
     on.raw.tell(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
     break_connections(&on.raw).await;
     assert!(count(shards.shard(0).unwrap()).await.is_err());
-    let cause = fatal.raised().await;
+    let cause = cause_to_stop(&fatal).await;
     assert!(cause.contains("maxmemory-policy allkeys-lru"), "{cause}");
 }
 

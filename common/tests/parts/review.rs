@@ -28,7 +28,7 @@ impl Participant for Noting {
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async { Ok(Topology { founding: 1 }) }.boxed_local()
+        async { Ok(Topology { founding: 1, shards: 1 }) }.boxed_local()
     }
 }
 
@@ -168,7 +168,7 @@ async fn a_review_of_more_than_fit_into_one_question_comes_to_all_of_them() {
         }
 
         fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-            async { Ok(Topology { founding: 1 }) }.boxed_local()
+            async { Ok(Topology { founding: 1, shards: 1 }) }.boxed_local()
         }
     }
     let participant: Rc<dyn Participant> = Rc::new(Forgetting(on.raw.clone()));

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use actix_web::rt;
 use futures_util::future::join_all;
 use shardcart_common::gate::Gate;
-use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
-use shardcart_common::participant::{Answer, Operation, Refusal, Step};
+use shardcart_common::ids::{OrderId, Partition, TxId, UserId, minted_ms, minted_partition, now_ms};
+use shardcart_common::participant::{Answer, Operation, ParticipantError, Refusal, Step};
 use shardcart_common::shard::{Shard, ShardError};
 
 use crate::attempt::{self, Attempt, Begun, Status, Truth};
@@ -23,6 +23,8 @@ const BEGINS_MAX: usize = 3;
 /// First and longest pause before something is asked again.
 const PAUSE_MIN: Duration = Duration::from_millis(4);
 const PAUSE_MAX: Duration = Duration::from_millis(64);
+/// The longest that one operation is waited for, queue and all.
+const SUBMIT_MAX: Duration = Duration::from_secs(2);
 /// Cancelling is given this long at the least, however short the lease is.
 const CANCEL_MIN: Duration = Duration::from_millis(500);
 
@@ -68,6 +70,20 @@ impl Coordinator {
     /// A coordinator; `gate` counts the attempts that go on when their client has gone.
     pub fn new(settling: Rc<Settling>, settings: CheckoutSettings, queue: SettleQueue, gate: Arc<Gate>) -> Rc<Self> {
         Rc::new(Coordinator { settling, settings, queue, gate })
+    }
+
+    /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be settled.
+    /// Whether the user exists is found out at checkout.
+    ///
+    /// # Errors
+    /// `Participant`: no such shard.
+    pub async fn check_user(&self, user: &UserId) -> Result<()> {
+        let Some(partition) = minted_partition(user.as_str()) else { return Ok(()) };
+        match self.settling.payment.check_known(partition).await {
+            Err(error @ ParticipantError::BeyondList { .. }) => Err(error.into()),
+            // A payment service that is silent keeps nobody from filling a cart.
+            _ => Ok(()),
+        }
     }
 
     /// Pays an order, once: takes all it needs, or nothing. Idempotent by order: may always be repeated.
@@ -136,7 +152,8 @@ impl Coordinator {
         let parts = loop {
             match self.settling.parts(attempt).await {
                 Ok(parts) => break parts,
-                Err(_) if patience.pause().await => {}
+                // Where no participant knows the shard, there is nobody to ask, now or later.
+                Err(error) if !matches!(error, ParticipantError::BeyondList { .. }) && patience.pause().await => {}
                 Err(_) => {
                     return self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end).await;
                 }
@@ -166,10 +183,8 @@ impl Coordinator {
         if asked.iter().all(|(_, answer)| is_held(answer)) {
             asked.push((payment, self.ask(&asking, payment).await));
         }
-        let refusals = asked.iter().filter(|(_, answer)| !is_held(answer)).map(|(_, answer)| refusal(answer));
-        // Unknown items are reported before too little stock.
-        let first = refusals.min_by_key(|refusal| !matches!(refusal, Refusal::UnknownItem(_)));
-        match first {
+        let against = asked.iter().map(|(_, answer)| answer).filter(|answer| !is_held(answer));
+        match against.min_by_key(|answer| rank(answer)).map(refusal) {
             None => Reserved::All,
             Some(refusal) => {
                 let holders =
@@ -184,7 +199,7 @@ impl Coordinator {
         let mut patience = Patience::until(asking.until);
         loop {
             let operation = operation(asking.attempt, part, part.reserve.clone(), asking.trace);
-            let answer = self.settling.participant(part.service).submit(operation).await;
+            let answer = self.submit(part, operation).await;
             match answer {
                 Answer::Busy(_) => patience.until = asking.busy_until().min(asking.until),
                 Answer::Unanswered => patience.until = asking.until,
@@ -200,17 +215,26 @@ impl Coordinator {
         }
     }
 
+    /// Has an operation done by its participant, in bounded time.
+    async fn submit(&self, part: &Part, operation: Operation) -> Answer {
+        let answer = self.settling.participant(part.service).submit(operation);
+        tokio::time::timeout(SUBMIT_MAX, answer).await.unwrap_or(Answer::Unanswered)
+    }
+
     /// Commits. After an unknown answer it asks again, and believes what the order's shard says.
     async fn decide(&self, shard: &Shard, attempt: &Attempt, parts: &[Part], give_up: Instant) -> Result<()> {
         let mut patience = Patience::until(give_up);
+        let mut unknown = false;
         loop {
             match attempt::decide(shard, attempt).await {
                 Ok(truth) if truth.tx == attempt.tx.as_str() && truth.status == Status::Paid => {
                     self.queue.push(Settlement::of(attempt, true, parts));
                     return Ok(());
                 }
+                // A decide that went unanswered may have paid an order that was overwritten since.
+                Ok(truth) if unknown && truth.tx != attempt.tx.as_str() => return Err(OrderError::OutcomeUnknown),
                 Ok(truth) => return self.ended(attempt, &truth),
-                Err(_) if patience.pause().await => {}
+                Err(_) if patience.pause().await => unknown = true,
                 Err(error) => {
                     log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "a decision stays unknown");
                     return Err(OrderError::OutcomeUnknown);
@@ -272,8 +296,7 @@ impl Coordinator {
     async fn cancel(&self, attempt: &Attempt, part: &Part, until: Instant) -> bool {
         let mut patience = Patience::until(until);
         loop {
-            let answer =
-                self.settling.participant(part.service).submit(operation(attempt, part, Step::Cancel, None)).await;
+            let answer = self.submit(part, operation(attempt, part, Step::Cancel, None)).await;
             match answer {
                 Answer::Cancelled => return true,
                 Answer::Conflict => {
@@ -300,10 +323,12 @@ impl Coordinator {
         let mut patience = Patience::until(give_up);
         while patience.pause().await {
             let Ok(reply) = shard.run(&look).await else { continue };
-            let (truth, _) = attempt::stands(shard, reply)?;
+            let (truth, life) = attempt::stands(shard, reply)?;
             match truth.status {
                 Status::Paid => return Ok(()),
                 Status::Newer => return Err(OrderError::Newer(order.clone())),
+                // The order was overwritten since: how the attempt on the old one ended is not on record any more.
+                _ if minted_ms(&life) >= minted_ms(tx) => return Err(OrderError::OutcomeUnknown),
                 _ if truth.tx != tx => return Err(Refusal::CheckoutAborted.into()),
                 Status::Open => return Err(truth.refusal().into()),
                 _ if Instant::now() > lease_end => {
@@ -358,6 +383,16 @@ fn refusal(answer: &Answer) -> Refusal {
     match answer {
         Answer::Refused(refusal) | Answer::Busy(refusal) => refusal.clone(),
         _ => Refusal::CheckoutAborted,
+    }
+}
+
+/// Which of several answers is reported: unknown items before too little stock, and what is certain before what may pass.
+fn rank(answer: &Answer) -> u8 {
+    match answer {
+        Answer::Refused(Refusal::UnknownItem(_)) => 0,
+        Answer::Refused(_) => 1,
+        Answer::Busy(_) => 2,
+        _ => 3,
     }
 }
 

@@ -52,6 +52,7 @@ pub fn endpoints(config: &mut web::ServiceConfig, state: Rc<State>) {
 
 /// Creates an order with an empty cart.
 async fn create(state: Data, Args((user,)): Args<(UserId,)>) -> Result<HttpResponse> {
+    state.coordinator.check_user(&user).await?;
     let order = orders::create(&state.shards, &user).await?;
     Ok(HttpResponse::Ok().json(json!({ "order_id": order })))
 }

@@ -50,14 +50,16 @@ async fn taken_over(shard: &Shard) -> Result<Vec<TakenOver>, ShardError> {
         let orders = words(claimed?).into_iter().filter_map(|order| OrderId::parse(&order).ok());
         due.extend(orders.map(|order| (*partition, order)));
     }
-    let calls: Vec<_> = due.iter().map(|(partition, order)| attempt::take_over(*partition, order)).collect();
-    let replies = shard.run_all(calls).await?;
-    let taken = due.iter().zip(replies).filter_map(|((partition, order), reply)| {
-        let taken = reply.and_then(|reply| attempt::taken_over(shard, *partition, order, reply));
-        // One order that cannot be taken over keeps none of the others waiting.
-        taken
-            .inspect_err(|error| log::error!(order:%, error:%; "recovery cannot read an order; it stays in flight"))
-            .ok()
-    });
-    Ok(taken.collect())
+    let mut taken = Vec::new();
+    for due in due.chunks(PREPARED_MAX) {
+        let calls = due.iter().map(|(partition, order)| attempt::take_over(*partition, order)).collect();
+        for ((partition, order), reply) in due.iter().zip(shard.run_all(calls).await?) {
+            match reply.and_then(|reply| attempt::taken_over(shard, *partition, order, reply)) {
+                Ok(found) => taken.push(found),
+                // One order that cannot be taken over keeps none of the others waiting.
+                Err(error) => log::error!(order:%, error:%; "recovery cannot read an order; it stays in flight"),
+            }
+        }
+    }
+    Ok(taken)
 }

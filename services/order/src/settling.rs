@@ -104,7 +104,11 @@ impl Settling {
                 amount: attempt.total,
             },
         };
-        Ok(stock.chain([payment]).collect())
+        let parts: Vec<Part> = stock.chain([payment]).collect();
+        for part in &parts {
+            self.participant(part.service).check_known(part.at).await?;
+        }
+        Ok(parts)
     }
 
     /// Settles attempts together: one batch for each participant shard, then one pipeline for each order shard.

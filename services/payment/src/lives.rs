@@ -10,6 +10,9 @@ use shardcart_common::orders::{Asked, Orders, Standing};
 
 use crate::error::{PaymentError, Result};
 
+/// Stands for the life of an order that does not exist: what was paid for whichever had its id still counts.
+const ANY: &str = "*";
+
 /// The order service, as payments ask it.
 #[derive(Clone)]
 pub struct Lives(Rc<dyn Orders>);
@@ -20,7 +23,8 @@ impl Lives {
         Lives(orders)
     }
 
-    /// The life of an order; empty for an id minted here (nobody is asked), and for one that no order has.
+    /// The life of an order, as the scripts take it: empty for an id minted here (nobody is asked), `*` for one that no
+    /// order has (any more).
     ///
     /// # Errors
     /// `Orders`: no answer; nothing was done.
@@ -30,7 +34,7 @@ impl Lives {
         }
         match self.ask(order).await? {
             Standing::Known { life, .. } => Ok(life),
-            _ => Ok(String::new()),
+            _ => Ok(ANY.to_owned()),
         }
     }
 

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
 };
-use shardcart_common::reservation::{self, keys, settle};
+use shardcart_common::reservation::{self, keys, settle, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
 
@@ -69,6 +69,6 @@ impl Participant for LocalPayment {
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async { Ok(Topology { founding: self.0.membership().founding() }) }.boxed_local()
+        async { Ok(topology(&self.0)) }.boxed_local()
     }
 }

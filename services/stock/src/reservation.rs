@@ -8,7 +8,7 @@ use shardcart_common::ids::ItemId;
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Prices, Refusal, Service, Step, Topology,
 };
-use shardcart_common::reservation::{self, keys, settle};
+use shardcart_common::reservation::{self, keys, settle, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
 
@@ -87,7 +87,7 @@ impl Participant for LocalStock {
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async { Ok(Topology { founding: self.0.membership().founding() }) }.boxed_local()
+        async { Ok(topology(&self.0)) }.boxed_local()
     }
 }
 

@@ -21,9 +21,10 @@ if last == tx then
   if status == 'open' then return { status, last, refusal } end
 else
   if status == 'pending' then return { status, last, '' } end
-  -- A tx begins with its milliseconds, in 13 characters that order as text does. An old message that comes late,
-  -- or a clock that goes backwards, cannot begin again what is over.
-  if string.sub(tx, 1, 13) <= string.sub(last, 1, 13) then return { 'MOVED', last, '' } end
+  -- A tx begins with its milliseconds. An old message that comes late, or a clock that goes backwards, cannot begin
+  -- again what is over. They are compared as numbers: text compares as the locale of the server says.
+  local function ms(id) return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) end
+  if ms(tx) <= ms(last) then return { 'MOVED', last, '' } end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   local lease = now + ARGV[3]

@@ -297,7 +297,7 @@ impl Participant for Overtaken {
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, std::result::Result<Topology, ParticipantError>> {
-        async { Ok(Topology { founding: 1 }) }.boxed_local()
+        async { Ok(Topology { founding: 1, shards: 1 }) }.boxed_local()
     }
 }
 

@@ -284,7 +284,7 @@ impl Participant for Scripted {
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async { Ok(Topology { founding: self.founding }) }.boxed_local()
+        async { Ok(Topology { founding: self.founding, shards: u16::MAX }) }.boxed_local()
     }
 }
 

@@ -11,8 +11,9 @@
 local user = redis.call('HMGET', KEYS[1], 'credit', 'held', 'net', 'life', 'v')
 local payment = redis.call('HMGET', KEYS[2], 'state', 'by', 'charged', 'life', 'v')
 if user[5] or payment[5] then return 'NEWER' end
-local life = (user[4] or '') .. '/' .. ARGV[1]
-if not user[1] or not payment[1] or payment[4] ~= life then return 'UNKNOWN_PAYMENT' end
+local mine = (user[4] or '') .. '/'
+local same = payment[4] == mine .. ARGV[1] or ARGV[1] == '*' and string.sub(payment[4] or '', 1, #mine) == mine
+if not user[1] or not payment[1] or not same then return 'UNKNOWN_PAYMENT' end
 if payment[1] == 'cancelled' then return 'DONE' end
 if payment[1] == 'reserved' then return 'PENDING' end
 if payment[2] == 'checkout' then return 'CHECKOUT' end

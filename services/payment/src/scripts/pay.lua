@@ -4,7 +4,8 @@
 -- KEYS[1]  {p}:user:<id>               hash: credit, net, life
 -- KEYS[2]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life (absent for a payment without an order)
 -- ARGV[1]  amount, from 0
--- ARGV[2]  the order's life: which of the orders that had this id one after the other; empty for a minted id
+-- ARGV[2]  the order's life: which of the orders that had this id one after the other; empty for a minted id; `*` if there
+--          is no such order (any more): then a payment for whichever had the id counts
 --
 -- Returns DONE (also for a repeat) | UNKNOWN | INSUFFICIENT | PENDING (a checkout holds the order) | ALREADY_PAID
 -- | NEWER (a record of a later release)
@@ -14,11 +15,13 @@ if user[4] then return 'NEWER' end
 if not credit then return 'UNKNOWN' end
 
 if KEYS[2] then
-  local life = (user[3] or '') .. '/' .. ARGV[2]
+  local mine = (user[3] or '') .. '/'
+  local life = mine .. (ARGV[2] == '*' and '' or ARGV[2])
   local payment = redis.call('HMGET', KEYS[2], 'state', 'by', 'charged', 'life', 'v')
   if payment[5] then return 'NEWER' end
   -- A payment of another life of the user or the order says nothing about this one.
-  if payment[1] and payment[4] == life then
+  local same = payment[4] == life or ARGV[2] == '*' and string.sub(payment[4] or '', 1, #mine) == mine
+  if payment[1] and same then
     if payment[1] == 'reserved' then return 'PENDING' end
     if payment[1] == 'charged' and payment[2] == 'pay' and payment[3] == ARGV[1] then return 'DONE' end
     return 'ALREADY_PAID'

@@ -9,6 +9,7 @@
 local user = redis.call('HMGET', KEYS[1], 'life', 'v')
 local payment = redis.call('HMGET', KEYS[2], 'state', 'life', 'v')
 if user[2] or payment[3] then return 'NEWER' end
-local life = (user[1] or '') .. '/' .. ARGV[1]
-if not payment[1] or payment[2] ~= life then return 'NONE' end
+local mine = (user[1] or '') .. '/'
+local same = payment[2] == mine .. ARGV[1] or ARGV[1] == '*' and string.sub(payment[2] or '', 1, #mine) == mine
+if not payment[1] or not same then return 'NONE' end
 return string.upper(payment[1])

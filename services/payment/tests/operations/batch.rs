@@ -42,7 +42,7 @@ async fn batch_of_a_sender_that_routes_by_another_data_set_does_nothing() {
         operations: vec![attempt.reserve(4), attempt.cancel()],
     });
 
-    let topology = Topology { founding: 1 };
+    let topology = Topology { founding: 1, shards: 1 };
     match misrouted.await {
         Err(ParticipantError::Misrouted { topology: told, .. }) => assert_eq!(told, topology),
         other => panic!("{other:?}"),
