@@ -8,6 +8,7 @@ use shardcart_test::{Service, Settings, Stage, on_systems_of_their_own};
 on_systems_of_their_own! {
     nothing_of_an_old_life_shows_after_loading_over_it,
     loading_between_checkouts_waits_for_them,
+    a_direct_payment_outlives_the_order_it_was_for,
 }
 
 const COUNT: u64 = 40;
@@ -30,6 +31,27 @@ async fn nothing_of_an_old_life_shows_after_loading_over_it(shop: &Stage) {
         is_new(shop, 50, 1000).await;
         load(shop, 50, 1000).await;
     }
+}
+
+async fn a_direct_payment_outlives_the_order_it_was_for(shop: &Stage) {
+    load(shop, 50, 1000).await;
+    let user = shop.order("7").await.user;
+    shop.pay(&user, "7", 10).await.ok();
+    shop.remove_order("7").await.ok();
+
+    shop.pay(&user, "7", 10).await.ok();
+    shop.pay(&user, "7", 11).await.is_problem(409, "already_paid");
+    assert!(shop.has_payment(&user, "7").await);
+    assert_eq!(shop.credit_of(&user).await, 990, "taken once");
+    shop.cancel(&user, "7").await.ok();
+    shop.cancel(&user, "7").await.ok();
+    assert_eq!(shop.credit_of(&user).await, 1000, "given back once");
+
+    // Another order of that name is another matter.
+    load(shop, 50, 1000).await;
+    let user = shop.order("7").await.user;
+    assert!(!shop.has_payment(&user, "7").await);
+    shop.checkout("7").await.ok();
 }
 
 /// Paid orders, direct payments, cancelled ones, refused attempts, and their tombstones.

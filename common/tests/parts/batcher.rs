@@ -142,7 +142,8 @@ async fn submit_all(batcher: &Rc<Batcher>, operations: &[Operation]) -> Vec<rt::
 }
 
 async fn answers(tasks: Vec<rt::task::JoinHandle<Answer>>) -> Vec<Answer> {
-    join_all(tasks).await.into_iter().map(|answer| answer.expect("no task panics")).collect()
+    let answers = tokio::time::timeout(PATIENCE, join_all(tasks)).await.expect("everyone is answered");
+    answers.into_iter().map(|answer| answer.expect("no task panics")).collect()
 }
 
 #[actix_web::test]
@@ -292,10 +293,11 @@ async fn a_slow_batch_does_not_hold_up_others_for_ever() {
     let batcher = batcher(&participant);
     // Nothing is ever answered: still, others set out beside the first, up to a bound.
     let mut tasks = submit_all(&batcher, &cancels(0, 1)).await;
-    while participant.sizes().len() < 4 {
+    eventually("four batches are under way", PATIENCE, async || {
         tasks.extend(submit_all(&batcher, &cancels(0, 1)).await);
-        rt::time::sleep(shardcart_test::wait::PAUSE).await;
-    }
+        (participant.sizes().len() >= 4).then_some(())
+    })
+    .await;
     tasks.extend(submit_all(&batcher, &cancels(0, 50)).await);
 
     // Each of the four takes what waits when it is done.

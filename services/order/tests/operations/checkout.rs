@@ -194,6 +194,24 @@ async fn checkout_reports_an_unknown_item_before_too_little_stock_over_shards() 
 }
 
 #[actix_web::test]
+async fn checkout_reports_what_is_certain_before_what_may_pass() {
+    let orders = TestOrders::start().await;
+    for passing in [Answer::Busy(Refusal::InsufficientStock(item("held"))), Answer::Unanswered] {
+        let stock = Scripted::with_shards(2, move |operation| match &operation.step {
+            Step::ReserveStock { .. } if operation.at.shard() == 0 => passing.clone(),
+            Step::ReserveStock { .. } => Answer::Refused(Refusal::InsufficientStock(item("short"))),
+            _ => Answer::Cancelled,
+        });
+        let checkouts = Checkouts::new(orders.settling(&stock, &Scripted::willing()), settings());
+        let order = orders.order().await;
+        for line in 0..10_u64 {
+            orders.add(&order, &line.to_string(), 1, 1).await;
+        }
+        assert_eq!(refusal(checkouts.checkout(&order).await), Refusal::InsufficientStock(item("short")));
+    }
+}
+
+#[actix_web::test]
 async fn checkout_cancels_at_the_shard_that_held_when_another_refused() {
     let orders = TestOrders::start().await;
     let stock = Scripted::with_shards(2, |operation| match &operation.step {

@@ -245,3 +245,24 @@ async fn lives_give_a_payment_back_once_though_an_attempt_of_an_earlier_life_is_
         assert_eq!(payment.credit_and_held(&user).await, [7, 0], "credit out of nothing");
     }
 }
+
+#[actix_web::test]
+async fn lives_keep_their_checkout_undecided_when_an_attempt_of_an_earlier_life_is_confirmed() {
+    let payment = TestPayment::start().await;
+    let (user, foreign) = (payment.user_with(10).await, order("5"));
+    let [old, new] = [payment.attempt_for(&user, &foreign, "a").await, payment.attempt_for(&user, &foreign, "b").await];
+    payment.reserve(&old, 3).await;
+    let reserved = payment.reserve(&new, 4).await;
+
+    assert_eq!(payment.confirm(&old).await, Answer::Confirmed);
+
+    // Whether the new life has to wait until the old one is settled is left open.
+    assert!(matches!(reserved, Answer::Held | Answer::Busy(_)), "{reserved:?}");
+    assert_eq!(payment.reserve(&new, 4).await, Answer::Held);
+    assert_eq!(payment.payment(&user, &foreign).await, "reserved by checkout 4/0");
+    assert_eq!(payment.cancel(&new).await, Answer::Cancelled);
+    let purse = payment.purse(&user).await;
+    assert_eq!((purse.credit, purse.held, purse.charged()), (7, 0, 3));
+    payment.orders.live(&foreign, "open", "b");
+    payment.pay(&user, &foreign, 5).await.expect("nothing is paid in this life");
+}
