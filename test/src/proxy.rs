@@ -25,8 +25,10 @@ use crate::service::Service;
 
 /// How long a machine may take to answer: longer than the longest wait of a checkout.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a machine is asked whether it is ready, and how long it may take to say so.
+/// How often a machine is asked whether it is ready.
 const PROBE: Duration = Duration::from_millis(100);
+/// How long it may take to say so: a busy machine is not a dead one.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The header fields that are passed on, of requests and of answers.
 const REQUEST_FIELDS: [&str; 3] = ["content-type", "traceparent", "tracestate"];
 const ANSWER_FIELDS: [&str; 3] = ["content-type", "retry-after", "allow"];
@@ -137,7 +139,7 @@ async fn watch(gateway: Arc<Gateway>) {
             let request = Request::get(format!("http://127.0.0.1:{}/health/ready", machine.port))
                 .body(Full::default())
                 .expect("the parts are valid");
-            let answer = tokio::time::timeout(PROBE, gateway.upstream.request(request)).await;
+            let answer = tokio::time::timeout(PROBE_TIMEOUT, gateway.upstream.request(request)).await;
             let ready = matches!(answer, Ok(Ok(answer)) if answer.status() == 200);
             machine.ready.store(ready, Ordering::Relaxed);
         });
