@@ -35,7 +35,9 @@ impl Script {
         for key in keys {
             command.arg(key);
         }
-        Call { script: Some(self), command }
+        // Redis holds such a script to its word.
+        let repeatable = self.code.starts_with("#!lua flags=no-writes");
+        Call { script: Some(self), command, repeatable }
     }
 }
 
@@ -44,12 +46,19 @@ impl Script {
 pub struct Call {
     pub(crate) script: Option<&'static Script>,
     pub(crate) command: Cmd,
+    pub(crate) repeatable: bool,
 }
 
 impl Call {
     /// A plain command. It must only read: writes go through scripts.
     pub fn read(command: Cmd) -> Self {
-        Call { script: None, command }
+        Call { script: None, command, repeatable: true }
+    }
+
+    /// Says that the call may run twice: then it is sent again when its connection breaks.
+    #[must_use]
+    pub fn repeatable(self) -> Self {
+        Call { repeatable: true, ..self }
     }
 
     /// Adds an argument.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime};
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, IntoConnectionInfo, Pipeline, ProtocolVersion, PushKind, RedisError, Value};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, IntoConnectionInfo, Pipeline, ProtocolVersion, PushKind, RedisError, Value};
 
 use crate::script::{Call, Script};
 use crate::settings::{Address, RedisSettings};
@@ -162,16 +162,31 @@ impl Shard {
         self.number
     }
 
-    /// Runs one call and returns its reply.
+    /// Runs one call and returns its reply. One that may be repeated is sent once more when its connection breaks.
     ///
     /// # Errors
     /// See [`ShardError`]; only `Unanswered` leaves open whether the call ran.
     pub async fn run(&self, call: &Call) -> Result<Value, ShardError> {
+        if !call.repeatable {
+            // Lets this thread see first what has happened on its sockets: over a connection that the server has
+            // closed, the call would go astray, and could not be sent again.
+            tokio::task::yield_now().await;
+        }
         let mut lent = self.lend().await?;
-        self.run_over(&mut lent, call).await
+        let mut reply = lent.run(call).await;
+        if let Err(error) = &reply
+            && call.repeatable
+            && error.is_connection_dropped()
+        {
+            let _ = self.failed(&lent, error);
+            lent = self.lend().await?;
+            reply = lent.run(call).await;
+        }
+        reply.map_err(|error| self.failed(&lent, &error))
     }
 
     /// Runs calls as one pipeline. Each has its own reply or failure; they neither wait for nor depend on one another.
+    /// All of them must be repeatable: they are sent once more when their connection breaks.
     ///
     /// # Errors
     /// For all of them at once when there is no connection, or it breaks.
@@ -186,7 +201,15 @@ impl Shard {
             scripts.push(call.script);
             pipeline.add_command(call.command);
         }
-        let mut replies = lent.send_all(&pipeline).await.map_err(|error| self.failed(&lent, &error))?;
+        let mut replies = lent.send_all(&pipeline).await;
+        if let Err(error) = &replies
+            && error.is_connection_dropped()
+        {
+            let _ = self.failed(&lent, error);
+            lent = self.lend().await?;
+            replies = lent.send_all(&pipeline).await;
+        }
+        let mut replies = replies.map_err(|error| self.failed(&lent, &error))?;
         self.rerun_missing(&mut lent, &scripts, &pipeline, &mut replies).await?;
         Ok(replies.into_iter().map(|reply| reply.map_err(|error| self.failed(&lent, &error))).collect())
     }
@@ -200,25 +223,13 @@ impl Shard {
         // A copy is given more time, so that the pool's own stays as it was made.
         let mut lent = Lent { connection: MultiplexedConnection::clone(&pooled), losses: NOT_SHARED };
         lent.connection.set_response_timeout(BULK_TIMEOUT);
-        self.run_over(&mut lent, call).await
+        lent.run(call).await.map_err(|error| self.failed(&lent, &error))
     }
 
     /// Whether this shard gave no answer a moment ago. Who can choose asks another first.
     pub fn is_silent(&self) -> bool {
         let silent_ms = self.silent_ms.load(Ordering::Relaxed);
         silent_ms > 0 && self.age_ms().saturating_sub(silent_ms) < SILENCE_MS
-    }
-
-    async fn run_over(&self, lent: &mut Lent, call: &Call) -> Result<Value, ShardError> {
-        let mut reply = lent.send(call).await;
-        if let (Err(error), Some(script)) = (&reply, call.script)
-            && is_missing_script(error)
-        {
-            // Redis did nothing: its scripts were flushed, or the server is new.
-            self.load(lent, script).await?;
-            reply = lent.send(call).await;
-        }
-        reply.map_err(|error| self.failed(lent, &error))
     }
 
     /// Loads the scripts that a pipeline found missing, and runs just the calls that did not run: their neighbours
@@ -238,7 +249,7 @@ impl Shard {
         let to_load: HashMap<&str, &Script> =
             missing.iter().filter_map(|place| scripts[*place]).map(|script| (script.name(), script)).collect();
         for script in to_load.into_values() {
-            self.load(lent, script).await?;
+            lent.load(script).await.map_err(|error| self.failed(lent, &error))?;
         }
         let mut again = Pipeline::with_capacity(missing.len());
         for (_, command) in pipeline.cmd_iter().enumerate().filter(|(place, _)| missing.binary_search(place).is_ok()) {
@@ -249,12 +260,6 @@ impl Shard {
             replies[place] = reply;
         }
         Ok(())
-    }
-
-    async fn load(&self, lent: &mut Lent, script: &Script) -> Result<(), ShardError> {
-        log::debug!(shard = self.number, script = script.name(); "loading a script");
-        let loaded = lent.connection.req_packed_command(&script.load()).await.and_then(Value::extract_error);
-        loaded.map(|_| ()).map_err(|error| self.failed(lent, &error))
     }
 
     /// A shared connection that is not known to be broken, made if need be.
@@ -320,8 +325,26 @@ impl Shard {
 type Reply = Result<Value, RedisError>;
 
 impl Lent {
-    async fn send(&mut self, call: &Call) -> Reply {
-        self.connection.send_packed_command(&call.command).await.and_then(Value::extract_error)
+    /// Runs a call; loads its script if it is missing.
+    async fn run(&mut self, call: &Call) -> Reply {
+        let reply = self.send(&call.command).await;
+        match (&reply, call.script) {
+            // Redis did nothing: its scripts were flushed, or the server is new.
+            (Err(error), Some(script)) if is_missing_script(error) => {
+                self.load(script).await?;
+                self.send(&call.command).await
+            }
+            _ => reply,
+        }
+    }
+
+    async fn load(&mut self, script: &Script) -> Result<(), RedisError> {
+        log::debug!(script = script.name(); "loading a script");
+        self.send(&script.load()).await.map(|_| ())
+    }
+
+    async fn send(&mut self, command: &Cmd) -> Reply {
+        self.connection.send_packed_command(command).await.and_then(Value::extract_error)
     }
 
     async fn send_all(&mut self, pipeline: &Pipeline) -> Result<Vec<Reply>, RedisError> {

@@ -119,7 +119,8 @@ pub async fn begin(
         .arg(tx.as_str())
         .arg(order.as_str())
         .arg(millis(lease))
-        .arg(millis(deadline));
+        .arg(millis(deadline))
+        .repeatable();
     let words = words(shard.run(&call).await?);
     match words.first().map(String::as_str) {
         Some("BEGUN") => {
@@ -177,7 +178,11 @@ pub fn claim(partition: Partition, hold: Duration, most: usize) -> Call {
 
 /// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
 pub fn take_over(partition: Partition, order: &OrderId) -> Call {
-    TAKE_OVER.keys(&keys(partition, order.as_str())).arg(order.as_str()).arg(Refusal::CheckoutAborted.to_record())
+    TAKE_OVER
+        .keys(&keys(partition, order.as_str()))
+        .arg(order.as_str())
+        .arg(Refusal::CheckoutAborted.to_record())
+        .repeatable()
 }
 
 /// Reads the reply of [`take_over`].
@@ -197,7 +202,7 @@ pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: r
 /// The call that tells how an order stands (read with [`stands`]), and has recovery look at it if `held` is its current attempt.
 pub fn standing(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
     let [record, _, inflight] = keys(partition, order.as_str());
-    STANDING.keys(&[record, inflight]).arg(order.as_str()).arg(held.map_or("", TxId::as_str))
+    STANDING.keys(&[record, inflight]).arg(order.as_str()).arg(held.map_or("", TxId::as_str)).repeatable()
 }
 
 /// Reads the reply of [`standing`]: how the order stands, and which life of a foreign id it is.
@@ -211,6 +216,7 @@ pub fn stands(shard: &Shard, reply: redis::Value) -> Answer<(Truth, String)> {
 }
 
 async fn tell(shard: &Shard, call: Call) -> Answer<Truth> {
+    let call = call.repeatable();
     truth(shard, call.name(), &words(shard.run(&call).await?))
 }
 

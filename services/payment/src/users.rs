@@ -87,7 +87,7 @@ pub async fn pay(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
 /// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
 pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId, amount: Amount) -> Result<()> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = PAY.keys(&keys(partition, user, order)).arg(amount.get()).arg(lives.of(order).await?);
+    let call = PAY.keys(&keys(partition, user, order)).arg(amount.get()).arg(lives.of(order).await?).repeatable();
     match change(shard, user, Some(order), call).await {
         Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
             Err(PaymentError::AlreadyPaid(order.clone()))
@@ -103,7 +103,8 @@ pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &Or
 /// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
 pub async fn cancel_payment(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<()> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = CANCEL_PAYMENT.keys(&keys(partition, user, order)).arg(lives.of(order).await?).arg(AMOUNT_MAX);
+    let call =
+        CANCEL_PAYMENT.keys(&keys(partition, user, order)).arg(lives.of(order).await?).arg(AMOUNT_MAX).repeatable();
     match change(shard, user, Some(order), call).await {
         Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
             Err(PaymentError::OrderPaid(order.clone()))
