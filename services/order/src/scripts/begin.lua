@@ -17,6 +17,7 @@ local status, last, refusal, deadline, tx = order[1], order[2], order[3] or '', 
 if order[8] then return { 'NEWER', '', '' } end
 if not status then return { 'UNKNOWN', '', '' } end
 if status == 'paid' or status == 'aborting' then return { status, last, refusal } end
+local answer = redis.call('HGETALL', KEYS[2])
 if last == tx then
   if status == 'open' then return { status, last, refusal } end
 else
@@ -32,7 +33,6 @@ else
   redis.call('HSET', KEYS[1], 'status', 'pending', 'tx', tx, 'deadline', deadline, 'lease', lease, 'refusal', '')
   redis.call('ZADD', KEYS[3], lease, ARGV[2])
 end
-local answer = redis.call('HGETALL', KEYS[2])
 for place = #answer, 1, -1 do answer[place + 7] = answer[place] end
 answer[1], answer[2], answer[3], answer[4] = 'BEGUN', tx, '', deadline
 answer[5], answer[6], answer[7] = order[4], order[5], order[7] or ''

@@ -17,6 +17,7 @@ if not status or status == 'open' then
   redis.call('ZREM', KEYS[3], ARGV[1])
   return { status or 'UNKNOWN', tx or '', refusal }
 end
+local answer = redis.call('HGETALL', KEYS[2])
 if status == 'pending' then
   local time = redis.call('TIME')
   if time[1] * 1000 + time[2] / 1000 < tonumber(order[8]) then
@@ -26,7 +27,6 @@ if status == 'pending' then
   status, refusal = 'aborting', ARGV[2]
   redis.call('HSET', KEYS[1], 'status', status, 'refusal', refusal)
 end
-local answer = redis.call('HGETALL', KEYS[2])
 for place = #answer, 1, -1 do answer[place + 7] = answer[place] end
 answer[1], answer[2], answer[3], answer[4] = status, tx, refusal, order[4]
 answer[5], answer[6], answer[7] = order[5], order[6], order[7] or ''
