@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{FromRedisValue, Value};
+use redis::FromRedisValue;
+use redis::aio::MultiplexedConnection;
 
 use crate::identity::{Found, Identity, SCHEMA};
 use crate::ids::now_ms;
+use crate::script::Call;
 use crate::settings::{Address, MachineId, RedisSettings};
-use crate::shard::{Admission, Shard, ShardError};
+use crate::shard::{Admission, Shard, ShardError, run_over};
 
 /// Shards' clocks further apart than this are worth a warning: deadlines are compared across shards.
 const CLOCK_WARNING_MS: i64 = 500;
@@ -263,11 +264,7 @@ impl Membership {
     async fn admit(&self, number: u16, connection: &mut MultiplexedConnection) -> Result<(), String> {
         let mut info = redis::cmd("INFO");
         info.arg("server").arg("memory").arg("replication");
-        let info = connection
-            .req_packed_command(&info)
-            .await
-            .and_then(Value::extract_error)
-            .map_err(|error| error.to_string())?;
+        let info = run_over(connection, &Call::read(info)).await.map_err(|error| error.to_string())?;
         let info = String::from_redis_value(info).map_err(|error| error.to_string())?;
         if let Err(unfit) = check_server(number, &info) {
             self.fatal.raise(&unfit);
@@ -280,13 +277,8 @@ impl Membership {
             return Ok(());
         };
         let expected = Identity { shard: number, ..first.clone() };
-        let call = Identity::read();
-        let mut reply = connection.req_packed_command(&call.command).await.and_then(Value::extract_error);
-        if let (Err(_), Some(script)) = (&reply, call.script) {
-            connection.req_packed_command(&script.load()).await.map_err(|error| error.to_string())?;
-            reply = connection.req_packed_command(&call.command).await.and_then(Value::extract_error);
-        }
-        let found = Found::parse(reply.map_err(|error| error.to_string())?)?;
+        let reply = run_over(connection, &Identity::read()).await.map_err(|error| error.to_string())?;
+        let found = Found::parse(reply)?;
         expected.admit(&found).inspect_err(|refused| self.fatal.raise(&format!("{}: {refused}", self.service)))
     }
 
@@ -361,7 +353,7 @@ impl Membership {
 }
 
 async fn time_ms(shard: &Shard) -> Result<i64, ShardError> {
-    let reply = shard.run(&crate::script::Call::read(redis::cmd("TIME"))).await?;
+    let reply = shard.run(&Call::read(redis::cmd("TIME"))).await?;
     let (seconds, micros) = <(i64, i64)>::from_redis_value(reply)
         .map_err(|error| ShardError::Unanswered { shard: shard.number(), cause: error.to_string() })?;
     Ok(seconds * 1000 + micros / 1000)

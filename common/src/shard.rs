@@ -249,7 +249,7 @@ impl Shard {
         let to_load: HashMap<&str, &Script> =
             missing.iter().filter_map(|place| scripts[*place]).map(|script| (script.name(), script)).collect();
         for script in to_load.into_values() {
-            lent.load(script).await.map_err(|error| self.failed(lent, &error))?;
+            load(&mut lent.connection, script).await.map_err(|error| self.failed(lent, &error))?;
         }
         let mut again = Pipeline::with_capacity(missing.len());
         for (_, command) in pipeline.cmd_iter().enumerate().filter(|(place, _)| missing.binary_search(place).is_ok()) {
@@ -325,32 +325,36 @@ impl Shard {
 type Reply = Result<Value, RedisError>;
 
 impl Lent {
-    /// Runs a call; loads its script if it is missing.
     async fn run(&mut self, call: &Call) -> Reply {
-        let reply = self.send(&call.command).await;
-        match (&reply, call.script) {
-            // Redis did nothing: its scripts were flushed, or the server is new.
-            (Err(error), Some(script)) if is_missing_script(error) => {
-                self.load(script).await?;
-                self.send(&call.command).await
-            }
-            _ => reply,
-        }
-    }
-
-    async fn load(&mut self, script: &Script) -> Result<(), RedisError> {
-        log::debug!(script = script.name(); "loading a script");
-        self.send(&script.load()).await.map(|_| ())
-    }
-
-    async fn send(&mut self, command: &Cmd) -> Reply {
-        self.connection.send_packed_command(command).await.and_then(Value::extract_error)
+        run_over(&mut self.connection, call).await
     }
 
     async fn send_all(&mut self, pipeline: &Pipeline) -> Result<Vec<Reply>, RedisError> {
         let replies = self.connection.send_packed_commands(pipeline, 0, pipeline.len()).await?;
         Ok(replies.into_iter().map(Value::extract_error).collect())
     }
+}
+
+/// Runs a call over a connection; loads its script if it is missing.
+pub(crate) async fn run_over(connection: &mut MultiplexedConnection, call: &Call) -> Reply {
+    let reply = send(connection, &call.command).await;
+    match (&reply, call.script) {
+        // Redis did nothing: its scripts were flushed, or the server is new.
+        (Err(error), Some(script)) if is_missing_script(error) => {
+            load(connection, script).await?;
+            send(connection, &call.command).await
+        }
+        _ => reply,
+    }
+}
+
+async fn load(connection: &mut MultiplexedConnection, script: &Script) -> Result<(), RedisError> {
+    log::debug!(script = script.name(); "loading a script");
+    send(connection, &script.load()).await.map(|_| ())
+}
+
+async fn send(connection: &mut MultiplexedConnection, command: &Cmd) -> Reply {
+    connection.send_packed_command(command).await.and_then(Value::extract_error)
 }
 
 fn is_missing_script(error: &RedisError) -> bool {
