@@ -1,26 +1,51 @@
 //! Free TCP ports that stay free until somebody listens on them.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::sync::{LazyLock, Mutex};
 
-static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+/// Ports are taken in blocks. Who listens on the first port of a block owns the others.
+const BLOCK: u16 = 64;
+const FIRST: u16 = 10_000;
 
-/// A port on which nobody listens, given to one caller of this process only.
+static OWNED: LazyLock<Mutex<Blocks>> = LazyLock::new(Mutex::default);
+
+/// The blocks of this process, and the ports that nobody was given yet.
+#[derive(Default)]
+struct Blocks {
+    left: Vec<u16>,
+    /// Held to the end of the process: keeps other test processes away, whichever run they belong to.
+    locks: Vec<TcpListener>,
+}
+
+/// A port on which nobody listens, given to one caller of one process only.
 ///
 /// It lies below the range from which the kernel takes the ports of outgoing connections:
 /// otherwise one of thousands of clients could sit on it before its server does, or between the
 /// death of a server and its restart.
 pub fn free() -> u16 {
-    const FIRST: u16 = 10_000;
-    let span = u64::from(outgoing_from().max(FIRST + 1_000) - FIRST);
+    let mut owned = OWNED.lock().expect("no holder of this lock panics");
+    loop {
+        while let Some(port) = owned.left.pop() {
+            // What an earlier, killed run left behind may still listen there.
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+        let (lock, ports) = block();
+        owned.locks.push(lock);
+        owned.left = ports.collect();
+    }
+}
+
+fn block() -> (TcpListener, impl Iterator<Item = u16>) {
+    let blocks = u64::from((outgoing_from().max(FIRST + 1_000) - FIRST) / BLOCK);
     let random = RandomState::new();
     for attempt in 0..10_000 {
-        let port = FIRST + u16::try_from(random.hash_one(attempt) % span).expect("span is below 2^16");
-        let fresh = GIVEN.lock().expect("no holder of this lock panics").insert(port);
-        if fresh && TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+        let place = u16::try_from(random.hash_one(attempt) % blocks).expect("there are fewer blocks than ports");
+        let first = FIRST + place * BLOCK;
+        if let Ok(lock) = TcpListener::bind(("127.0.0.1", first)) {
+            return (lock, first + 1..first + BLOCK);
         }
     }
     panic!("no free TCP port found on 127.0.0.1");
