@@ -7,6 +7,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use crate::endpoint::{self, is_authorized};
+use crate::fault::{self, Point};
 use crate::ids::ItemId;
 use crate::orders::{ASKED_MAX, Asked, Orders};
 use crate::participant::{BATCH_MAX, Batch, Participant, ParticipantError, Prices};
@@ -79,7 +80,9 @@ async fn batch(state: State, request: HttpRequest, payload: web::Payload) -> Res
     if batch.operations.len() > BATCH_MAX {
         return Err(Problem::new(Code::TooLarge, format!("a batch has at most {BATCH_MAX} operations")));
     }
-    Ok(match participant.run(batch).await {
+    let ran = participant.run(batch).await;
+    fault::point(Point::AfterScript);
+    Ok(match ran {
         Ok(answers) => HttpResponse::Ok().json(answers),
         Err(error) => unanswered(&error),
     })

@@ -5,6 +5,7 @@ pub mod args;
 pub mod batcher;
 pub mod bulk;
 pub mod endpoint;
+pub mod fault;
 pub mod gate;
 pub mod health;
 pub mod identity;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use futures_util::future::join_all;
+use shardcart_common::fault::{self, Point};
 use shardcart_common::gate::Gate;
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId, minted_ms, minted_partition, now_ms};
 use shardcart_common::participant::{Answer, Operation, ParticipantError, Refusal, Step};
@@ -146,6 +147,7 @@ impl Coordinator {
 
     /// Drives an attempt that this coordinator began.
     async fn drive(&self, shard: &Shard, attempt: &Attempt, trace: Option<&str>, give_up: Instant) -> Result<()> {
+        fault::point(Point::AfterBegin);
         let lease_end = Instant::now() + self.settings.checkout_lease_ms;
         // A quarter of the lease is kept for giving up, before recovery does it.
         let mut patience = Patience::until(lease_end - self.settings.checkout_lease_ms / 4);
@@ -160,7 +162,10 @@ impl Coordinator {
             }
         };
         match self.reserve(attempt, &parts, trace, patience.until).await {
-            Reserved::All => self.decide(shard, attempt, &parts, give_up).await,
+            Reserved::All => {
+                fault::point(Point::AfterAll);
+                self.decide(shard, attempt, &parts, give_up).await
+            }
             Reserved::Not { refusal, holders } => self.give_up(shard, attempt, refusal, holders, lease_end).await,
         }
     }
@@ -200,6 +205,7 @@ impl Coordinator {
         loop {
             let operation = operation(asking.attempt, part, part.reserve.clone(), asking.trace);
             let answer = self.submit(part, operation).await;
+            fault::point(Point::AfterReserve);
             match answer {
                 Answer::Busy(_) => patience.until = asking.busy_until().min(asking.until),
                 Answer::Unanswered => patience.until = asking.until,
@@ -228,6 +234,7 @@ impl Coordinator {
         loop {
             match attempt::decide(shard, attempt).await {
                 Ok(truth) if truth.tx == attempt.tx.as_str() && truth.status == Status::Paid => {
+                    fault::point(Point::AfterDecide);
                     self.queue.push(Settlement::of(attempt, true, parts));
                     return Ok(());
                 }

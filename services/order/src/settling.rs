@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use shardcart_common::batcher::Batcher;
+use shardcart_common::fault::{self, Point};
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId};
 use shardcart_common::participant::{Answer, BATCH_MAX, Operation, ParticipantError, Service, Step};
 use shardcart_common::shard::ShardError;
@@ -149,6 +150,7 @@ impl Settling {
             Operation { at: *at, tx: settlement.tx.clone(), deadline_ms: settlement.deadline_ms, trace: None, step }
         };
         let answers = self.participant(service).run(shard, parts.iter().map(operation).collect()).await;
+        fault::point(Point::MidSettle);
         let places = parts.iter().map(|(place, _)| *place);
         let unsettled =
             places.zip(answers).filter(|(place, answer)| !is_settled(&settlements[*place], service, answer));
@@ -196,6 +198,7 @@ impl Settling {
             TakenOver::Nothing => return None,
         };
         log::info!(order:% = attempt.order, tx:% = attempt.tx, paid; "recovery settles an attempt");
+        fault::point(Point::MidRecovery);
         match self.parts(&attempt).await {
             Ok(parts) => Some(Settlement::of(&attempt, paid, &parts)),
             Err(error) => {
