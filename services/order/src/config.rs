@@ -8,6 +8,10 @@ use shardcart_common::settings::{
     BatchInitSettings, HttpSettings, MachineSettings, RedisSettings, base_url, milliseconds,
 };
 
+/// The longest wait of a checkout: claim.lua and take_over.lua take a lease that ends in more than five minutes for one
+/// that was written before the shard's clock was set back.
+const WAIT_MAX: Duration = Duration::from_secs(240);
+
 /// How a checkout is driven. Lease < deadline < wait: checked at start.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Checkout")]
@@ -39,12 +43,13 @@ impl CheckoutSettings {
     /// A sentence that names the variables.
     pub fn check(&self) -> Result<(), String> {
         let (lease, deadline, wait) = (self.checkout_lease_ms, self.checkout_deadline_ms, self.checkout_wait_ms);
-        if lease < deadline && deadline < wait && !lease.is_zero() {
+        if lease < deadline && deadline < wait && wait <= WAIT_MAX && !lease.is_zero() {
             return Ok(());
         }
         let (lease, deadline, wait) = (lease.as_millis(), deadline.as_millis(), wait.as_millis());
         Err(format!(
-            "CHECKOUT_LEASE_MS={lease}, CHECKOUT_DEADLINE_MS={deadline}, CHECKOUT_WAIT_MS={wait}: expected 0 < lease < deadline < wait"
+            "CHECKOUT_LEASE_MS={lease}, CHECKOUT_DEADLINE_MS={deadline}, CHECKOUT_WAIT_MS={wait}: expected 0 < lease < deadline < wait <= {}",
+            WAIT_MAX.as_millis()
         ))
     }
 }

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Takes over an order in flight whose coordinator is late: a pending attempt whose lease is over becomes aborting; an
--- aborting or paid one is handed out to be settled. May be repeated.
+-- aborting or paid one is handed out to be settled. May be repeated. A lease that ends in minutes was written before
+-- this server's clock was set back, and counts as over.
 --
 -- KEYS[1]  {p}:order:<id>  hash: status, tx, refusal, user, total, deadline, lease, life
 -- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
@@ -20,7 +21,8 @@ end
 local answer = redis.call('HGETALL', KEYS[2])
 if status == 'pending' then
   local time = redis.call('TIME')
-  if time[1] * 1000 + time[2] / 1000 < tonumber(order[8]) then
+  local left = order[8] - time[1] * 1000 - time[2] / 1000
+  if left > 0 and left < 300000 then
     redis.call('ZADD', KEYS[3], order[8], ARGV[1])
     return { status, tx, refusal }
   end

@@ -35,6 +35,17 @@ async fn claim_takes_what_is_due_and_moves_its_due_time_on() {
 }
 
 #[actix_web::test]
+async fn claim_takes_what_was_written_before_the_clock_was_set_back() {
+    let orders = TestOrders::start().await;
+    let now = orders.raw.now_ms().await;
+    let (ahead, soon) = (in_flight(&orders, now + 3_600_000).await, in_flight(&orders, now + 60_000).await);
+
+    assert_eq!(orders.claim(AT, HOLD, MANY).await, [ahead.as_str()]);
+    assert!(orders.due_ms(&ahead).await.unwrap() <= orders.raw.now_ms().await + 100_000);
+    assert_eq!(orders.due_ms(&soon).await, Some(now + 60_000));
+}
+
+#[actix_web::test]
 async fn claim_repeated_leaves_others_what_they_claimed() {
     let orders = TestOrders::start().await;
     let order = in_flight(&orders, 0).await;

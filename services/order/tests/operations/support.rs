@@ -26,8 +26,8 @@ use shardcart_order::settling::Settling;
 pub use shards::{PATIENCE, TestShards};
 
 /// A lease and a deadline that do not end while a test runs.
-pub const LEASE: Duration = Duration::from_secs(600);
-pub const DEADLINE: Duration = Duration::from_secs(1200);
+pub const LEASE: Duration = Duration::from_secs(200);
+pub const DEADLINE: Duration = Duration::from_secs(250);
 
 /// The order service's shard; its Redis ends with the test.
 pub struct TestOrders {

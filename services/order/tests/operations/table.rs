@@ -264,7 +264,7 @@ async fn every_row_of_the_table_holds() {
             order: OrderId::mint(partition, now_ms()),
             partition,
             tx: mint(1_000_000),
-            deadline_ms: orders.raw.now_ms().await + 600_000,
+            deadline_ms: orders.raw.now_ms().await + 250_000,
             user: user("u"),
             total: 0,
             life: String::new(),

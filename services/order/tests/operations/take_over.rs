@@ -64,6 +64,18 @@ async fn take_over_gives_up_a_pending_attempt_whose_lease_is_over() {
 }
 
 #[actix_web::test]
+async fn take_over_does_not_wait_for_a_lease_from_before_the_clock_was_set_back() {
+    let orders = TestOrders::start().await;
+    let order = orders.filled_order().await;
+    let attempt = orders.begun(&order).await;
+    let ahead = orders.raw.now_ms().await + 3_600_000;
+    orders.raw.tell(&["HSET", &orders.key(&order), "lease", &ahead.to_string()]).await;
+
+    assert_same(&expect_aborting(orders.take_over(&order).await), &attempt);
+    assert_eq!(orders.status(&order).await, "aborting");
+}
+
+#[actix_web::test]
 async fn take_over_repeated_hands_out_the_same() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
