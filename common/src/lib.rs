@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod fault;
 pub mod gate;
 pub mod health;
+pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod internal;
