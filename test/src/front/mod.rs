@@ -24,19 +24,27 @@ pub struct Front {
     client: HttpClient,
     /// `http://host:port` or `http://host:port/prefix`, by [`Service::index`].
     bases: [String; 3],
+    /// What its requests carry as `Idempotency-Key`.
+    key: Option<String>,
 }
 
 impl Front {
     /// A client of a gateway, or of a shop: all services on one port, told apart by a prefix.
     pub fn behind(port: u16) -> Front {
         let base = |service: Service| format!("http://127.0.0.1:{port}/{}", service.prefix());
-        Front { client: HttpClient::default(), bases: Service::ALL.map(base) }
+        Front { client: HttpClient::default(), bases: Service::ALL.map(base), key: None }
     }
 
     /// A client of single machines, by [`Service::index`].
     pub fn direct(ports: [u16; 3]) -> Front {
         let base = |port| format!("http://127.0.0.1:{port}");
-        Front { client: HttpClient::default(), bases: ports.map(base) }
+        Front { client: HttpClient::default(), bases: ports.map(base), key: None }
+    }
+
+    /// The same client, with this value of the header `Idempotency-Key` in each of its requests.
+    #[must_use]
+    pub fn with_key(&self, value: &str) -> Front {
+        Front { key: Some(value.to_owned()), ..self.clone() }
     }
 
     /// The URL under which a service is reached.
@@ -58,7 +66,9 @@ impl Front {
     /// There was no answer; whether the request was carried out is unknown.
     pub async fn try_call(&self, method: Method, service: Service, path: &str) -> Result<Answer, NoAnswer> {
         let url = format!("{}{path}", self.base(service));
-        self.client.request(method, &url).await.map(Answer::from)
+        let key = self.key.as_deref().map(|key| ("idempotency-key", key));
+        let answer = self.client.request_of(method, &url, key.as_slice(), Bytes::new()).await;
+        answer.map(Answer::from)
     }
 
     /// Any request that must be answered, with whatever.

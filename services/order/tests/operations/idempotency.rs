@@ -175,6 +175,21 @@ async fn a_load_begins_a_new_life() {
 }
 
 #[actix_web::test]
+async fn what_was_done_to_an_order_that_is_gone_is_still_a_replay() {
+    let orders = TestOrders::start().await;
+    orders::load(&orders.shards, &loads(), 3, 4, 3, 7).await.expect("nothing is in flight");
+    let loaded = order("1");
+    add(&orders, &loaded, 3, 5, "a").await.unwrap();
+    remove(&orders, &loaded, "x").await.unwrap();
+    let before = orders.raw.everything().await;
+
+    assert!(add(&orders, &loaded, 3, 5, "a").await.unwrap().is_replay);
+    assert!(remove(&orders, &loaded, "x").await.unwrap().is_replay);
+
+    assert_eq!(orders.raw.everything().await, before);
+}
+
+#[actix_web::test]
 async fn a_record_of_a_later_release_is_left_alone() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
