@@ -58,6 +58,11 @@ impl RedisServer {
         futures_util::future::join_all((0..count).map(|_| RedisServer::start())).await
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `host:port`, as in `REDIS_ADDRS`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
