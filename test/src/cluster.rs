@@ -196,11 +196,40 @@ impl Cluster {
     /// # Panics
     /// When it does not end well, or not in time.
     pub async fn restart_machine(&mut self, service: Service, machine: usize) {
+        self.end_machine(service, machine).await;
+        self.start_machine(service, machine).await;
+    }
+
+    /// Ends a machine in good order, and waits for that.
+    ///
+    /// # Panics
+    /// When it does not end well, or not in time.
+    pub async fn end_machine(&mut self, service: Service, machine: usize) {
         let process = self.process(service, machine);
         process.terminate();
         let status = process.ended(END).await;
         assert_eq!(status.and_then(|status| status.code()), Some(0), "{service} after SIGTERM");
-        self.start_machine(service, machine).await;
+    }
+
+    /// Starts again what has ended, and returns when every machine is ready.
+    pub async fn all_ready(&mut self) {
+        for service in Service::ALL {
+            for shard in &mut self.redis[service.index()] {
+                if !shard.is_running() {
+                    shard.restart().await;
+                }
+            }
+            for machine in 0..self.machines[service.index()].len() {
+                if !self.process(service, machine).is_running() {
+                    self.launch(service, machine);
+                }
+            }
+        }
+        for service in Service::ALL {
+            for machine in 0..self.machines[service.index()].len() {
+                self.ready(service, machine).await;
+            }
+        }
     }
 
     fn launch(&mut self, service: Service, machine: usize) {

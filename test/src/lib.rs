@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit;
 pub mod binaries;
 pub mod buyers;
 pub mod child;
 pub mod cluster;
 pub mod data;
+pub mod fault;
 pub mod front;
 pub mod http;
 pub mod ids;
@@ -22,6 +24,7 @@ pub mod settings;
 pub mod shop;
 pub mod stage;
 pub mod wait;
+pub mod world;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use data::Data;

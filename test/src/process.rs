@@ -101,6 +101,11 @@ impl Process {
         self.child.kill();
     }
 
+    /// Whether it has not ended yet; a paused process is running.
+    pub fn is_running(&mut self) -> bool {
+        self.child.status().is_none()
+    }
+
     /// Stops it from running on until [`Process::resume`]; its connections stay open.
     pub fn pause(&self) {
         self.child.signal(Signal::SIGSTOP);
