@@ -2,13 +2,13 @@
 //! nothing is in flight and every order can go on.
 
 //mod brief;
-//mod disks;
+mod disks;
 //mod dying;
-//mod lines;
+mod lines;
 //mod messages;
 mod processes;
 //mod random;
 //mod releases;
-//mod rolling;
+mod rolling;
 mod scene;
-//mod shards;
+mod shards;
