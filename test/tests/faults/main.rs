@@ -3,10 +3,11 @@
 
 //mod brief;
 mod disks;
-//mod dying;
+mod dying;
 mod lines;
-//mod messages;
+mod messages;
 mod processes;
+mod purchase;
 //mod random;
 //mod releases;
 mod rolling;
