@@ -9,7 +9,7 @@ mod messages;
 mod processes;
 mod purchase;
 //mod random;
-//mod releases;
+mod releases;
 mod rolling;
 mod scene;
 mod shards;
