@@ -40,6 +40,8 @@ impl Child {
     /// Starts a program. `orphaned` is the signal that it gets when the test process dies first.
     pub fn start(mut command: Command, orphaned: Signal) -> Child {
         let program = command.get_program().to_owned();
+        // Ctrl-C at a terminal is for the test: it ends its children itself.
+        command.process_group(0);
         // SAFETY: between fork and exec only two system calls are made, which are async-signal-safe.
         unsafe {
             command.pre_exec(move || {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use hyper::Method;
 
 use crate::data::Data;
 use crate::front::Front;
+use crate::http::HttpClient;
 use crate::network::Network;
 use crate::ports;
 use crate::process::Process;
@@ -13,12 +15,16 @@ use crate::proxy::Proxy;
 use crate::redis::RedisServer;
 use crate::service::Service;
 use crate::settings::Settings;
+use crate::wait::eventually;
 
 /// The secret of the participant protocol in every cluster; tests look for it in logs.
 pub const TOKEN: &str = "the-secret-of-the-tests";
 
 /// How long a machine may take to end after SIGTERM: draining included.
 const END: Duration = Duration::from_secs(15);
+
+/// How long all machines may take to be ready again after faults.
+const READY: Duration = Duration::from_secs(60);
 
 /// What a cluster is made of.
 #[derive(Debug, Clone)]
@@ -212,22 +218,27 @@ impl Cluster {
     }
 
     /// Starts again what has ended, and returns when every machine is ready.
+    ///
+    /// # Panics
+    /// When that takes more than a minute.
     pub async fn all_ready(&mut self) {
-        for service in Service::ALL {
-            for shard in &mut self.redis[service.index()] {
-                if !shard.is_running() {
-                    shard.restart().await;
-                }
-            }
-            for machine in 0..self.machines[service.index()].len() {
-                if !self.process(service, machine).is_running() {
-                    self.launch(service, machine);
-                }
+        for shard in self.redis.iter_mut().flatten() {
+            if !shard.is_running() {
+                shard.restart().await;
             }
         }
+        let client = HttpClient::default();
         for service in Service::ALL {
-            for machine in 0..self.machines[service.index()].len() {
-                self.ready(service, machine).await;
+            for machine in 0..self.machines(service).len() {
+                let url = format!("http://127.0.0.1:{}/health/ready", self.machine(service, machine).port);
+                eventually(format!("{service} machine {machine} is ready"), READY, async || {
+                    // One that was started while its shards were away may have given up.
+                    if !self.process(service, machine).is_running() {
+                        self.launch(service, machine);
+                    }
+                    client.request(Method::GET, &url).await.is_ok_and(|answer| answer.status == 200).then_some(())
+                })
+                .await;
             }
         }
     }

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::dirs;
 use crate::ports;
 use crate::wait::eventually;
 
@@ -47,7 +48,7 @@ impl RedisServer {
 
     /// Starts an empty server with this `maxmemory-policy`.
     pub async fn start_with(fsync: Fsync, policy: &'static str) -> RedisServer {
-        let dir = TempDir::new().expect("a temporary directory can be made");
+        let dir = dirs::temporary("redis");
         let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir };
         server.restart().await;
         server

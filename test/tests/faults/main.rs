@@ -8,7 +8,7 @@ mod lines;
 mod messages;
 mod processes;
 mod purchase;
-//mod random;
+mod random;
 mod releases;
 mod rolling;
 mod scene;

@@ -27,8 +27,7 @@ pub struct Scene {
 
 /// A load in a world of its own.
 pub struct Act {
-    pub world: Arc<World>,
-    pub tally: Arc<Tally>,
+    world: Arc<World>,
     load: Load,
 }
 
@@ -46,7 +45,7 @@ impl Scene {
         let tally = Arc::new(Tally::default());
         let load = Load::start(&self.fronts, &world, CLIENTS, THINK, self.acts, &tally);
         load.paid(BEFORE).await;
-        Act { world, tally, load }
+        Act { world, load }
     }
 
     /// Waits until all is up again, then ends the load and has everything judged.
