@@ -52,6 +52,11 @@ impl Data {
         self.shards[service.index()].len()
     }
 
+    /// `host:port` of each shard of a service.
+    pub fn addresses(&self, service: Service) -> Vec<&str> {
+        self.shards[service.index()].iter().map(|url| url.trim_start_matches("redis://")).collect()
+    }
+
     /// A connection to one shard.
     pub async fn shard(&self, service: Service, shard: usize) -> MultiplexedConnection {
         connect(&self.shards[service.index()][shard]).await

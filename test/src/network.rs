@@ -27,12 +27,11 @@ pub struct Network {
 impl Network {
     /// Puts a relay in front of every shard and every internal port.
     pub async fn between(cluster: &Cluster) -> Network {
-        let shards = Service::ALL.map(|service| cluster.shards(service).iter().map(RedisServer::port).map(Relay::start));
-        let links = Service::ALL.map(|service| cluster.machines(service).iter().map(|machine| link(machine.internal_port)));
-        Network {
-            shards: each(shards.map(join_all)).await,
-            links: each(links.map(join_all)).await,
-        }
+        let shards =
+            Service::ALL.map(|service| cluster.shards(service).iter().map(RedisServer::port).map(Relay::start));
+        let links =
+            Service::ALL.map(|service| cluster.machines(service).iter().map(|machine| link(machine.internal_port)));
+        Network { shards: each(shards.map(join_all)).await, links: each(links.map(join_all)).await }
     }
 
     /// The relay in front of a shard.

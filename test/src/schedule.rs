@@ -67,7 +67,9 @@ impl Schedule {
             Kind::Kill => millis(random, 100..2_500),
             Kind::Pause | Kind::BlackHole | Kind::Mute => millis(random, 500..5_000),
             Kind::Away | Kind::Die(..) | Kind::Disorder(_) => millis(random, 2_000..6_000),
-            Kind::FullMemory | Kind::FullDisk | Kind::Cut | Kind::Slow | Kind::LoseAnswers => millis(random, 500..3_500),
+            Kind::FullMemory | Kind::FullDisk | Kind::Cut | Kind::Slow | Kind::LoseAnswers => {
+                millis(random, 500..3_500)
+            }
         }
     }
 }

@@ -117,8 +117,9 @@ impl Coordinator {
                 Status::Open => return Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
                     let waited = self.wait(shard, partition, order, &truth.tx, give_up);
-                    let outcome =
-                        tokio::time::timeout_at(give_up.into(), waited).await.unwrap_or(Err(OrderError::OutcomeUnknown));
+                    let outcome = tokio::time::timeout_at(give_up.into(), waited)
+                        .await
+                        .unwrap_or(Err(OrderError::OutcomeUnknown));
                     // Nobody refused what this call waited for: it was given up, as when its coordinator has died. Its
                     // client should not have to ask once more: one further attempt, its own or another's, if time is left.
                     let given_up = matches!(outcome, Err(OrderError::Refused(Refusal::CheckoutAborted)));

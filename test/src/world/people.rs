@@ -1,6 +1,7 @@
 //! Who buys in a world, and what there is to buy.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::front::Front;
 
@@ -8,9 +9,9 @@ use crate::front::Front;
 pub const PRICE: u64 = 1;
 /// Stock and credit that do not run out.
 const PLENTY: u64 = 1_000_000;
-/// Stock of a scarce item, and credit of a poor user.
-const SCARCE: u64 = 25;
-const POOR: u64 = 10;
+/// Stock of a scarce item, and credit of a poor user, for a second of load.
+const SCARCE: u64 = 8;
+const POOR: u64 = 3;
 
 /// What is special about an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +36,17 @@ pub struct World {
 }
 
 impl World {
-    /// Makes users and items. Nothing may be broken meanwhile.
-    pub async fn prepare(front: &Front) -> World {
+    /// Makes users and items for a load of about so long, in which scarce things run out. Nothing may be broken
+    /// meanwhile.
+    pub async fn prepare(front: &Front, lasts: Duration) -> World {
+        let (scarce, poor_credit) = (SCARCE * lasts.as_secs().max(1), POOR * lasts.as_secs().max(1));
         let (rich, poor) = (24, 16);
-        let credits = (0..rich + poor).map(|user| if user < rich { PLENTY } else { POOR });
+        let credits = (0..rich + poor).map(|user| if user < rich { PLENTY } else { poor_credit });
         let users = front.each(credits, |credit| async move { (front.user_with(credit).await, credit) }).await;
         let kinds = [[Kind::Plenty; 8].as_slice(), &[Kind::Scarce; 4], &[Kind::Hot]].concat();
-        let stock = |kind| if kind == Kind::Scarce { SCARCE } else { PLENTY };
-        let items = front.each(kinds, |kind| async move {
-            (front.item_with(stock(kind), PRICE).await, stock(kind), kind)
-        });
+        let stock = |kind| if kind == Kind::Scarce { scarce } else { PLENTY };
+        let items =
+            front.each(kinds, |kind| async move { (front.item_with(stock(kind), PRICE).await, stock(kind), kind) });
         World { users, items: items.await, rich }
     }
 

@@ -106,7 +106,8 @@ impl Judge {
             placed
         });
         let asked = asked.await;
-        let books = Books::read(&self.data, world, &asked.iter().map(|placed| (*placed).clone()).collect::<Vec<_>>()).await;
+        let books =
+            Books::read(&self.data, world, &asked.iter().map(|placed| (*placed).clone()).collect::<Vec<_>>()).await;
         for placed in asked {
             if !is_justified(placed, &books) {
                 // Others' undecided attempts may have stood in its way: now there are none.
@@ -217,7 +218,10 @@ fn lies(world: &World, placed: &Placed, books: &Books) -> Vec<String> {
     for outcome in &placed.paid_directly {
         match outcome {
             Outcome::Paid if !placed.given_back => {
-                holds((state, by) == ("charged", "pay"), format!("pay answered 200, and its payment is {state:?} by {by:?}"));
+                holds(
+                    (state, by) == ("charged", "pay"),
+                    format!("pay answered 200, and its payment is {state:?} by {by:?}"),
+                );
             }
             Outcome::Refused(code) => holds(by != "pay", format!("pay was refused {code}, and it paid")),
             _ => {}

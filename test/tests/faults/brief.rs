@@ -16,7 +16,14 @@ const ORDERS: usize = 60;
 const DEAD: Duration = Duration::from_millis(1_500);
 
 /// Checks out one order after the other, and looks at all that it touched; gives what was not a success.
-async fn safe_calls(front: Front, user: String, item: String, orders: Vec<String>, over: Arc<AtomicBool>, done: Arc<AtomicUsize>) -> Vec<String> {
+async fn safe_calls(
+    front: Front,
+    user: String,
+    item: String,
+    orders: Vec<String>,
+    over: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+) -> Vec<String> {
     let mut failures = Vec::new();
     for order in orders {
         if over.load(Ordering::Relaxed) {
@@ -60,7 +67,8 @@ async fn the_death_of_a_machine_of_each_service_costs_no_error_of_a_safe_call() 
         let clients: Vec<_> = clients
             .into_iter()
             .map(|(user, orders)| {
-                let calls = safe_calls(front.clone(), user, items[0].clone(), orders, Arc::clone(&over), Arc::clone(&done));
+                let calls =
+                    safe_calls(front.clone(), user, items[0].clone(), orders, Arc::clone(&over), Arc::clone(&done));
                 tokio::spawn(calls)
             })
             .collect();

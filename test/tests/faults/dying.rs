@@ -124,7 +124,8 @@ async fn coordinators_and_participants_die_at_each_step_under_load() {
         (Service::Payment, "after_script"),
     ] {
         let act = scene.act().await;
-        let dies = Fault::new(Kind::Die(point, if point == "mid_recovery" { 1 } else { 10 }), Place::Machine(service, 0));
+        let dies =
+            Fault::new(Kind::Die(point, if point == "mid_recovery" { 1 } else { 10 }), Place::Machine(service, 0));
         dies.begin(&mut scene.cluster).await;
         // What the other machine leaves behind gives recovery something to do.
         let other = Fault::new(Kind::Kill, Place::Machine(service, 1));
@@ -141,7 +142,10 @@ async fn coordinators_and_participants_die_at_each_step_under_load() {
             other.end(&mut scene.cluster).await;
         }
         let verdict = scene.end(act).await;
-        println!("{point}: {} orders, {} paid, settled after {:?}", verdict.orders, verdict.paid, verdict.settled_after);
+        println!(
+            "{point}: {} orders, {} paid, settled after {:?}",
+            verdict.orders, verdict.paid, verdict.settled_after
+        );
         verdict.is_clean();
     }
 }

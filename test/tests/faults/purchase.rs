@@ -23,7 +23,7 @@ impl Purchase {
         Purchase { user, items, order }
     }
 
-    /// Checks that everything was taken once, or nothing at all, and that nothing is held.
+    /// Checks that everything was taken once, or nothing at all, that nothing is held, and that the audit agrees.
     pub async fn is(&self, cluster: &Cluster, paid: bool) {
         let (front, data) = (cluster.front(), cluster.data());
         assert_eq!(front.is_paid(&self.order).await, paid, "order {}", self.order);
@@ -34,5 +34,7 @@ impl Purchase {
         }
         let credit = data.credit(&self.user).await;
         assert_eq!((credit.free, credit.held), (if paid { CREDIT - 4 * UNITS } else { CREDIT }, 0), "credit");
+        let audit = shardcart_test::audit::of(&data).await;
+        assert!(audit.is_empty(), "{audit:#?}");
     }
 }

@@ -113,7 +113,11 @@ async fn a_reservation_of_a_later_release_is_left_alone_until_that_release_settl
     let mut orders = data.shard(Service::Order, ids::shard(&purchase.order)).await;
     let mut looked = Vec::new();
     eventually("recovery looks twice more", SOON, async || {
-        let due = orders.zscore(&inflight, &purchase.order).await.expect("inflight is a sorted set").expect("it is in flight");
+        let due = orders
+            .zscore(&inflight, &purchase.order)
+            .await
+            .expect("inflight is a sorted set")
+            .expect("it is in flight");
         if looked.last() != Some(&due) {
             looked.push(due);
         }

@@ -13,6 +13,8 @@ static CLUSTERS: Semaphore = Semaphore::const_new(3);
 /// Buyers, and how long they pause on average before each order.
 const CLIENTS: u64 = 16;
 const THINK: Duration = Duration::from_millis(30);
+/// About how long an act lasts.
+const LASTS: Duration = Duration::from_secs(2);
 /// Checkouts that succeed before a fault.
 const BEFORE: u64 = 15;
 
@@ -41,7 +43,7 @@ impl Scene {
     /// Starts a load, and returns when it buys.
     pub async fn act(&mut self) -> Act {
         self.acts += 1;
-        let world = Arc::new(World::prepare(&self.fronts.gateway).await);
+        let world = Arc::new(World::prepare(&self.fronts.gateway, LASTS).await);
         let tally = Arc::new(Tally::default());
         let load = Load::start(&self.fronts, &world, CLIENTS, THINK, self.acts, &tally);
         load.paid(BEFORE).await;
@@ -63,7 +65,10 @@ impl Scene {
         tokio::time::sleep(lasts).await;
         fault.end(&mut self.cluster).await;
         let verdict = self.end(act).await;
-        println!("{fault:?}: {} orders, {} paid, settled after {:?}", verdict.orders, verdict.paid, verdict.settled_after);
+        println!(
+            "{fault:?}: {} orders, {} paid, settled after {:?}",
+            verdict.orders, verdict.paid, verdict.settled_after
+        );
         verdict.is_clean();
     }
 }

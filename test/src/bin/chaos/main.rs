@@ -121,7 +121,7 @@ async fn run(options: Options, seed: u64, mut stop: watch::Receiver<bool>) -> Re
     while start.elapsed() < options.duration && !*stop.borrow() && report.is_clean() {
         let length = options.round.min(options.duration - start.elapsed());
         let planned = schedule.round(length);
-        let world = Arc::new(World::prepare(&fronts.gateway).await);
+        let world = Arc::new(World::prepare(&fronts.gateway, length).await);
         let load = Load::start(&fronts, &world, options.clients, options.think, seed ^ report.rounds(), &tally);
         let played = storm::play(&mut cluster, &planned, &mut stop).await;
         let last_end = Instant::now();
