@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, stream};
+
 use super::books::Books;
 use super::orders::{Outcome, Placed, Told};
 use super::people::{Kind, World};
@@ -17,7 +19,9 @@ const SETTLED: Duration = Duration::from_secs(15);
 /// How long is waited beyond that, to tell what is late from what is stuck.
 const LATE: Duration = Duration::from_secs(45);
 /// How long an order may take to be answered for certain when nothing is broken.
-const DEFINITE: Duration = Duration::from_secs(30);
+const DEFINITE: Duration = Duration::from_secs(60);
+/// Orders that are checked out at a time in the end: few, so that each is fast even with a lease that is too short.
+const ABREAST: usize = 8;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -101,11 +105,11 @@ impl Judge {
     /// Checks out every order that is not paid: each gets an answer that the books bear out.
     async fn go_on(&self, world: &World, placed: &mut [Placed], books: &Books, verdict: &mut Verdict) {
         let unpaid = placed.iter_mut().filter(|placed| books.order(&placed.order, "status") != "paid");
-        let asked = self.gateway.each(unpaid, |placed| async {
+        let asked = stream::iter(unpaid).map(async |placed| {
             self.check_out(placed).await;
             placed
         });
-        let asked = asked.await;
+        let asked: Vec<&mut Placed> = asked.buffer_unordered(ABREAST).collect().await;
         let books =
             Books::read(&self.data, world, &asked.iter().map(|placed| (*placed).clone()).collect::<Vec<_>>()).await;
         for placed in asked {
