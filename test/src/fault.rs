@@ -194,36 +194,31 @@ impl Fault {
     }
 }
 
-impl Kind {
-    /// In words, for tables.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Kind::Kill => "kill -9",
-            Kind::Pause => "stopped and continued",
-            Kind::Restart => "restart",
-            Kind::Away => "away",
-            Kind::Die(point, _) => point,
-            Kind::FlushScripts => "script flush",
-            Kind::FullMemory => "maxmemory",
-            Kind::FullDisk => "full disk",
-            Kind::Cut => "cut",
-            Kind::Slow => "slow",
-            Kind::BlackHole => "black hole",
-            Kind::Mute => "answers held back",
-            Kind::LoseAnswers => "cut before the answer",
-            Kind::Disorder(_) => "repeated, late, overtaken",
-        }
-    }
-}
-
-impl fmt::Display for Place {
+impl fmt::Display for Fault {
+    /// The kind of fault and the kind of place, in words.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Machine(service, _) => write!(formatter, "{service} machine"),
-            Place::Shard(service, _) => write!(formatter, "{service} shard"),
-            Place::ShardLine(service, _) => write!(formatter, "line to {service} shard"),
-            Place::Line(service, _) => write!(formatter, "line to {service}"),
-            Place::Messages(service, _) => write!(formatter, "messages to {service}"),
+        let place = match self.place {
+            Place::Machine(..) => "a machine",
+            Place::Shard(..) => "a Redis server",
+            Place::ShardLine(..) => "a line to a Redis server",
+            Place::Line(..) => "a line between services",
+            Place::Messages(..) => "messages",
+        };
+        match self.kind {
+            Kind::Kill => write!(formatter, "{place} killed"),
+            Kind::Pause => write!(formatter, "{place} stopped and continued"),
+            Kind::Restart => write!(formatter, "{place} restarted"),
+            Kind::Away => write!(formatter, "{place} away for long"),
+            Kind::Die(point, _) => write!(formatter, "{place} dies {}", point.replace('_', " ")),
+            Kind::FlushScripts => write!(formatter, "{place} without its scripts"),
+            Kind::FullMemory => write!(formatter, "{place} at maxmemory"),
+            Kind::FullDisk => write!(formatter, "{place} with a full disk"),
+            Kind::Cut => write!(formatter, "{place} cut"),
+            Kind::Slow => write!(formatter, "{place} slow"),
+            Kind::BlackHole => write!(formatter, "{place} silent"),
+            Kind::Mute => write!(formatter, "{place} without answers"),
+            Kind::LoseAnswers => write!(formatter, "{place} cut before answers"),
+            Kind::Disorder(_) => write!(formatter, "{place} repeated, late, overtaken"),
         }
     }
 }

@@ -85,12 +85,13 @@ fn draw(random: &mut fastrand::Rng) -> Fault {
         0..3 => (Kind::Kill, Place::Machine(service, number)),
         3..5 => (Kind::Pause, Place::Machine(service, number)),
         5 => (Kind::Restart, Place::Machine(service, number)),
-        6..9 => {
-            let point = match service {
-                Service::Order => COORDINATOR_POINTS[random.usize(0..COORDINATOR_POINTS.len())],
-                Service::Stock | Service::Payment => PARTICIPANT_POINT,
-            };
-            (Kind::Die(point, random.u32(1..12)), Place::Machine(service, number))
+        6..8 => {
+            let point = COORDINATOR_POINTS[random.usize(0..COORDINATOR_POINTS.len())];
+            (Kind::Die(point, random.u32(1..8)), Place::Machine(Service::Order, number))
+        }
+        8 => {
+            let participant = if random.bool() { Service::Stock } else { Service::Payment };
+            (Kind::Die(PARTICIPANT_POINT, random.u32(1..12)), Place::Machine(participant, number))
         }
         9..13 => {
             let kinds = [

@@ -9,9 +9,9 @@ use crate::front::Front;
 pub const PRICE: u64 = 1;
 /// Stock and credit that do not run out.
 const PLENTY: u64 = 1_000_000;
-/// Stock of a scarce item, and credit of a poor user, for a second of load.
-const SCARCE: u64 = 8;
-const POOR: u64 = 3;
+/// Stock of a scarce item, and credit of a poor user, to begin with. Each second of load adds a unit.
+const SCARCE: u64 = 4;
+const POOR: u64 = 2;
 
 /// What is special about an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl World {
     /// Makes users and items for a load of about so long, in which scarce things run out. Nothing may be broken
     /// meanwhile.
     pub async fn prepare(front: &Front, lasts: Duration) -> World {
-        let (scarce, poor_credit) = (SCARCE * lasts.as_secs().max(1), POOR * lasts.as_secs().max(1));
+        let (scarce, poor_credit) = (SCARCE + lasts.as_secs(), POOR + lasts.as_secs());
         let (rich, poor) = (24, 16);
         let credits = (0..rich + poor).map(|user| if user < rich { PLENTY } else { poor_credit });
         let users = front.each(credits, |credit| async move { (front.user_with(credit).await, credit) }).await;

@@ -19,7 +19,7 @@ pub struct Report {
     tally: Arc<Tally>,
     rounds: u64,
     lasted: Duration,
-    faults: BTreeMap<&'static str, u64>,
+    faults: BTreeMap<String, u64>,
     orders: usize,
     paid: usize,
     /// From the end of the last fault until all machines were ready.
@@ -53,7 +53,7 @@ impl Report {
         self.rounds += 1;
         self.lasted = lasted;
         for planned in played {
-            *self.faults.entry(planned.fault.kind.word()).or_default() += 1;
+            *self.faults.entry(planned.fault.to_string()).or_default() += 1;
         }
         self.orders += verdict.orders;
         self.paid += verdict.paid;
@@ -90,9 +90,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut row = |name: &str, value: String| writeln!(out, "| {name:<40} | {value:>12} |");
+        let mut row = |name: &str, value: String| writeln!(out, "| {name:<52} | {value:>12} |");
         row(&format!("seed {}", self.seed), format!("{} s", self.lasted.as_secs()))?;
-        row(&"-".repeat(40), "-".repeat(12))?;
+        row(&"-".repeat(52), "-".repeat(12))?;
         for (kind, count) in &self.faults {
             row(&format!("fault: {kind}"), count.to_string())?;
         }
