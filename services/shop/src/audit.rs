@@ -13,6 +13,7 @@ mod reservations;
 mod source;
 mod users;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -73,13 +74,16 @@ pub async fn run(args: AuditArgs) -> ExitCode {
 }
 
 fn show(report: &Report, as_json: bool) -> Result<(), AuditError> {
-    if as_json {
-        let text = serde_json::to_string_pretty(report).map_err(|error| AuditError::Failed(error.to_string()))?;
-        println!("{text}");
+    let text = if as_json {
+        serde_json::to_string_pretty(report).map_err(|error| AuditError::Failed(error.to_string()))?
     } else {
-        println!("{report}");
+        report.to_string()
+    };
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever reads it has read enough (`| head`); the exit code tells the result all the same.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| AuditError::Failed(error.to_string())),
     }
-    Ok(())
 }
 
 /// Audits all shards.
