@@ -101,6 +101,10 @@ async fn loads_over_a_used_system_in_any_order_leave_it_clean(shop: &Stage) {
         let report = Audit::of(&shop.data).await.clean();
         assert_eq!(report["at_rest"], true, "after {loads}: {report}");
     }
+    let (report, passes) = (Audit::of(&shop.data).await.clean(), Audit::in_passes(&shop.data).await.clean());
+    for sums in ["items", "users", "orders", "payments"] {
+        assert_eq!(passes[sums], report[sums], "{sums} in several passes");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
