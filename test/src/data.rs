@@ -52,9 +52,13 @@ impl Data {
         self.shards[service.index()].len()
     }
 
-    /// `host:port` of each shard of a service.
-    pub fn addresses(&self, service: Service) -> Vec<&str> {
-        self.shards[service.index()].iter().map(|url| url.trim_start_matches("redis://")).collect()
+    /// The addresses of a service's shards, as the settings of the programs take them.
+    pub fn addresses(&self, service: Service) -> Vec<String> {
+        let address = |url: &String| match url.strip_prefix("redis+unix://") {
+            Some(path) => format!("unix:{path}"),
+            None => url.trim_start_matches("redis://").to_owned(),
+        };
+        self.shards[service.index()].iter().map(address).collect()
     }
 
     /// A connection to one shard.

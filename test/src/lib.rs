@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-pub mod audit;
+pub mod auditor;
 pub mod binaries;
 pub mod buyers;
 pub mod child;

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use super::books::Books;
 use super::orders::{Outcome, Placed, Told};
 use super::people::{Kind, World};
-use crate::audit;
+use crate::auditor;
 use crate::cluster::Cluster;
 use crate::data::{Amounts, Data};
 use crate::front::Front;
@@ -68,7 +68,7 @@ impl Judge {
         self.settle(faults_ended, &mut verdict).await;
         let books = Books::read(&self.data, world, &placed).await;
         check(world, &placed, &books, &mut verdict.inconsistencies);
-        verdict.inconsistencies.extend(audit::of(&self.data).await);
+        verdict.inconsistencies.extend(auditor::findings(&self.data).await);
 
         self.go_on(world, &mut placed, &books, &mut verdict).await;
         self.settle(Instant::now(), &mut Verdict::default()).await;

@@ -34,7 +34,7 @@ impl Purchase {
         }
         let credit = data.credit(&self.user).await;
         assert_eq!((credit.free, credit.held), (if paid { CREDIT - 4 * UNITS } else { CREDIT }, 0), "credit");
-        let audit = shardcart_test::audit::of(&data).await;
+        let audit = shardcart_test::auditor::findings(&data).await;
         assert!(audit.is_empty(), "{audit:#?}");
     }
 }

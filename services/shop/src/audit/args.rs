@@ -43,8 +43,11 @@ pub struct AuditArgs {
     #[arg(long, env = "REDIS_DB", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=1023))]
     pub redis_db: i64,
     /// How long is waited for all shards to answer, in milliseconds
-    #[arg(long, env = "START_TIMEOUT_MS", default_value = "10000", value_parser = milliseconds)]
+    #[arg(long, env = "START_TIMEOUT_MS", default_value = "5000", value_parser = milliseconds)]
     pub start_timeout_ms: Duration,
+    /// Records of a kind that are kept in memory at a time. Where there are more, all data is read several times: fewer take less memory and more time
+    #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub records_per_pass: u64,
 }
 
 impl AuditArgs {

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub const KEPT_MAX: usize = 100_000;
 
 /// What kind of thing disagrees with what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// An item: net + before is not stock + held + sold.

@@ -63,7 +63,7 @@ pub async fn check(
 ) -> Result<u64, AuditError> {
     let mut cases: HashSet<Suspect> = suspects.into_iter().collect();
     let count = u64::try_from(cases.len()).unwrap_or(u64::MAX);
-    let mut pause = PAUSE;
+    let (mut pause, mut reported) = (PAUSE, HashSet::new());
     for look in 1..=LOOKS {
         let all: Vec<Suspect> = cases.iter().copied().collect();
         for chunk in all.chunks(BATCH) {
@@ -77,7 +77,12 @@ pub async fn check(
                     Verdict::Right => {
                         cases.remove(suspect);
                     }
-                    Verdict::Wrong(wrong) if look == LOOKS => report(case, wrong, findings),
+                    Verdict::Wrong(wrong) if look == LOOKS => {
+                        // An order may be suspected twice: by itself, and by its payment.
+                        if reported.insert((suspect.order, wrong.kind)) {
+                            report(case, wrong, findings);
+                        }
+                    }
                     Verdict::Wrong(_) | Verdict::Moved => {}
                 }
             }
