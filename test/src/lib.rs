@@ -1,24 +1,33 @@
 #![doc = include_str!("../README.md")]
 
+pub mod auditor;
 pub mod binaries;
 pub mod buyers;
 pub mod child;
 pub mod cluster;
 pub mod data;
+pub mod dirs;
+pub mod fault;
 pub mod front;
 pub mod http;
 pub mod ids;
 pub mod lone;
+pub mod messages;
+pub mod network;
 pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod redis;
+pub mod relay;
+pub mod schedule;
 pub mod service;
 pub mod settings;
 pub mod shop;
 pub mod stage;
+pub mod storm;
 pub mod wait;
+pub mod world;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use data::Data;

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::dirs;
 use crate::ports;
 use crate::wait::eventually;
 
@@ -47,7 +48,7 @@ impl RedisServer {
 
     /// Starts an empty server with this `maxmemory-policy`.
     pub async fn start_with(fsync: Fsync, policy: &'static str) -> RedisServer {
-        let dir = TempDir::new().expect("a temporary directory can be made");
+        let dir = dirs::temporary("redis");
         let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir };
         server.restart().await;
         server
@@ -56,6 +57,11 @@ impl RedisServer {
     /// Starts as many servers as a service has shards.
     pub async fn start_many(count: usize) -> Vec<RedisServer> {
         futures_util::future::join_all((0..count).map(|_| RedisServer::start())).await
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `host:port`, as in `REDIS_ADDRS`.
@@ -114,6 +120,43 @@ impl RedisServer {
     /// Lets it run on; what was sent to it meanwhile is carried out.
     pub fn resume(&self) {
         self.running().signal(Signal::SIGCONT);
+    }
+
+    /// Whether it runs; a paused server does.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.status().is_none())
+    }
+
+    /// Sends it one command.
+    pub async fn tell(&self, command: &[&str]) {
+        let done: ::redis::RedisResult<::redis::Value> =
+            cmd(command[0]).arg(&command[1..]).query_async(&mut self.connection().await).await;
+        done.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    }
+
+    /// Changes one of its settings until its next start.
+    pub async fn set(&self, name: &str, value: &str) {
+        self.tell(&["CONFIG", "SET", name, value]).await;
+    }
+
+    /// The size of the file to which it appends, in bytes.
+    pub fn file_size(&self) -> u64 {
+        let files = fs::read_dir(self.dir.path().join("appendonlydir")).expect("a server that runs appends to files");
+        let size = |file: fs::DirEntry| {
+            let appended = file.file_name().to_string_lossy().ends_with(".incr.aof");
+            appended.then(|| file.metadata().map_or(0, |data| data.len()))
+        };
+        files.flatten().filter_map(size).max().unwrap_or_default()
+    }
+
+    /// Lets none of its files grow beyond so many bytes, until its next start or `None`: as if the disk were full.
+    pub fn limit_file(&self, bytes: Option<u64>) {
+        let Some(child) = self.child.as_ref() else { return };
+        let pid = i32::try_from(child.id()).expect("process ids fit into an i32");
+        let hard = rlimit::INFINITY;
+        let limit = Some((bytes.unwrap_or(hard), hard));
+        // One that has ended has no limits: it gets none with its next start.
+        let _ = rlimit::prlimit(pid, rlimit::Resource::FSIZE, limit, None);
     }
 
     /// Kills it and removes its data: the next [`RedisServer::restart`] finds nothing.

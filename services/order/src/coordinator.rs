@@ -105,19 +105,32 @@ impl Coordinator {
     async fn pay(&self, order: &OrderId, trace: Option<&str>) -> Result<()> {
         let give_up = Instant::now() + self.settings.checkout_wait_ms;
         let (shard, partition) = self.settling.shards.route(order.as_str())?;
-        match self.begin(shard, partition, order).await? {
-            Begun::Attempt(attempt) => self.drive(shard, &attempt, trace, give_up).await,
-            Begun::Standing(truth) => match truth.status {
-                Status::Paid => Ok(()),
-                Status::Open => Err(truth.refusal().into()),
+        let mut has_waited = false;
+        loop {
+            let truth = match self.begin(shard, partition, order).await? {
+                Begun::Attempt(attempt) => return self.drive(shard, &attempt, trace, give_up).await,
+                Begun::Standing(truth) => truth,
+                Begun::Moved { .. } => return Err(OrderError::OutcomeUnknown),
+            };
+            match truth.status {
+                Status::Paid => return Ok(()),
+                Status::Open => return Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
                     let waited = self.wait(shard, partition, order, &truth.tx, give_up);
-                    tokio::time::timeout_at(give_up.into(), waited).await.unwrap_or(Err(OrderError::OutcomeUnknown))
+                    let outcome = tokio::time::timeout_at(give_up.into(), waited)
+                        .await
+                        .unwrap_or(Err(OrderError::OutcomeUnknown));
+                    // Nobody refused what this call waited for: it was given up, as when its coordinator has died. Its
+                    // client should not have to ask once more: one further attempt, its own or another's, if time is left.
+                    let given_up = matches!(outcome, Err(OrderError::Refused(Refusal::CheckoutAborted)));
+                    if has_waited || !given_up || Instant::now() + self.settings.checkout_lease_ms > give_up {
+                        return outcome;
+                    }
+                    has_waited = true;
                 }
-                Status::Unknown => Err(OrderError::UnknownOrder(order.clone())),
-                Status::Newer => Err(OrderError::Newer(order.clone())),
-            },
-            Begun::Moved { .. } => Err(OrderError::OutcomeUnknown),
+                Status::Unknown => return Err(OrderError::UnknownOrder(order.clone())),
+                Status::Newer => return Err(OrderError::Newer(order.clone())),
+            }
         }
     }
 
