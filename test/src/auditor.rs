@@ -44,6 +44,11 @@ impl Audit {
         Audit::run(&addresses(data), &["--json"]).await
     }
 
+    /// The same with so little memory that everything is read several times.
+    pub async fn in_passes(data: &Data) -> Audit {
+        Audit::run(&addresses(data), &["--json", "--records-per-pass", "1"]).await
+    }
+
     /// What it found, of an audit with `--json`.
     ///
     /// # Panics

@@ -30,8 +30,8 @@ use progress::Progress;
 use report::{Report, Width};
 use source::Source;
 
-/// Records of a kind that one pass keeps in memory, at most: about a gigabyte. What has more is read in several passes.
-const RECORDS_PER_PASS: u64 = 4_000_000;
+/// However little memory is allowed: in each pass all keys are listed as often as there are passes.
+const PASSES_MAX: u64 = 64;
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub async fn run(args: AuditArgs) -> ExitCode {
         Err(error) => Err(error),
         Ok((addresses, redis, started)) => {
             let done = match Source::open(addresses, &redis).await {
-                Ok(source) => audit(&source).await,
+                Ok(source) => audit(&source, args.records_per_pass).await,
                 Err(error) => Err(error),
             };
             started.stop();
@@ -90,12 +90,12 @@ fn show(report: &Report, as_json: bool) -> Result<(), AuditError> {
 ///
 /// # Errors
 /// `Failed`: a shard does not answer, or was started anew meanwhile.
-async fn audit(source: &Source) -> Result<Report, AuditError> {
+async fn audit(source: &Source, records_per_pass: u64) -> Result<Report, AuditError> {
     let began = Instant::now();
     let runs = run_ids(source).await?;
     let [orders, items, payments] = sizes(source).await?;
     // Half of the keys of an order shard are carts.
-    let passes = (orders / 2).max(items).max(payments).div_ceil(RECORDS_PER_PASS).max(1);
+    let passes = (orders / 2).max(items).max(payments).div_ceil(records_per_pass).clamp(1, PASSES_MAX);
     let progress = Progress::new(passes * (passes * orders / 2 + 2 * items + payments));
     let (names, findings, mut totals) = (Names::default(), Findings::default(), Totals::default());
     let in_flight_before = in_flight(source, None).await?;

@@ -45,6 +45,9 @@ pub struct AuditArgs {
     /// How long is waited for all shards to answer, in milliseconds
     #[arg(long, env = "START_TIMEOUT_MS", default_value = "5000", value_parser = milliseconds)]
     pub start_timeout_ms: Duration,
+    /// Records of a kind that are kept in memory at a time. Where there are more, all data is read several times: fewer take less memory and more time
+    #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub records_per_pass: u64,
 }
 
 impl AuditArgs {
