@@ -15,7 +15,8 @@ const SOON: Duration = Duration::from_secs(20);
 /// After a death: recovery begins in time, settles all, and the order can be paid, once.
 async fn is_recovered(scene: &mut Scene, purchase: &Purchase, paid: bool) {
     let data = scene.cluster.data();
-    if paid {
+    // With a short lease it may have died while it settled an attempt that was given up.
+    if paid && !lease_is_short() {
         assert_eq!(data.order_status(&purchase.order).await, "paid");
         eventually("a participant is told", RECOVERY, async || {
             (data.units(&purchase.items[0]).await.held == 0).then_some(())
