@@ -10,7 +10,7 @@ use crate::wait::eventually;
 pub const PRICE: u64 = 1;
 /// Stock and credit that do not run out.
 const PLENTY: u64 = 1_000_000;
-/// Stock of a scarce item, and credit of a poor user, to begin with. Each second of load adds a unit.
+/// Stock of a scarce item, and credit of a poor user, to begin with. Three seconds of load add a unit.
 const SCARCE: u64 = 4;
 const POOR: u64 = 2;
 
@@ -43,7 +43,7 @@ impl World {
     /// Makes users and items for a load of about so long, in which scarce things run out. Nothing may be broken
     /// meanwhile.
     pub async fn prepare(front: &Front, lasts: Duration) -> World {
-        let (scarce, poor_credit) = (SCARCE + lasts.as_secs(), POOR + lasts.as_secs());
+        let (scarce, poor_credit) = (SCARCE + lasts.as_secs() / 3, POOR + lasts.as_secs() / 3);
         let (rich, poor) = (24, 16);
         let credits = (0..rich + poor).map(|user| if user < rich { PLENTY } else { poor_credit });
         let users = front.each(credits, |credit| async move { (user(front, credit).await, credit) }).await;
