@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::front::Front;
+use crate::wait::eventually;
 
 /// What one unit of anything costs: a total is a count of units.
 pub const PRICE: u64 = 1;
 /// Stock and credit that do not run out.
 const PLENTY: u64 = 1_000_000;
-/// Stock of a scarce item, and credit of a poor user, to begin with. Each second of load adds a unit.
+/// Stock of a scarce item, and credit of a poor user, to begin with. Three seconds of load add a unit.
 const SCARCE: u64 = 4;
 const POOR: u64 = 2;
+
+/// How long making one user or item may take, on a computer that has much else to do.
+const MADE: Duration = Duration::from_secs(60);
 
 /// What is special about an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +43,13 @@ impl World {
     /// Makes users and items for a load of about so long, in which scarce things run out. Nothing may be broken
     /// meanwhile.
     pub async fn prepare(front: &Front, lasts: Duration) -> World {
-        let (scarce, poor_credit) = (SCARCE + lasts.as_secs(), POOR + lasts.as_secs());
+        let (scarce, poor_credit) = (SCARCE + lasts.as_secs() / 3, POOR + lasts.as_secs() / 3);
         let (rich, poor) = (24, 16);
         let credits = (0..rich + poor).map(|user| if user < rich { PLENTY } else { poor_credit });
-        let users = front.each(credits, |credit| async move { (front.user_with(credit).await, credit) }).await;
+        let users = front.each(credits, |credit| async move { (user(front, credit).await, credit) }).await;
         let kinds = [[Kind::Plenty; 8].as_slice(), &[Kind::Scarce; 4], &[Kind::Hot]].concat();
         let stock = |kind| if kind == Kind::Scarce { scarce } else { PLENTY };
-        let items =
-            front.each(kinds, |kind| async move { (front.item_with(stock(kind), PRICE).await, stock(kind), kind) });
+        let items = front.each(kinds, |kind| async move { (item(front, stock(kind)).await, stock(kind), kind) });
         World { users, items: items.await, rich }
     }
 
@@ -86,4 +89,24 @@ impl World {
     pub fn item(&self, id: &str) -> Option<(u64, Kind)> {
         self.items.iter().find(|(item, ..)| item == id).map(|(_, stock, kind)| (*stock, *kind))
     }
+}
+
+/// A new user with credit. One of which it is not known what it has is left alone, and another made.
+async fn user(front: &Front, credit: u64) -> String {
+    eventually("a user is made", MADE, async || {
+        let created = front.create_user().await;
+        let user = created.body["user_id"].as_str()?.to_owned();
+        (front.add_funds(&user, credit).await.status == 200).then_some(user)
+    })
+    .await
+}
+
+/// A new item with stock; likewise.
+async fn item(front: &Front, stock: u64) -> String {
+    eventually("an item is made", MADE, async || {
+        let created = front.create_item(PRICE).await;
+        let item = created.body["item_id"].as_str()?.to_owned();
+        (front.add_stock(&item, stock).await.status == 200).then_some(item)
+    })
+    .await
 }

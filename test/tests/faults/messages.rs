@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shardcart_test::fault::{Fault, Kind, Place};
 use shardcart_test::messages::{Exchange, Fate};
+use shardcart_test::relay::Flow;
 use shardcart_test::{Service, Settings, eventually};
 
 use crate::purchase::Purchase;
@@ -56,21 +57,42 @@ async fn a_reserve_that_comes_after_its_cancel_takes_nothing() {
 async fn a_reserve_that_comes_after_its_deadline_takes_nothing() {
     let times = Settings::none().with("CHECKOUT_LEASE_MS", 300).with("CHECKOUT_DEADLINE_MS", 500);
     let scene = Scene::start(times).await;
+    for (service, reserve) in [(Service::Stock, "reserve_stock"), (Service::Payment, "reserve_credit")] {
+        let purchase = Purchase::prepare(&scene.cluster.front()).await;
+        for link in scene.cluster.network().links(service) {
+            // All of them, so that its cancel does not overtake it.
+            link.messages.rule(|message| match message.path.ends_with("/batch") {
+                true => Fate::Late(Duration::from_millis(800)),
+                false => Fate::Pass,
+            });
+        }
+        let answer = scene.cluster.direct(0).checkout_once(&purchase.order).await;
+        assert!(answer.status >= 400, "{answer:?}");
+        let words = answered(&scene, service, reserve).await;
+        assert!(words.iter().any(|word| word == "expired"), "{words:?}");
+        assert!(words.iter().all(|word| word == "expired" || word == "cancelled"), "{words:?}");
+        scene.cluster.network().pass();
+        scene.cluster.data().settled(SOON).await;
+        purchase.is(&scene.cluster, false).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_comes_after_the_attempt_was_given_up_decides_nothing() {
+    let scene = Scene::start(Settings::none().with("CHECKOUT_LEASE_MS", 300)).await;
     let purchase = Purchase::prepare(&scene.cluster.front()).await;
-    for link in scene.cluster.network().links(Service::Stock) {
-        // All of them, so that its cancel does not overtake it.
-        link.messages.rule(|message| match message.path.ends_with("/batch") {
-            true => Fate::Late(Duration::from_millis(800)),
-            false => Fate::Pass,
-        });
+    for link in scene.cluster.network().links(Service::Payment) {
+        // Soon enough for the coordinator, and too late for its lease: recovery was faster.
+        link.wire.flows(Flow::Pass, Flow::Delay(Duration::from_millis(900)));
     }
     let answer = scene.cluster.direct(0).checkout_once(&purchase.order).await;
-    assert!(answer.status >= 400, "{answer:?}");
-    let words = answered(&scene, Service::Stock, "reserve_stock").await;
-    assert!(words.iter().any(|word| word == "expired"), "{words:?}");
-    assert!(words.iter().all(|word| word == "expired" || word == "cancelled"), "{words:?}");
+    assert_eq!((answer.status, answer.code()), (409, "checkout_aborted"), "{answer:?}");
+    scene.cluster.network().pass();
     scene.cluster.data().settled(SOON).await;
     purchase.is(&scene.cluster, false).await;
+    scene.cluster.front().checkout_until_definite(&purchase.order, true).await.ok();
+    scene.cluster.data().settled(SOON).await;
+    purchase.is(&scene.cluster, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

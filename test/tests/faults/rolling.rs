@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hyper::Method;
-use shardcart_test::{Front, Service, Settings, lease_is_short};
+use shardcart_test::{Front, Service, lease_is_short};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, patient};
 
 /// Clients that use every call there is.
 const CLIENTS: usize = 6;
@@ -49,7 +49,7 @@ async fn round(front: &Front) -> Result<(), String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_machine_is_restarted_under_load_and_not_one_request_fails() {
-    let mut scene = Scene::start(Settings::none()).await;
+    let mut scene = Scene::start(patient()).await;
     let (over, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {

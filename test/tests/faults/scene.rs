@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use shardcart_test::fault::Fault;
 use shardcart_test::world::{Fronts, Judge, Load, Tally, Verdict, World};
-use shardcart_test::{Cluster, ClusterOptions, Settings};
+use shardcart_test::{Cluster, ClusterOptions, Service, Settings, eventually};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::purchase::Purchase;
 
 /// Clusters at once in this process: each is twelve processes.
 static CLUSTERS: Semaphore = Semaphore::const_new(3);
@@ -15,8 +17,15 @@ const CLIENTS: u64 = 16;
 const THINK: Duration = Duration::from_millis(30);
 /// About how long an act lasts.
 const LASTS: Duration = Duration::from_secs(2);
+/// How long a machine may take to die at an injection point.
+const DIES: Duration = Duration::from_secs(60);
 /// Checkouts that succeed before a fault.
 const BEFORE: u64 = 15;
+
+/// The settings of a cluster in which a slow disk must not pass for a fault.
+pub fn patient() -> Settings {
+    Settings::none().with("REDIS_TIMEOUT_MS", 5_000).with("PARTICIPANT_TIMEOUT_MS", 5_000)
+}
 
 /// A cluster in which faults are played.
 pub struct Scene {
@@ -70,5 +79,28 @@ impl Scene {
             verdict.orders, verdict.paid, verdict.settled_after
         );
         verdict.is_clean();
+    }
+
+    /// Restarts a machine so that it dies at an injection point.
+    pub async fn start_dying(&mut self, service: Service, machine: usize, point: &str) {
+        self.cluster.end_machine(service, machine).await;
+        let dies = Settings::none().with("FAULT_AT", point);
+        self.cluster.start_machine_with(service, machine, &dies).await;
+    }
+
+    /// Checks out at an order machine that was started to die, until it is dead.
+    pub async fn die(&mut self, machine: usize, purchase: &Purchase) {
+        let direct = self.cluster.direct(machine);
+        eventually("an order machine dies", DIES, async || {
+            // An attempt may be given up before it gets there, by a short lease or on a very busy computer.
+            let answer = direct.try_checkout(&purchase.order).await;
+            let process = self.cluster.process(Service::Order, machine);
+            if answer.is_ok_and(|answer| answer.status == 200) {
+                // It has answered, and dies while it settles.
+                process.ended(DIES).await;
+            }
+            (!process.is_running()).then_some(())
+        })
+        .await;
     }
 }
