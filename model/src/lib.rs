@@ -1,0 +1,10 @@
+//! A model.
+pub mod checkout;
+pub mod explore;
+pub mod mutant;
+pub mod order;
+pub mod participant;
+pub mod properties;
+pub mod scenario;
+pub mod state;
+pub mod table;
