@@ -38,16 +38,18 @@ pub struct Counterexample<M: Model> {
     pub steps: Vec<(M::Action, M::State)>,
 }
 
-impl<M: Model> fmt::Debug for Counterexample<M>
-where
-    M::Action: fmt::Debug,
-{
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{}, after", self.wrong)?;
-        for (place, (action, _)) in self.steps.iter().enumerate() {
-            writeln!(formatter, "{:4}  {action:?}", place + 1)?;
+impl<M: Model> Counterexample<M> {
+    /// The way in words: a line for each step, and one for what it leads to.
+    pub fn tell(&self, model: &M, state_in_words: impl Fn(&M::State) -> String) -> String
+    where
+        M::Action: fmt::Debug,
+    {
+        let mut text = format!("wrong: {}, after {} steps\n", self.wrong, self.steps.len());
+        for (place, (action, state)) in self.steps.iter().enumerate() {
+            let (step, number) = (model.format_action(action), place + 1);
+            text.push_str(&format!("{number:4}. {step}\n      {}\n", state_in_words(state)));
         }
-        Ok(())
+        text
     }
 }
 

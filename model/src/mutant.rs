@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::scenario::{self, Scenario};
+
 /// A rule that is left out. A model has none, or one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
@@ -43,10 +45,14 @@ pub enum Mutant {
     DecideForgetsLoads,
     /// A waiting checkout that finds no order takes the attempt for given up.
     MissingIsGivenUp,
+    /// Nobody takes over what a dead coordinator leaves behind.
+    NobodyRecovers,
+    /// Participants do not ask about what they hold.
+    NobodyReviews,
 }
 
 /// All of them: name, and what is left out.
-pub const MUTANTS: [(Mutant, &str, &str); 19] = [
+pub const MUTANTS: [(Mutant, &str, &str); 21] = [
     (Mutant::NoTombstone, "no-tombstone", "a cancel leaves no tombstone"),
     (
         Mutant::RefusalUnmarked,
@@ -70,12 +76,31 @@ pub const MUTANTS: [(Mutant, &str, &str); 19] = [
     (Mutant::LoadClockBehind, "load-clock-behind", "a bulk load is stamped earlier than an attempt before it"),
     (Mutant::DecideForgetsLoads, "decide-forgets-loads", "decide that meets another tx counts as given up"),
     (Mutant::MissingIsGivenUp, "missing-is-given-up", "a wait that finds no order counts as given up"),
+    (Mutant::NobodyRecovers, "nobody-recovers", "nobody takes over from a dead coordinator"),
+    (Mutant::NobodyReviews, "nobody-reviews", "participants do not ask about what they hold"),
 ];
 
 impl Mutant {
     /// The mutant of that name.
     pub fn named(name: &str) -> Option<Self> {
         MUTANTS.iter().find(|(_, known, _)| *known == name).map(|(mutant, ..)| *mutant)
+    }
+}
+
+impl Mutant {
+    /// The smallest scenario in which it does harm.
+    pub fn scenario(self) -> Scenario {
+        match self {
+            Mutant::RefusalUnmarked => scenario::SHORT,
+            Mutant::BusyIsFinal => scenario::BUSY,
+            Mutant::FinishUnguarded => scenario::REPEATED,
+            Mutant::ConfirmTakesAgain | Mutant::PayNotExcluded => scenario::PAY,
+            Mutant::TxFromCounter | Mutant::LoadClockBehind | Mutant::DecideForgetsLoads | Mutant::MissingIsGivenUp => {
+                scenario::LOAD
+            }
+            Mutant::NobodyReviews => scenario::REVIEW,
+            _ => scenario::ONE,
+        }
     }
 }
 

@@ -113,18 +113,46 @@ pub const REVIEW: Scenario = Scenario {
     ..PLAIN
 };
 
-/// What `make test` looks at.
-pub const SMALL: [Scenario; 8] = [ONE, REPEATED, SHORT, BUSY, PAY, LOAD, RELOAD, REVIEW];
+/// Two requests for one order at two stock shards, one after the other.
+pub const SHARDS: Scenario = Scenario {
+    name: "shards",
+    about: "one order, two stock shards, two requests one after the other",
+    parts: 3,
+    one_by_one: true,
+    ..PLAIN
+};
 
-/// x
-pub const LARGE: [Scenario; 9] = [
-    Scenario { name: "load2", about: "", units: [2; 3], loads: 1, removes: true, ..PLAIN },
-    Scenario { name: "two-shards", about: "", parts: 3, ..PLAIN },
-    Scenario { name: "two-shards-seq", about: "", parts: 3, one_by_one: true, ..PLAIN },
-    Scenario { name: "three", about: "", requests: &[0, 0, 0], one_by_one: true, ..PLAIN },
-    Scenario { name: "two-orders-rep", about: "", requests: &[0, 1, 0], one_by_one: true, ..PLAIN },
-    Scenario { name: "review2", about: "", losses: 1, one_by_one: true, ..PLAIN },
-    Scenario { name: "pay2", about: "", pays: true, units: [2; 3], ..PLAIN },
-    Scenario { name: "busy2", about: "", parts: 3, requests: &[0, 1], ..PLAIN },
-    Scenario { name: "pay2seq", about: "", pays: true, units: [2; 3], one_by_one: true, ..PLAIN },
+/// What `make test` looks at.
+pub const SMALL: [Scenario; 9] = [ONE, SHORT, PAY, REVIEW, LOAD, RELOAD, SHARDS, REPEATED, BUSY];
+
+/// What `make model` looks at, too.
+pub const LARGE: [Scenario; 4] = [
+    Scenario {
+        name: "three",
+        about: "one order, three requests one after the other",
+        requests: &[0, 0, 0],
+        one_by_one: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "loads",
+        about: "one order, two requests, overwritten by a bulk load and removed",
+        units: [2; 3],
+        loads: 1,
+        removes: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "pays",
+        about: "one order, two requests, paid directly and given back",
+        units: [2; 3],
+        pays: true,
+        ..PLAIN
+    },
+    Scenario { name: "reviews", about: "one order, two requests, its entry of inflight is lost", losses: 1, ..PLAIN },
 ];
+
+/// The scenario of that name.
+pub fn named(name: &str) -> Option<Scenario> {
+    SMALL.into_iter().chain(LARGE).find(|scenario| scenario.name == name)
+}
