@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit lease doc bench tools help
+.PHONY: run build test check unit lease model doc bench tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,6 +27,9 @@ unit: tools ## all tests: the front-door tests start real services, so these are
 lease: tools ## the front-door tests once more, with a lease so short that recovery is always in the way
 	cargo build --workspace --bins
 	SHARDCART_TEST_LEASE_MS=20 cargo test --package shardcart-test
+
+model: tools ## every state that the checkout's model can be in: the large scenarios, too
+	cargo run --release --package shardcart-model
 
 bench: tools ## what a checkout costs on this machine
 	benchmark/run.sh

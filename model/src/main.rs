@@ -10,7 +10,7 @@ use shardcart_model::mutant::{MUTANTS, Mutant};
 use shardcart_model::scenario::{self, LARGE, SMALL, Scenario};
 
 /// States looked at in one scenario at most: about 3 GB.
-const STATES_MAX: usize = 60_000_000;
+const STATES_MAX: usize = 30_000_000;
 
 /// Looks at every state that the model of the checkout can be in.
 #[derive(Debug, Parser)]

@@ -360,7 +360,7 @@ impl Participant for Overtaken {
 /// A checkout of order `0`, which a bulk load wrote; and whether anything is left to be settled.
 async fn overtaken_checkout(meanwhile: Meanwhile) -> (Rc<TestOrders>, Result<()>, bool) {
     let orders = Rc::new(TestOrders::start().await);
-    orders::load(&orders.shards, &loads(), 1, 1, 1, 5).await.unwrap();
+    orders::load(&orders.shards, &loads(), 1, 1, 1, 5).await.expect("nothing is in flight");
     let order = order("0");
     let payment = Overtaken { orders: Rc::clone(&orders), order: order.clone(), meanwhile };
     let settling = Rc::new(Settling {
