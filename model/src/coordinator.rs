@@ -8,6 +8,7 @@ use crate::participant::Says;
 use crate::state::{Attempt, Cell, Known, MINTS, PARTS, PROMISED_UNPAID, Phase, Request, State};
 
 impl Checkout {
+    /// Begins with a new id of this moment; `false`: this request has minted enough.
     pub(crate) fn mint(&self, state: &mut State, request: usize, ms: u8) -> bool {
         let minted = usize::from(state.requests[request].minted);
         let place = if self.mutant == Some(Mutant::TxFromCounter) {
@@ -55,6 +56,7 @@ impl Checkout {
         Self::end(state, request);
     }
 
+    /// Begin arrives at the order's shard.
     pub(crate) fn begin(&self, state: &mut State, place: u8, heard: Heard) {
         let place = usize::from(place);
         let (number, tx) = (self.order_of(place), Self::tx(state, place));
@@ -86,6 +88,7 @@ impl Checkout {
         }
     }
 
+    /// Sends a reserve.
     pub(crate) fn reserve(&self, state: &mut State, request: usize, part: usize) {
         let place = usize::from(state.requests[request].attempt);
         state.requests[request].known[part] = Known::Asked;
@@ -116,6 +119,7 @@ impl Checkout {
         }
     }
 
+    /// Decide arrives at the order's shard.
     pub(crate) fn decide(&self, state: &mut State, place: u8, heard: Heard) {
         let place = usize::from(place);
         let (number, tx) = (self.order_of(place), Self::tx(state, place));
@@ -145,6 +149,7 @@ impl Checkout {
         }
     }
 
+    /// Refuse or abort arrives at the order's shard.
     pub(crate) fn give_up(&self, state: &mut State, place: u8, ask: Ask, heard: Heard) {
         let place = usize::from(place);
         let (number, tx) = (self.order_of(place), Self::tx(state, place));
@@ -170,6 +175,7 @@ impl Checkout {
         self.refuse_if_out(state, request);
     }
 
+    /// Sends refuse when nobody can hold anything any more.
     pub(crate) fn refuse_if_out(&self, state: &mut State, request: usize) {
         let known = &mut state.requests[request].known;
         if known[..self.scenario.parts].iter().all(|known| *known == Known::Out) {

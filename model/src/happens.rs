@@ -8,6 +8,7 @@ use crate::participant::{Record, When};
 use crate::state::{Attempt, Cell, Clock, Known, Phase, State};
 
 impl Checkout {
+    /// What coordinators and clients may do.
     pub(crate) fn actions_of_requests(&self, state: &State, actions: &mut Vec<Action>) {
         let mut all_over = true;
         for number in 0..self.scenario.requests.len() as u8 {
@@ -26,6 +27,7 @@ impl Checkout {
         }
     }
 
+    /// What recovery, other clients and loads may do.
     pub(crate) fn actions_of_orders(&self, state: &State, actions: &mut Vec<Action>) {
         for number in 0..self.scenario.orders() {
             let shop = &state.shops[number];
@@ -91,6 +93,7 @@ impl Checkout {
         }
     }
 
+    /// Which messages about attempts may arrive, and who may die.
     pub(crate) fn actions_of_attempts(&self, state: &State, actions: &mut Vec<Action>) {
         for place in 0..self.attempts() as u8 {
             let attempt = &state.attempts[usize::from(place)];
@@ -114,6 +117,7 @@ impl Checkout {
         }
     }
 
+    /// Which messages may arrive at a participant, and what may go there.
     pub(crate) fn actions_of_cell(&self, state: &State, place: u8, part: u8, actions: &mut Vec<Action>) {
         let cell = &state.attempts[usize::from(place)].cells[usize::from(part)];
         let whens: &[When] = match cell.clock {

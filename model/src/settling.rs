@@ -25,6 +25,7 @@ impl Checkout {
         }
     }
 
+    /// Whether somebody settles the attempt and waits for the answer to this message.
     pub(crate) fn is_settling(attempt: &Attempt, message: Message) -> bool {
         match message {
             Message::Confirm(..) => attempt.facts.has(Attempt::CONFIRMING),
@@ -33,6 +34,7 @@ impl Checkout {
         }
     }
 
+    /// Who settles hears that a participant has done it; when all have, it sends finish.
     pub(crate) fn acknowledged(&self, attempt: &mut Attempt, part: usize) {
         attempt.cells[part].marks.set(Cell::ACKNOWLEDGED);
         let cells = &mut attempt.cells[..self.scenario.parts];
@@ -42,6 +44,7 @@ impl Checkout {
         }
     }
 
+    /// Who settled the attempt is done with it, or dead.
     pub(crate) fn forget(attempt: &mut Attempt) {
         attempt.facts.clear(Attempt::CONFIRMING | Attempt::CANCELLING);
         for cell in &mut attempt.cells {
@@ -49,6 +52,7 @@ impl Checkout {
         }
     }
 
+    /// A participant asks the order about what it holds, and cancels what belongs to nobody.
     pub(crate) fn review(&self, state: &mut State, place: usize, part: usize) {
         let (number, tx) = (self.order_of(place), Self::tx(state, place));
         let reply = self.ask(state, number, Ask::Standing, tx);

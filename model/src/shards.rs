@@ -28,6 +28,7 @@ impl Checkout {
         reply
     }
 
+    /// What a participant has, as an attempt of this life sees it.
     pub(crate) fn holdings(&self, state: &State, place: usize, part: usize) -> Holdings {
         let Units { free, held } = state.units[part];
         let shop = &state.shops[self.order_of(place)];
@@ -68,10 +69,12 @@ impl Checkout {
         says
     }
 
+    /// The tx of an attempt.
     pub(crate) fn tx(state: &State, place: usize) -> Tx {
         Tx { id: place as u8, ms: state.attempts[place].ms }
     }
 
+    /// A bulk load overwrites an order.
     pub(crate) fn load(&self, state: &mut State, number: usize) {
         let order = state.shops[number].order;
         let latest = state.attempts.iter().map(|attempt| attempt.ms).max().unwrap_or(0);
