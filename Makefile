@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit lease chaos doc bench tools help
+.PHONY: run build test check unit lease chaos model doc bench tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -32,6 +32,9 @@ DURATION ?= 2m
 chaos: tools ## the whole cluster under random faults (DURATION=30m SEED=7; without SEED a random one)
 	cargo build --workspace --bins
 	cargo run --quiet --package shardcart-test --bin chaos -- --duration $(DURATION) $(if $(SEED),--seed $(SEED))
+
+model: tools ## every state that the checkout's model can be in: the large scenarios, too
+	cargo run --release --package shardcart-model
 
 bench: tools ## what a checkout costs on this machine
 	benchmark/run.sh

@@ -243,7 +243,6 @@ impl Coordinator {
     /// Commits. After an unknown answer it asks again, and believes what the order's shard says.
     async fn decide(&self, shard: &Shard, attempt: &Attempt, parts: &[Part], give_up: Instant) -> Result<()> {
         let mut patience = Patience::until(give_up);
-        let mut unknown = false;
         loop {
             match attempt::decide(shard, attempt).await {
                 Ok(truth) if truth.tx == attempt.tx.as_str() && truth.status == Status::Paid => {
@@ -251,10 +250,13 @@ impl Coordinator {
                     self.queue.push(Settlement::of(attempt, true, parts));
                     return Ok(());
                 }
-                // A decide that went unanswered may have paid an order that was overwritten since.
-                Ok(truth) if unknown && truth.tx != attempt.tx.as_str() => return Err(OrderError::OutcomeUnknown),
+                // Another attempt came after this one, or the order was overwritten or removed since: it may have been paid
+                // before, by a decide whose answer was lost on the way, also where the connection sent it again.
+                Ok(truth) if truth.tx != attempt.tx.as_str() => {
+                    return self.wait(shard, attempt.partition, &attempt.order, attempt.tx.as_str(), give_up).await;
+                }
                 Ok(truth) => return self.ended(attempt, &truth),
-                Err(_) if patience.pause().await => unknown = true,
+                Err(_) if patience.pause().await => {}
                 Err(error) => {
                     log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "a decision stays unknown");
                     return Err(OrderError::OutcomeUnknown);
@@ -347,7 +349,8 @@ impl Coordinator {
             match truth.status {
                 Status::Paid => return Ok(()),
                 Status::Newer => return Err(OrderError::Newer(order.clone())),
-                // The order was overwritten since: how the attempt on the old one ended is not on record any more.
+                // The order was removed or overwritten since: how the attempt on it ended is not on record any more.
+                Status::Unknown => return Err(OrderError::OutcomeUnknown),
                 _ if minted_ms(&life) >= minted_ms(tx) => return Err(OrderError::OutcomeUnknown),
                 _ if truth.tx != tx => return Err(Refusal::CheckoutAborted.into()),
                 Status::Open => return Err(truth.refusal().into()),
