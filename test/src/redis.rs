@@ -80,6 +80,8 @@ impl RedisServer {
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
             .args(["--port", &self.port.to_string(), "--appendfsync", fsync])
             .args(["--maxmemory-policy", self.policy, "--logfile", "redis.log"])
+            // A replica that asks for a copy gets it at once.
+            .args(["--repl-diskless-sync-delay", "0"])
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
@@ -114,6 +116,49 @@ impl RedisServer {
     /// Lets it run on; what was sent to it meanwhile is carried out.
     pub fn resume(&self) {
         self.running().signal(Signal::SIGCONT);
+    }
+
+    /// Starts an empty server that is a replica of `primary`, and returns when it has all that is there.
+    pub async fn start_replica_of(primary: &RedisServer) -> RedisServer {
+        let replica = RedisServer::start_with(primary.fsync, primary.policy).await;
+        replica.follow(primary).await;
+        replica
+    }
+
+    /// Makes it a replica of `primary`, and returns when it has all that is there.
+    pub async fn follow(&self, primary: &RedisServer) {
+        self.tell(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await;
+        let online = format!("port={},state=online", self.port);
+        eventually("the replica is online", PATIENCE, async || {
+            (primary.replication().await.contains(&online)
+                && self.replication().await.contains("master_link_status:up"))
+            .then_some(())
+        })
+        .await;
+    }
+
+    /// Cuts a replica off from its primary: it stays a replica, and keeps what it has got so far.
+    pub async fn cut_off(&self) {
+        // Nobody listens there.
+        self.tell(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    }
+
+    /// Makes a replica a primary, with what it has got so far.
+    pub async fn promote(&self) {
+        self.tell(&["REPLICAOF", "NO", "ONE"]).await;
+    }
+
+    async fn replication(&self) -> String {
+        let mut info = cmd("INFO");
+        info.arg("replication");
+        info.query_async(&mut self.connection().await).await.expect("a running Redis tells of its replication")
+    }
+
+    async fn tell(&self, command: &[&str]) {
+        let mut call = cmd(command[0]);
+        call.arg(&command[1..]);
+        let told: ::redis::RedisResult<()> = call.query_async(&mut self.connection().await).await;
+        told.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     }
 
     /// Kills it and removes its data: the next [`RedisServer::restart`] finds nothing.
