@@ -6,7 +6,7 @@ use futures_util::future::{join, join_all};
 use shardcart_common::script::{Call, Script};
 use shardcart_common::settings::RedisSettings;
 use shardcart_common::shard::ShardError;
-use shardcart_test::{RedisServer, eventually};
+use shardcart_test::{Disk, Fsync, RedisServer, eventually};
 
 use crate::support::{PATIENCE, Raw, TestShards, add, count, impatient, number, server, settings, subtract};
 
@@ -103,6 +103,19 @@ async fn what_others_wrote_is_not_told_before_the_replica_has_it() {
     })
     .await;
     assert_eq!(with.copy.text("theirs").await.as_deref(), Some("7"));
+}
+
+#[actix_web::test]
+async fn a_replica_that_syncs_always_counts_when_it_has_it_on_its_disk() {
+    let on = TestShards::on("stock", vec![server().await], &waiting()).await;
+    let replica = RedisServer::start_on(Disk::new(Duration::ZERO), Fsync::Always).await;
+    replica.follow(&on.servers[0]).await;
+    eventually("it serves", PATIENCE, async || count(on.first()).await.ok()).await;
+    replica.disk().hold();
+    let counted = count(on.first()).await;
+    assert!(is_unanswered(&counted), "{counted:?}");
+    replica.disk().release();
+    eventually("it serves again", PATIENCE, async || count(on.first()).await.ok()).await;
 }
 
 #[actix_web::test]
