@@ -158,7 +158,7 @@ impl Shards {
     pub async fn silent(&self) -> Vec<u16> {
         let answers = futures_util::future::join_all(self.shards.iter().map(|shard| async move {
             let ping = Call::read(redis::cmd("PING"));
-            (shard.number(), shard.run(&ping).await.is_ok())
+            (shard.number(), shard.ask(&ping).await.is_ok())
         }));
         answers.await.into_iter().filter(|(_, answers)| !answers).map(|(number, _)| number).collect()
     }

@@ -1,6 +1,7 @@
 //! A real `redis-server` that can be killed, paused, restarted and emptied.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::child::Child;
 use crate::dirs;
+use crate::disk::Disk;
 use crate::ports;
 use crate::wait::eventually;
 
@@ -19,12 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When Redis calls fsync.
 ///
-/// What was acknowledged survives the death of the Redis *process* with both: it has been written
-/// to the operating system before the reply.
+/// What was acknowledged survives the death of the Redis *process* with the first and the last: it
+/// has been written to the operating system before the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fsync {
     /// Before every reply, as in production.
     Always,
+    /// About once a second, in the background.
+    EverySec,
     /// Never: faster, for tests in which no power fails.
     No,
 }
@@ -38,6 +42,7 @@ pub struct RedisServer {
     fsync: Fsync,
     policy: &'static str,
     dir: TempDir,
+    disk: Option<Disk>,
 }
 
 impl RedisServer {
@@ -48,8 +53,17 @@ impl RedisServer {
 
     /// Starts an empty server with this `maxmemory-policy`.
     pub async fn start_with(fsync: Fsync, policy: &'static str) -> RedisServer {
+        RedisServer::launch(fsync, policy, None).await
+    }
+
+    /// Starts an empty server on a disk whose power can be cut.
+    pub async fn start_on(disk: Disk, fsync: Fsync) -> RedisServer {
+        RedisServer::launch(fsync, "noeviction", Some(disk)).await
+    }
+
+    async fn launch(fsync: Fsync, policy: &'static str, disk: Option<Disk>) -> RedisServer {
         let dir = dirs::temporary("redis");
-        let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir };
+        let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir, disk };
         server.restart().await;
         server
     }
@@ -79,6 +93,7 @@ impl RedisServer {
         self.stop().await;
         let fsync = match self.fsync {
             Fsync::Always => "always",
+            Fsync::EverySec => "everysec",
             Fsync::No => "no",
         };
         let mut command = Command::new("redis-server");
@@ -86,9 +101,14 @@ impl RedisServer {
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
             .args(["--port", &self.port.to_string(), "--appendfsync", fsync])
             .args(["--maxmemory-policy", self.policy, "--logfile", "redis.log"])
+            // A replica that asks for a copy gets it at once.
+            .args(["--repl-diskless-sync-delay", "0"])
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
+        if let Some(disk) = &self.disk {
+            disk.put_under(&mut command);
+        }
         self.child = Some(Child::start(command, Signal::SIGKILL));
         eventually("redis-server answers", PATIENCE, async || {
             let client = Client::open(self.url()).ok()?;
@@ -110,6 +130,22 @@ impl RedisServer {
     /// Kills it without warning and returns when it is gone.
     pub fn kill9(&mut self) {
         self.child = None;
+    }
+
+    /// The disk that it was started on.
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("the server was started on a disk")
+    }
+
+    /// Where its append-only file is.
+    pub fn log_dir(&self) -> PathBuf {
+        self.dir.path().join("appendonlydir")
+    }
+
+    /// Kills it and takes from its files what had not been synced. Returns how many bytes that was.
+    pub fn cut_power(&mut self) -> u64 {
+        self.kill9();
+        self.disk().cut_power(&self.log_dir())
     }
 
     /// Stops it from running on: it keeps its connections and accepts new ones, but is silent.
@@ -159,6 +195,51 @@ impl RedisServer {
         let _ = rlimit::prlimit(pid, rlimit::Resource::FSIZE, limit, None);
     }
 
+    /// Starts an empty server that is a replica of `primary`, and returns when it has all that is there.
+    pub async fn start_replica_of(primary: &RedisServer) -> RedisServer {
+        let replica = RedisServer::start_with(primary.fsync, primary.policy).await;
+        replica.follow(primary).await;
+        replica
+    }
+
+    /// Makes it a replica of `primary`, and returns when it has all that is there.
+    pub async fn follow(&self, primary: &RedisServer) {
+        self.tell(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await;
+        let online = format!("port={},state=online", self.port);
+        eventually("the replica is online", PATIENCE, async || {
+            (primary.replication().await.contains(&online)
+                && self.replication().await.contains("master_link_status:up"))
+            .then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a replica has all that `primary` has. Nothing may be written meanwhile.
+    pub async fn has_all_of(&self, primary: &RedisServer) {
+        eventually("the replica has everything", PATIENCE, async || {
+            let (theirs, ours) = (primary.replication().await, self.replication().await);
+            (offset(&theirs, "master_repl_offset:") == offset(&ours, "slave_repl_offset:")).then_some(())
+        })
+        .await;
+    }
+
+    /// Cuts a replica off from its primary: it stays a replica, and keeps what it has got so far.
+    pub async fn cut_off(&self) {
+        // Nobody listens there.
+        self.tell(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    }
+
+    /// Makes a replica a primary, with what it has got so far.
+    pub async fn promote(&self) {
+        self.tell(&["REPLICAOF", "NO", "ONE"]).await;
+    }
+
+    async fn replication(&self) -> String {
+        let mut info = cmd("INFO");
+        info.arg("replication");
+        info.query_async(&mut self.connection().await).await.expect("a running Redis tells of its replication")
+    }
+
     /// Kills it and removes its data: the next [`RedisServer::restart`] finds nothing.
     pub fn wipe(&mut self) {
         self.kill9();
@@ -181,6 +262,12 @@ impl RedisServer {
     fn running(&self) -> &Child {
         self.child.as_ref().expect("the server has been started and not ended")
     }
+}
+
+/// How far the stream of changes has come, from what a server tells of its replication.
+fn offset(replication: &str, field: &str) -> u64 {
+    let line = replication.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|offset| offset.trim().parse().ok()).unwrap_or_else(|| panic!("no {field} in {replication}"))
 }
 
 /// Connects to any Redis server, with more patience than a service has.
