@@ -8,7 +8,7 @@ use shardcart_test::relay::Flow;
 use shardcart_test::{Service, Settings, eventually};
 
 use crate::purchase::Purchase;
-use crate::scene::Scene;
+use crate::scene::{Scene, patient};
 
 /// How long is waited for what comes soon on a machine with nothing else to do.
 const SOON: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ async fn answered(scene: &Scene, service: Service, operation: &str) -> Vec<Strin
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reserve_that_comes_after_its_cancel_takes_nothing() {
     for (service, reserve) in [(Service::Stock, "reserve_stock"), (Service::Payment, "reserve_credit")] {
-        let scene = Scene::start(Settings::none()).await;
+        let scene = Scene::start(patient()).await;
         let purchase = Purchase::prepare(&scene.cluster.front()).await;
         for link in scene.cluster.network().links(service) {
             link.messages.rule(move |message| if message.carries(reserve) { Fate::Hold } else { Fate::Pass });
@@ -55,7 +55,7 @@ async fn a_reserve_that_comes_after_its_cancel_takes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reserve_that_comes_after_its_deadline_takes_nothing() {
-    let times = Settings::none().with("CHECKOUT_LEASE_MS", 300).with("CHECKOUT_DEADLINE_MS", 500);
+    let times = patient().with("CHECKOUT_LEASE_MS", 300).with("CHECKOUT_DEADLINE_MS", 500);
     let scene = Scene::start(times).await;
     for (service, reserve) in [(Service::Stock, "reserve_stock"), (Service::Payment, "reserve_credit")] {
         let purchase = Purchase::prepare(&scene.cluster.front()).await;
@@ -79,7 +79,7 @@ async fn a_reserve_that_comes_after_its_deadline_takes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_comes_after_the_attempt_was_given_up_decides_nothing() {
-    let scene = Scene::start(Settings::none().with("CHECKOUT_LEASE_MS", 300)).await;
+    let scene = Scene::start(patient().with("CHECKOUT_LEASE_MS", 300)).await;
     let purchase = Purchase::prepare(&scene.cluster.front()).await;
     for link in scene.cluster.network().links(Service::Payment) {
         // Soon enough for the coordinator, and too late for its lease: recovery was faster.
@@ -97,7 +97,7 @@ async fn an_answer_that_comes_after_the_attempt_was_given_up_decides_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reserve_that_comes_after_its_confirm_takes_nothing_more() {
-    let scene = Scene::start(Settings::none()).await;
+    let scene = Scene::start(patient()).await;
     let purchase = Purchase::prepare(&scene.cluster.front()).await;
     scene.cluster.front().checkout(&purchase.order).await.ok();
     scene.cluster.data().settled(SOON).await;

@@ -1,11 +1,16 @@
 //! One order, followed closely: what it takes, and what is there when it has been paid or not.
 
-use shardcart_test::{Cluster, Front};
+use std::time::Duration;
+
+use shardcart_test::{Cluster, Front, eventually, ids};
 
 /// What is there of each item, what the user has, and what the order wants of each item at price 2.
 const STOCK: u64 = 10;
 const CREDIT: u64 = 100;
 const UNITS: u64 = 3;
+
+/// How long that may take to be made.
+const PREPARED: Duration = Duration::from_secs(60);
 
 /// An order of two items on different stock shards.
 pub struct Purchase {
@@ -15,12 +20,25 @@ pub struct Purchase {
 }
 
 impl Purchase {
+    /// Makes them anew until every call has been answered: a busy computer is not what is tested.
     pub async fn prepare(front: &Front) -> Purchase {
-        let items = front.items_on_all_shards(2, 1, STOCK, 2).await;
-        let items: [String; 2] = items.try_into().expect("one item on each of two shards");
-        let user = front.user_with(CREDIT).await;
-        let order = front.order_of(&user, &[(&items[0], UNITS), (&items[1], UNITS)]).await;
-        Purchase { user, items, order }
+        eventually("a purchase is prepared", PREPARED, async || {
+            let mut items = [None, None];
+            while items.iter().any(Option::is_none) {
+                let item = front.create_item(2).await.body["item_id"].as_str()?.to_owned();
+                items[ids::shard(&item)].get_or_insert(item);
+            }
+            let items = items.map(Option::unwrap_or_default);
+            let user = front.create_user().await.body["user_id"].as_str()?.to_owned();
+            let order = front.create_order(&user).await.body["order_id"].as_str()?.to_owned();
+            let mut answers = vec![front.add_funds(&user, CREDIT).await];
+            for item in &items {
+                answers.push(front.add_stock(item, STOCK).await);
+                answers.push(front.add_item(&order, item, UNITS).await);
+            }
+            answers.iter().all(|answer| answer.status == 200).then_some(Purchase { user, items, order })
+        })
+        .await
     }
 
     /// Checks that everything was taken once, or nothing at all, that nothing is held, and that the audit agrees.

@@ -6,7 +6,7 @@ use redis::{AsyncTypedCommands, cmd};
 use shardcart_test::{Cluster, Service, Settings, eventually, ids};
 
 use crate::purchase::Purchase;
-use crate::scene::Scene;
+use crate::scene::{Scene, patient};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -41,7 +41,7 @@ impl Record {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_of_a_later_release_are_left_alone_and_all_else_goes_on() {
-    let mut scene = Scene::start(Settings::none()).await;
+    let mut scene = Scene::start(patient()).await;
     let front = scene.cluster.front();
     let (by_order, by_item, by_user) =
         (Purchase::prepare(&front).await, Purchase::prepare(&front).await, Purchase::prepare(&front).await);
@@ -82,7 +82,7 @@ async fn records_of_a_later_release_are_left_alone_and_all_else_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reservation_of_a_later_release_is_left_alone_until_that_release_settles_it() {
-    let mut scene = Scene::start(Settings::none()).await;
+    let mut scene = Scene::start(patient()).await;
     let front = scene.cluster.front();
     // An attempt that holds everything, and whose coordinator has died.
     let purchase = Purchase::prepare(&front).await;
