@@ -17,7 +17,7 @@ use crate::ports;
 use crate::wait::eventually;
 
 /// How long Redis may take to start, to end or to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When Redis calls fsync.
 ///

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use shardcart_test::auditor;
 use shardcart_test::buyers::Buyers;
 use shardcart_test::lone::LoneMachine;
 use shardcart_test::process::Process;
@@ -99,6 +100,7 @@ async fn primaries_killed_under_load_lose_nothing_where_a_replica_is_waited_for(
     let mut kept = None;
     let told = buyers.shop_during(&front, async { kept = Some(faults.await) }).await;
     buyers.check(&front, &cluster.data(), &told).await;
+    assert_eq!(auditor::findings(&cluster.data()).await, Vec::<String>::new());
 }
 
 /// A purchase is answered while the replica of one shard is cut off; then all primaries die.
@@ -117,6 +119,7 @@ async fn loses(service: Service, expected: There) -> (Cluster, Replicas, Purchas
     let replicas = fail_over(&mut cluster, replicas, 1).await;
 
     assert_eq!(purchase.there(&cluster).await, expected, "what was answered with 200 is lost at {service}");
+    assert_eq!(auditor::Audit::of(&cluster.data()).await.code, 1, "the audit finds it");
     (cluster, replicas, purchase)
 }
 
@@ -151,6 +154,7 @@ async fn keeps(service: Service) {
     assert_eq!(purchase.there(&cluster).await, NOTHING);
     cluster.front().checkout_until_definite(&purchase.order, true).await.ok();
     assert_eq!(purchase.there(&cluster).await, BOUGHT);
+    assert_eq!(auditor::findings(&cluster.data()).await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

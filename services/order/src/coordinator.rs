@@ -420,7 +420,8 @@ fn rank(answer: &Answer) -> u8 {
 }
 
 /// Whether something may be held after such an answer, now or when an earlier message arrives late. `Busy` is not
-/// final: a copy of the same reserve that was thought lost may still find room.
+/// final: a copy of the same reserve that was thought lost may still find room. `Expired` is final only as long as
+/// the participant's clock is not set back: it leaves no tombstone.
 fn may_hold(answer: &Answer) -> bool {
-    !matches!(answer, Answer::Refused(_) | Answer::Expired | Answer::Cancelled)
+    !matches!(answer, Answer::Refused(_) | Answer::Cancelled)
 }

@@ -106,6 +106,26 @@ async fn checkout_of_a_paid_order_is_paid_and_asks_nobody() {
 }
 
 #[actix_web::test]
+async fn checkout_that_came_too_late_for_a_participant_is_cancelled_there() {
+    let orders = TestOrders::start().await;
+    // A clock that is set back would let a copy of the reserve hold: only a tombstone keeps it out.
+    let stock = Scripted::new(|operation| match operation.step {
+        Step::ReserveStock { .. } => Answer::Expired,
+        _ => Answer::Cancelled,
+    });
+    let payment = Scripted::willing();
+    let checkouts = Checkouts::new(orders.settling(&stock, &payment), settings());
+    let order = orders.filled_order().await;
+
+    assert_eq!(refusal(checkouts.checkout(&order).await), Refusal::CheckoutAborted);
+
+    let tx = last_tx(&orders, &order).await;
+    assert_eq!(stock.asked_for(&tx), ["reserve", "cancel"]);
+    assert!(payment.asked().is_empty());
+    assert_eq!(orders.status(&order).await, "open");
+}
+
+#[actix_web::test]
 async fn checkout_of_an_empty_cart_asks_the_user_all_the_same() {
     let orders = TestOrders::start().await;
     let (stock, payment) = (Scripted::willing(), Scripted::willing());
