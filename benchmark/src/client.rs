@@ -81,23 +81,41 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client that opens its connection with its first request.
+    pub fn new(target: &Target, timeout: Duration) -> Self {
+        Self {
+            target: target.clone(),
+            timeout,
+            stream: None,
+            // Small, because there may be 15,000 of them; what is longer makes its buffer grow.
+            request: String::with_capacity(192),
+            received: Vec::with_capacity(1024),
+            body: Vec::with_capacity(128),
+        }
+    }
+
     /// Opens a connection. `timeout` bounds this and each request later, from the first byte sent (or the
     /// connection asked for) to the last byte of the answer.
     ///
     /// # Errors
     /// `Connect`, `Timeout`.
+    #[cfg(test)]
     pub async fn connect(target: &Target, timeout: Duration) -> Result<Self, NoAnswer> {
-        let mut client = Self {
-            target: target.clone(),
-            timeout,
-            stream: None,
-            request: String::with_capacity(256),
-            received: Vec::with_capacity(4096),
-            body: Vec::with_capacity(1024),
-        };
-        let opened = tokio::time::timeout(timeout, client.open()).await;
-        client.stream = Some(opened.map_err(|_| NoAnswer::Timeout)??);
+        let mut client = Self::new(target, timeout);
+        client.open_now().await?;
         Ok(client)
+    }
+
+    /// Opens the connection if there is none, so that the first request need not.
+    ///
+    /// # Errors
+    /// `Connect`, `Timeout`.
+    pub async fn open_now(&mut self) -> Result<(), NoAnswer> {
+        if self.stream.is_none() {
+            let opened = tokio::time::timeout(self.timeout, self.open()).await;
+            self.stream = Some(opened.map_err(|_| NoAnswer::Timeout)??);
+        }
+        Ok(())
     }
 
     /// Changes how long each later request may take.

@@ -39,6 +39,20 @@ pub struct OrderShards {
     connections: Vec<MultiplexedConnection>,
 }
 
+/// Connects to a Redis server: `host:port`, `unix:/path`, or a Redis URL.
+///
+/// # Errors
+/// It is no address or cannot be reached.
+pub async fn connect(address: &str) -> Result<MultiplexedConnection, String> {
+    let url = if address.contains("://") || address.starts_with("unix:") {
+        address.replacen("unix:/", "unix:///", usize::from(!address.contains("://")))
+    } else {
+        format!("redis://{address}")
+    };
+    let opened = async { redis::Client::open(url)?.get_multiplexed_async_connection().await }.await;
+    opened.map_err(|error| format!("could not reach the Redis server at {address}: {error}"))
+}
+
 impl OrderShards {
     /// Connects to each of `addresses`: `host:port`, `unix:/path`, or a Redis URL.
     ///
@@ -47,13 +61,7 @@ impl OrderShards {
     pub async fn connect(addresses: &[String]) -> Result<Self, String> {
         let mut connections = Vec::new();
         for address in addresses {
-            let url = if address.contains("://") || address.starts_with("unix:") {
-                address.replacen("unix:/", "unix:///", usize::from(!address.contains("://")))
-            } else {
-                format!("redis://{address}")
-            };
-            let opened = async { redis::Client::open(url)?.get_multiplexed_async_connection().await }.await;
-            connections.push(opened.map_err(|error| format!("could not reach the order shard at {address}: {error}"))?);
+            connections.push(connect(address).await?);
         }
         Ok(Self { connections })
     }
