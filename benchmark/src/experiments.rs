@@ -21,7 +21,8 @@ use crate::table::{Table, grouped, time};
 const THINK: Duration = Duration::from_secs(1);
 
 /// The calls of the experiment of reads and writes: as many of one as of the other.
-const READS_AND_WRITES: &str = "find_item=30,find_order=10,find_user=10,add_item=20,add_stock=10,add_funds=10,checkout=10";
+const READS_AND_WRITES: &str =
+    "find_item=30,find_order=10,find_user=10,add_item=20,add_stock=10,add_funds=10,checkout=10";
 
 /// What a visitor does who only looks.
 const QUERIES: &str = "find_item=2,find_order=1,find_user=1";
@@ -109,7 +110,17 @@ pub async fn run(args: &ExperimentsArgs) -> Result<Findings, String> {
     findings.notes = notes;
     let table = Table::new(
         "Theirs beside ours",
-        &["experiment", "theirs", "requests/s", "committed/s", "already paid/s", "p50", "p99", "2xx in 0.1 s", "not 2xx"],
+        &[
+            "experiment",
+            "theirs",
+            "requests/s",
+            "committed/s",
+            "already paid/s",
+            "p50",
+            "p99",
+            "2xx in 0.1 s",
+            "not 2xx",
+        ],
     );
     let mut stage = Stage { args, control, watched, table, findings };
     for which in &args.only {

@@ -11,11 +11,13 @@ mod consistency;
 mod control;
 mod cpu;
 mod drive;
+mod experiments;
 mod fill;
 mod findings;
 mod front;
 mod growth;
 mod http;
+mod kept;
 mod load;
 mod measure;
 mod nginx;
@@ -25,6 +27,7 @@ mod page;
 mod ports;
 mod price;
 mod progress;
+mod reference;
 mod report;
 mod settle;
 #[cfg(test)]
@@ -77,10 +80,17 @@ enum Command {
     Stress(stress::StressArgs),
     /// Bursts that want more than there is, and then every store against every answer; ends with 1 on any difference
     Consistency(consistency::ConsistencyArgs),
+    /// What others published about systems of this kind, done again: theirs beside ours
+    Experiments(experiments::ExperimentsArgs),
     /// What a checkout costs in CPU time: as one shop, as separate services behind nginx, and as two machines of each
     Price(price::PriceArgs),
     /// How that cost grows: shards, data, carts, contention, refusals, memory, overload
     Growth(growth::GrowthArgs),
+    /// Whether a checkout is still as cheap as on record, against a reference of this minute; ends with 1 if not
+    Kept(kept::KeptArgs),
+    /// A server that does nothing, for the reference
+    #[command(hide = true)]
+    Bare(reference::BareArgs),
 }
 
 /// One thread is enough and is the cheapest: it shares its cores with the server, and clients need no locks.
@@ -121,6 +131,9 @@ async fn run(args: &Args) -> Result<(), String> {
         Command::Consistency(consistency) => found(&consistency::run(consistency).await?, args),
         Command::Price(price) => found(&price::run(price).await?, args),
         Command::Growth(growth) => found(&growth::run(growth).await?, args),
+        Command::Experiments(experiments) => found(&experiments::run(experiments).await?, args),
+        Command::Kept(kept) => found(&kept::run(kept).await?, args),
+        Command::Bare(bare) => reference::bare(bare).await,
     }
 }
 

@@ -48,6 +48,9 @@ pub fn start(program: &Path, directory: &Path, port: u16, machines: &[(Service, 
     let failed = |error| format!("{}: {error}", file.display());
     std::fs::write(&file, configuration(port, machines)).map_err(failed)?;
     let mut command = Command::new(program);
+    // Where it is installed is not always where a user looks for programs.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
     command.arg("-p").arg(directory).arg("-c").arg(&file).args(["-e", "error.log"]);
     Child::start("nginx", command, directory)
         .map_err(|error| format!("{error} (scripts/install-tools.sh nginx installs it)"))

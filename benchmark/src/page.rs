@@ -226,3 +226,59 @@ impl Page for LoadReport {
         format!("<pre>{}</pre>\n", escape(&self.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkout::{self, CheckoutArgs};
+    use crate::standin::{Behaviour, StandIn};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CheckoutArgs,
+    }
+
+    async fn report() -> Report {
+        let standin = StandIn::start(Behaviour { refuses_every: Some(7), ..Behaviour::default() }).await;
+        let pid = std::process::id();
+        let line = format!("checkout --url {} --items 5 --users 5 --checkouts 200 --pids {pid}", standin.url);
+        let args = Line::parse_from(line.split_whitespace()).args;
+        tokio::task::LocalSet::new().run_until(checkout::run(&args)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_page_needs_nothing_else() {
+        let mut findings = Findings::new("a try");
+        let report = report().await;
+        let alone = html(&report);
+        findings.keep("one", report);
+        for page in [alone, html(&findings)] {
+            for fetched in ["src=", "href=", "url(", "@import", "<script", "<link", "<iframe", "<object", "<base"] {
+                assert!(!page.contains(fetched), "{fetched} in {page}");
+            }
+            assert!(page.matches("<svg ").count() >= 5, "{page}");
+            assert!(page.contains("409 checkout_aborted") && page.contains("Latency distribution"), "{page}");
+            assert_eq!(page.matches("<svg ").count(), page.matches("</svg>").count());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_json_has_what_the_table_says() {
+        let json = serde_json::to_value(report().await).unwrap();
+        for figure in ["seconds", "committed", "committed_per_s", "already_paid", "requests", "unsent"] {
+            assert!(json[figure].is_number(), "{figure}: {json}");
+        }
+        for figure in ["min", "p50", "p90", "p99", "p999", "max"] {
+            assert!(json["latency_us"][figure].as_f64().unwrap() > 0.0, "{figure}: {json}");
+        }
+        for list in ["calls", "answers", "timeline", "distribution", "notes"] {
+            assert!(json[list].is_array(), "{list}: {json}");
+        }
+        assert_eq!(json["answers"][0]["answer"], "409 checkout_aborted");
+        assert!(json["answers"][0]["first"].as_str().unwrap().starts_with("POST /orders/checkout/"), "{json}");
+        assert!(json["cpu"]["processes"][0]["us_per_committed"].is_number(), "{json}");
+        assert_eq!(json["books"]["balanced"], true);
+    }
+}

@@ -192,7 +192,11 @@ fn answer(path: &str, state: &Mutex<State>, behaviour: &Behaviour) -> Option<(u1
             return Some((200, format!(r#"{{"order_id":"{}"}}"#, state.orders - 1)));
         }
         ("orders", "addItem") => String::new(),
-        (_, "health") | ("health", "ready") | ("orders", "batch_init") => String::new(),
+        ("orders", "batch_init") => {
+            state.paid.clear();
+            String::new()
+        }
+        (_, "health") | ("health", "ready") => String::new(),
         _ => return Some((404, String::new())),
     };
     Some((200, body))
