@@ -144,8 +144,8 @@ impl Client {
     /// anywhere) leaves none behind that might still bring this answer to a later request.
     async fn exchange(&mut self) -> Result<u16, NoAnswer> {
         let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => self.open().await?,
+            Some(stream) if quiet(&stream) => stream,
+            _ => self.open().await?,
         };
         self.received.clear();
         stream.write_all(self.request.as_bytes()).await.map_err(NoAnswer::Broken)?;
@@ -163,6 +163,12 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether a connection waits for a request. One on which something has come meanwhile was given up by the server, which
+/// says so (408) or closes it. This costs a system call only if something has come.
+fn quiet(stream: &TcpStream) -> bool {
+    matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 #[cfg(test)]
@@ -217,6 +223,25 @@ mod tests {
         let mut client = client(&target).await;
         assert_eq!(client.ask("GET", "/").await.unwrap().status, 200);
         assert_eq!(client.ask("GET", "/").await.unwrap().body, b"ok");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_server_gave_up_while_it_was_idle_is_opened_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target: Target = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let mut client = Client::connect(&target, Duration::from_secs(10)).await.unwrap();
+        let (mut first, _) = listener.accept().await.unwrap();
+        first.write_all(b"HTTP/1.1 408 X\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        drop(first);
+        // Until the client's side has heard of it.
+        client.stream.as_ref().unwrap().readable().await.unwrap();
+        let serve = async {
+            let (mut second, _) = listener.accept().await.unwrap();
+            second.write_all(OK.as_bytes()).await.unwrap();
+            second
+        };
+        let (answer, _second) = tokio::join!(client.ask("GET", "/"), serve);
+        assert_eq!(answer.unwrap().body, b"ok");
     }
 
     #[tokio::test]

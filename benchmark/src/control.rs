@@ -22,6 +22,10 @@ const ABREAST: u64 = 32;
 /// How often a call is made that may be repeated and was turned away or not answered.
 const TRIES_MAX: u32 = 8;
 
+/// How often a batch_init is called that is answered 5xx, and the pause between.
+const BATCH_TRIES_MAX: u32 = 5;
+const BATCH_PAUSE: Duration = Duration::from_secs(1);
+
 /// A client for calls that must succeed.
 pub struct Control {
     places: Places,
@@ -62,17 +66,25 @@ impl Control {
         &self.places
     }
 
-    /// Calls one batch_init, such as `/batch_init/10/5/1` of stock, and says how long it took.
+    /// Calls one batch_init, such as `/batch_init/10/5/1` of stock, and says how long it took. It may be repeated, and is
+    /// where a shard was too busy to answer.
     ///
     /// # Errors
     /// Any answer but 2xx, with what it says.
     pub async fn batch_init(&mut self, service: Service, path: &str) -> Result<Duration, String> {
         self.front.set_timeout(self.batch_timeout);
-        let begun = Instant::now();
-        let done = self.call(service, "POST", format_args!("{path}")).await.map(|_| ());
-        let took = begun.elapsed();
+        let mut tries = 1;
+        let done = loop {
+            let begun = Instant::now();
+            match self.call(service, "POST", format_args!("{path}")).await {
+                Ok(_) => break Ok(begun.elapsed()),
+                Err(error) if tries == BATCH_TRIES_MAX || !error.contains(" was answered 5") => break Err(error),
+                Err(_) => tries += 1,
+            }
+            tokio::time::sleep(BATCH_PAUSE).await;
+        };
         self.front.set_timeout(CALL_TIMEOUT);
-        done.map(|()| took)
+        done
     }
 
     /// Reads one record, such as `/find/7` of stock. Asked again where no answer came.

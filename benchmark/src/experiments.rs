@@ -140,12 +140,16 @@ pub async fn run(args: &ExperimentsArgs) -> Result<Findings, String> {
             "clients that pause begin evenly over the first second; they would otherwise all ask in the same millisecond of every second",
             "requests/s has every answer in it; committed/s are orders paid for the first time; a 2xx for an order that was paid before is counted apart",
             "what theirs called a request is not always known: here it is one HTTP request",
-            "latencies are of all 2xx of the run, p50 and p99 of the call named; without a name, of committed checkouts",
+            "p50 and p99 are of the call that is named, and of committed checkouts where none is",
         ]
         .map(str::to_owned),
     );
     stage.findings.tables.push(stage.table);
     Ok(stage.findings)
+}
+
+fn many(clients: u32) -> String {
+    format!("{} client{}", grouped(f64::from(clients)), if clients == 1 { "" } else { "s" })
 }
 
 impl Stage<'_> {
@@ -159,7 +163,7 @@ impl Stage<'_> {
         let orders = u64::from(clients) * (seconds + 2);
         let mix = Mix::only(Call::Checkout);
         let run = Run { clients, think: THINK, ramp: THINK, mix, pick: Pick::Distinct, seconds, orders };
-        let name = format!("{} clients, 1 s between checkouts", grouped(f64::from(clients)));
+        let name = format!("{}, 1 s between checkouts", many(clients));
         let report = self.measure(&name, run).await?;
         self.row(&name, theirs, &report, None);
         self.findings.keep(name, report);
@@ -172,7 +176,7 @@ impl Stage<'_> {
             let (mix, orders) = (READS_AND_WRITES.parse()?, CHECKOUTS_PER_S_MAX * seconds / 4);
             let (think, ramp) = (Duration::ZERO, Duration::ZERO);
             let run = Run { clients, think, ramp, mix, pick: Pick::Distinct, seconds, orders };
-            let name = format!("{} clients, reads and writes, no pause", grouped(f64::from(clients)));
+            let name = format!("{}, reads and writes, no pause", many(clients));
             let theirs = if clients >= 1500 { "over 1,000 requests/s, 10 replicas" } else { "–" };
             let report = self.measure(&name, run).await?;
             self.row(&name, theirs, &report, Some("find_item"));
@@ -202,7 +206,7 @@ impl Stage<'_> {
                 let seconds = (self.args.seconds / 4).max(1);
                 let (think, ramp, pick) = (Duration::ZERO, Duration::ZERO, Pick::Distinct);
                 let run = Run { clients, think, ramp, mix: mix.parse()?, pick, seconds, orders: 1000 };
-                let name = format!("{clients} {} of {what}", if clients == 1 { "client" } else { "clients" });
+                let name = format!("{}, {what}", many(clients));
                 let report = self.measure(&name, run).await?;
                 self.row(&name, "–", &report, call);
                 self.findings.keep(name, report);
@@ -216,7 +220,7 @@ impl Stage<'_> {
         let (clients, seconds) = (self.clients(15_000), self.args.seconds);
         let (think, ramp, mix) = (Duration::ZERO, Duration::ZERO, Mix::only(Call::Checkout));
         let run = Run { clients, think, ramp, mix, pick: Pick::Random, seconds, orders: self.args.records };
-        let name = format!("{} clients, checkouts of any order, no pause", grouped(f64::from(clients)));
+        let name = format!("{}, checkouts of any order, no pause", many(clients));
         let report = self.measure(&name, run).await?;
         self.row(&name, "11,000 to 16,000 requests/s, repeats included", &report, None);
         self.findings.keep(name, report);
@@ -299,7 +303,7 @@ mod tests {
         let rows = &findings.tables[0].rows;
         let first: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
         assert_eq!(first[0], ("5 clients, 1 s between checkouts", "685 requests/s, 13.6 s latency"));
-        assert_eq!(first[1], ("1 clients, 1 s between checkouts", "502 requests/s, 1 % failed"));
+        assert_eq!(first[1], ("1 client, 1 s between checkouts", "502 requests/s, 1 % failed"));
         assert!(first[2].0.starts_with("15 clients, checkouts of any order"), "{first:?}");
         let flood = &findings.runs[2].report;
         assert!(flood.committed == 50 && flood.already_paid > 0, "{}", flood.committed);

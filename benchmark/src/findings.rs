@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::answers::Kind;
 use crate::chart::{self, Chart};
 use crate::report::Report;
 use crate::table::Table;
@@ -70,6 +71,9 @@ impl Findings {
         let name = name.into();
         if let Err(why) = report.verdict() {
             self.failures.push(format!("{name}: {why}"));
+        }
+        for Kind { answer, count, first } in &report.answers {
+            self.notes.push(format!("{name}: {count} × {answer}, first: {first}"));
         }
         self.runs.push(Named { name, report });
         &self.runs[self.runs.len() - 1].report

@@ -17,6 +17,7 @@ pub enum Service {
 }
 
 impl Service {
+    #[cfg(test)]
     const ALL: [Self; 3] = [Self::Orders, Self::Stock, Self::Payment];
 
     /// What the paths of this service begin with, behind a gateway.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{GrowthArgs, TIMEOUT, plan};
+use crate::answers::Counts;
 use crate::chart::{Chart, Series};
 use crate::control::Control;
 use crate::drive::{self, Plan};
@@ -57,17 +58,19 @@ pub async fn run(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Strin
         let name = format!("open loop at {times} of capacity");
         let open = Plan { duration: Duration::from_secs(args.overload_s), ..plan(&name, pace, None) };
         let report = measure(&system, open, orders, args.many_clients).await?;
-        peak = peak.max(report.committed_per_s);
+        let committed = within(&report, args.overload_s, |counts| counts.committed);
+        let turned_away = within(&report, args.overload_s, |counts| counts.turned_away);
+        peak = peak.max(committed);
         let [accepted, refused] = [&report.latency_us, &report.refusal_latency_us]
             .map(|latency| latency.as_ref().map_or_else(|| "–".to_owned(), |us| time(us.p99)));
-        points[0].push((rate, report.committed_per_s));
-        points[1].push((rate, report.counts.turned_away as f64 / report.seconds.max(1e-9)));
+        points[0].push((rate, committed));
+        points[1].push((rate, turned_away));
         let books = report.books.as_ref().map_or("–", |books| if books.balanced { "agree" } else { "do NOT agree" });
         table.row(vec![
             grouped(rate),
-            grouped(report.committed_per_s),
-            format!("{:.0} %", report.committed_per_s / peak * 100.0),
-            grouped(report.counts.turned_away as f64 / report.seconds.max(1e-9)),
+            grouped(committed),
+            format!("{:.0} %", committed / peak * 100.0),
+            grouped(turned_away),
             report.latency_us.as_ref().map_or_else(|| "–".to_owned(), |us| time(us.p50)),
             accepted,
             refused,
@@ -89,6 +92,13 @@ pub async fn run(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Strin
     ];
     findings.charts.push(Chart::new("Past saturation", ("requests offered a second", false), ("1/s", false), series));
     Ok(())
+}
+
+/// Answers a second while requests were coming; what is answered after that belongs to no rate.
+fn within(report: &Report, seconds: u64, count: fn(&Counts) -> u64) -> f64 {
+    let coming = || report.timeline.iter().filter(|tick| tick.at_s < seconds as f64 + 0.5);
+    let time: f64 = coming().map(|tick| tick.seconds).sum();
+    coming().map(|tick| count(&tick.answers)).sum::<u64>() as f64 / time.max(1e-9)
 }
 
 async fn measure(system: &System, plan: Plan, orders: u64, clients: u32) -> Result<Report, String> {
