@@ -81,7 +81,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that opens its connection with its first request.
+    /// A client that opens its connection with its first request. `timeout` bounds each request, from the first byte sent
+    /// (or the connection asked for) to the last byte of the answer.
     pub fn new(target: &Target, timeout: Duration) -> Self {
         Self {
             target: target.clone(),
@@ -94,28 +95,16 @@ impl Client {
         }
     }
 
-    /// Opens a connection. `timeout` bounds this and each request later, from the first byte sent (or the
-    /// connection asked for) to the last byte of the answer.
+    /// A client that is connected.
     ///
     /// # Errors
     /// `Connect`, `Timeout`.
     #[cfg(test)]
     pub async fn connect(target: &Target, timeout: Duration) -> Result<Self, NoAnswer> {
         let mut client = Self::new(target, timeout);
-        client.open_now().await?;
+        let opened = tokio::time::timeout(timeout, client.open()).await;
+        client.stream = Some(opened.map_err(|_| NoAnswer::Timeout)??);
         Ok(client)
-    }
-
-    /// Opens the connection if there is none, so that the first request need not.
-    ///
-    /// # Errors
-    /// `Connect`, `Timeout`.
-    pub async fn open_now(&mut self) -> Result<(), NoAnswer> {
-        if self.stream.is_none() {
-            let opened = tokio::time::timeout(self.timeout, self.open()).await;
-            self.stream = Some(opened.map_err(|_| NoAnswer::Timeout)??);
-        }
-        Ok(())
     }
 
     /// Changes how long each later request may take.
@@ -143,9 +132,10 @@ impl Client {
     /// The connection is taken out while it is in use, so that whatever cuts this short (a timeout drops it
     /// anywhere) leaves none behind that might still bring this answer to a later request.
     async fn exchange(&mut self) -> Result<u16, NoAnswer> {
-        let mut stream = match self.stream.take() {
-            Some(stream) if quiet(&stream) => stream,
-            _ => self.open().await?,
+        // One that was given up is closed before another is opened: ten thousand clients have no file descriptors to spare.
+        let mut stream = match self.stream.take().filter(quiet) {
+            Some(stream) => stream,
+            None => self.open().await?,
         };
         self.received.clear();
         stream.write_all(self.request.as_bytes()).await.map_err(NoAnswer::Broken)?;

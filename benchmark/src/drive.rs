@@ -5,6 +5,7 @@ use std::fmt::Arguments;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, TryStreamExt};
 use tokio::task::JoinSet;
 
 use crate::answers::{Answers, What};
@@ -17,6 +18,9 @@ use crate::orders::{Orders, Pick};
 use crate::pace::{Due, Pace};
 use crate::progress::Progress;
 use crate::timeline::{Tick, Timeline};
+
+/// Connections that are opened at once.
+const CONNECTING: usize = 64;
 
 /// Pause of a client that got no answer: a server that is away must not be asked in a tight loop.
 const UNANSWERED_PAUSE: Duration = Duration::from_millis(100);
@@ -96,12 +100,11 @@ struct Shopper {
 /// # Errors
 /// One of them could not.
 pub async fn connect(places: &Places, clients: u32, timeout: Duration) -> Result<Vec<Front>, String> {
-    let mut fronts = Vec::with_capacity(clients as usize);
-    for number in 0..clients {
+    let opening = (0..clients).map(async |number| {
         let front = Front::connect(places, timeout).await;
-        fronts.push(front.map_err(|error| format!("client {number} got no connection to {places}: {error}"))?);
-    }
-    Ok(fronts)
+        front.map_err(|error| format!("client {number} got no connection to {places}: {error}"))
+    });
+    futures_util::stream::iter(opening).buffer_unordered(CONNECTING).try_collect().await
 }
 
 /// Lets each of `fronts` act as a client as `plan` says, and gives them back with their connections.

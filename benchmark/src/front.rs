@@ -104,14 +104,15 @@ impl Front {
         Self { clients, path: String::with_capacity(128) }
     }
 
-    /// A client that is connected to all of its places.
+    /// A client that is connected to all of its places, and has asked each something: a server waits a few seconds for the
+    /// first request on a connection, and longer for the next.
     ///
     /// # Errors
-    /// `Connect`, `Timeout`.
+    /// See [`NoAnswer`].
     pub async fn connect(places: &Places, timeout: Duration) -> Result<Self, NoAnswer> {
         let mut front = Self::new(places, timeout);
         for client in &mut front.clients {
-            client.open_now().await?;
+            client.ask("GET", "/health/live").await?;
         }
         Ok(front)
     }
