@@ -23,6 +23,9 @@ const IDLE_WINDOW: Duration = Duration::from_millis(100);
 /// Longest wait for idle processes after the last answer, and the whole wait where there is nothing to look at.
 pub const IDLE_WAIT: Duration = Duration::from_millis(1500);
 
+/// How long a Redis server may take to answer.
+const REDIS_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How a wait ended.
 #[derive(Debug, Clone, Serialize)]
 pub struct Settled {
@@ -49,7 +52,11 @@ pub async fn connect(address: &str) -> Result<MultiplexedConnection, String> {
     } else {
         format!("redis://{address}")
     };
-    let opened = async { redis::Client::open(url)?.get_multiplexed_async_connection().await }.await;
+    // The usual half second is too little on a machine that a measurement keeps busy.
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(REDIS_PATIENCE))
+        .set_response_timeout(Some(REDIS_PATIENCE));
+    let opened = async { redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await }.await;
     opened.map_err(|error| format!("could not reach the Redis server at {address}: {error}"))
 }
 
