@@ -73,8 +73,7 @@ fn list(out: &mut String, lines: &[String]) {
 /// The charts of one run.
 fn charts(out: &mut String, report: &Report) {
     out.push_str(&over_time("Answers a second", "1/s", false, &report.timeline, &rates()).svg());
-    let latency: [(&str, &dyn Fn(&Tick) -> f64); 2] =
-        [("p50", &|tick| tick.p50_us / 1000.0), ("p99", &|tick| tick.p99_us / 1000.0)];
+    let latency: [Line<'_>; 2] = [("p50", &|tick| tick.p50_us / 1000.0), ("p99", &|tick| tick.p99_us / 1000.0)];
     out.push_str(&over_time("Latency of 2xx", "ms", true, &report.timeline, &latency).svg());
     out.push_str(&distribution(report).svg());
     out.push_str(&bars("Answers by kind", &kinds(report)));
@@ -188,7 +187,7 @@ impl Page for Report {
         if !errors.rows.is_empty() {
             table(&mut out, &errors);
         }
-        let _ = write!(out, "<h2>All figures</h2><pre>{}</pre>\n", escape(&self.to_string()));
+        let _ = writeln!(out, "<h2>All figures</h2><pre>{}</pre>", escape(&self.to_string()));
         out
     }
 }
@@ -209,9 +208,9 @@ impl Page for Findings {
         list(&mut out, &self.notes);
         for run in &self.runs {
             let name = escape(&run.name);
-            let _ = write!(out, "<details><summary>{name}</summary>\n");
+            let _ = writeln!(out, "<details><summary>{name}</summary>");
             charts(&mut out, &run.report);
-            let _ = write!(out, "<pre>{}</pre></details>\n", escape(&run.report.to_string()));
+            let _ = writeln!(out, "<pre>{}</pre></details>", escape(&run.report.to_string()));
         }
         out
     }

@@ -14,12 +14,13 @@ fn benchmark(words: &str) -> Command {
 }
 
 fn ended(words: &str) -> (i32, String) {
-    let Output { status, stderr, .. } = benchmark(words).output().unwrap();
-    (status.code().unwrap(), String::from_utf8(stderr).unwrap())
+    let Output { status, stderr, .. } = benchmark(words).output().expect("the program was built for this test");
+    (status.code().expect("no signal ends it"), String::from_utf8_lossy(&stderr).into_owned())
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it is bound").port()
 }
 
 #[test]
