@@ -108,7 +108,7 @@ impl Chart {
         Self { title: title.into(), x: axis(x), y: axis(y), series }
     }
 
-    /// As the inside of an HTML page. A file of its own needs a namespace: see [`file`].
+    /// As the inside of an HTML page. A file of its own needs a namespace: see `file`, below.
     pub fn svg(&self) -> String {
         let all = || self.series.iter().flat_map(|series| &series.points);
         let x = Scale::of(self.x.log, all().map(|point| point.0));
