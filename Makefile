@@ -1,9 +1,9 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit lease chaos model doc bench tools help
+.PHONY: run build test check unit lease chaos model doc bench bench-record bench-tools price tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
 
 run: tools ## build in release mode and start the shop on http://localhost:8000 (ARGS='--shards 2' for more)
 	cargo run --release --bin shop -- $(ARGS)
@@ -36,8 +36,18 @@ chaos: tools ## the whole cluster under random faults (DURATION=30m SEED=7; with
 model: tools ## every state that the checkout's model can be in: the large scenarios, too
 	cargo run --release --package shardcart-model
 
-bench: tools ## what a checkout costs on this machine
-	benchmark/run.sh
+bench: bench-tools ## whether a checkout is still as cheap as on record: five minutes
+	target/release/benchmark kept
+
+bench-record: bench-tools ## the same, and put what is found on record
+	target/release/benchmark kept --record
+
+price: bench-tools ## what a checkout costs in CPU time, in three settings: a quarter of an hour
+	target/release/benchmark price
+
+bench-tools:
+	@scripts/install-tools.sh nginx
+	cargo build --release --workspace --bins --target-dir target
 
 tools: ## install what is missing
 	@scripts/install-tools.sh

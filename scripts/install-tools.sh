@@ -1,11 +1,14 @@
 #!/bin/sh
 # Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server.
+# With the argument nginx that one as well, which only measurements need.
 # Says what it does; does nothing where all is there.
 set -eu
 
 missing=""
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+# A user's PATH may lack the directory where nginx is.
+[ "${1:-}" != nginx ] || PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null 2>&1 || missing="$missing nginx"
 if ! command -v cargo >/dev/null 2>&1; then
     echo "cargo is missing: install a Rust toolchain first (rustup, or your system's package)" >&2
     exit 1
@@ -29,7 +32,8 @@ elif command -v dnf >/dev/null 2>&1; then
     # shellcheck disable=SC2086
     $as_root dnf install -y $(echo "$missing" | sed 's/redis-server/redis/; s/libc6-dev/glibc-devel/')
 elif command -v brew >/dev/null 2>&1; then
-    brew install redis
+    # shellcheck disable=SC2086
+    brew install $(echo "$missing" | sed 's/redis-server/redis/; s/gcc libc6-dev//')
 else
     echo "no package manager that this script knows: please install$missing yourself" >&2
     exit 1
