@@ -18,6 +18,7 @@ pub mod network;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod purchase;
 pub mod raw;
 pub mod redis;
 pub mod relay;

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use shardcart_test::buyers::Buyers;
+use shardcart_test::purchase::{BOUGHT, NOTHING, Purchase, There};
 use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Disk, Front, Fsync, RedisServer, Service, Settings, eventually};
+use shardcart_test::{Disk, Fsync, RedisServer, Service, Settings, eventually};
 
 /// Longer than anything takes that is waited for, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,48 +21,6 @@ async fn shop(fsync: Fsync, delay: Duration) -> ShopOverRedis {
     let server = || async { vec![RedisServer::start_on(Disk::new(delay), fsync).await] };
     let (order, stock, payment) = tokio::join!(server(), server(), server());
     ShopOverRedis::start_over([order, stock, payment], &Settings::none()).await
-}
-
-/// An order of 3 units at price 2 of an item with 10, by a user with credit 100.
-struct Purchase {
-    user: String,
-    item: String,
-    order: String,
-}
-
-/// What is there of a purchase.
-#[derive(Debug, PartialEq, Eq)]
-struct There {
-    paid: bool,
-    units: u64,
-    credit: u64,
-}
-
-const BOUGHT: There = There { paid: true, units: 7, credit: 94 };
-const NOTHING: There = There { paid: false, units: 10, credit: 100 };
-
-impl Purchase {
-    async fn prepare(front: &Front) -> Purchase {
-        let (user, item) = (front.user_with(100).await, front.item_with(10, 2).await);
-        let order = front.order_of(&user, &[(&item, 3)]).await;
-        Purchase { user, item, order }
-    }
-
-    /// Checks it out: the client is told that it is paid.
-    async fn check_out(&self, front: &Front) {
-        front.checkout(&self.order).await.ok();
-    }
-
-    /// What is there when nothing is held any more.
-    async fn there(&self, shop: &ShopOverRedis) -> There {
-        shop.data().settled(PATIENCE).await;
-        let front = shop.front();
-        There {
-            paid: front.is_paid(&self.order).await,
-            units: front.stock_of(&self.item).await,
-            credit: front.credit_of(&self.user).await,
-        }
-    }
 }
 
 /// Starts the server of orders again, and returns when the shop reaches it.
@@ -124,9 +83,9 @@ async fn always_answers_no_checkout_that_is_not_on_the_disk() {
     shop.redis(Service::Order, 0).disk().release();
     restart(&mut shop).await;
 
-    assert_eq!(purchase.there(&shop).await, NOTHING);
+    assert_eq!(purchase.there(&shop.front(), &shop.data()).await, NOTHING);
     shop.front().checkout_until_definite(&purchase.order, true).await.ok();
-    assert_eq!(purchase.there(&shop).await, BOUGHT);
+    assert_eq!(purchase.there(&shop.front(), &shop.data()).await, BOUGHT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,18 +95,22 @@ async fn everysec_can_lose_an_answered_checkout_when_redis_dies_during_a_slow_fs
         let purchase = Purchase::prepare(&shop.front()).await;
         hold_fsync(&mut shop, &purchase).await;
         let before = written(&mut shop);
-        purchase.check_out(&shop.front()).await;
-        assert_eq!(purchase.there(&shop).await, BOUGHT, "this is what the client was told");
+        shop.front().checkout(&purchase.order).await.ok();
+        assert_eq!(purchase.there(&shop.front(), &shop.data()).await, BOUGHT, "this is what the client was told");
         shop.redis(Service::Order, 0).kill9();
         let after = written(&mut shop);
         shop.redis(Service::Order, 0).disk().release();
         restart(&mut shop).await;
         // Redis holds a write back for two seconds. On so slow a machine they are over before it dies: try again.
         if before == after {
-            assert_eq!(purchase.there(&shop).await, There { paid: false, ..BOUGHT }, "answered, and gone");
+            assert_eq!(
+                purchase.there(&shop.front(), &shop.data()).await,
+                There { paid: false, ..BOUGHT },
+                "answered, and gone"
+            );
             return;
         }
-        assert_eq!(purchase.there(&shop).await, BOUGHT, "what the system has got stays");
+        assert_eq!(purchase.there(&shop.front(), &shop.data()).await, BOUGHT, "what the system has got stays");
     }
     panic!("no checkout was done within two seconds");
 }
@@ -158,33 +121,41 @@ async fn everysec_can_lose_an_answered_checkout_in_a_power_cut() {
     let purchase = Purchase::prepare(&shop.front()).await;
     hold_fsync(&mut shop, &purchase).await;
     let before = written(&mut shop);
-    purchase.check_out(&shop.front()).await;
-    assert_eq!(purchase.there(&shop).await, BOUGHT, "this is what the client was told");
+    shop.front().checkout(&purchase.order).await.ok();
+    assert_eq!(purchase.there(&shop.front(), &shop.data()).await, BOUGHT, "this is what the client was told");
     eventually("it is handed to the system", PATIENCE, async || (written(&mut shop) > before).then_some(())).await;
 
     assert!(shop.redis(Service::Order, 0).cut_power() > 0);
     shop.redis(Service::Order, 0).disk().release();
     restart(&mut shop).await;
-    assert_eq!(purchase.there(&shop).await, There { paid: false, ..BOUGHT }, "answered, and gone");
+    assert_eq!(
+        purchase.there(&shop.front(), &shop.data()).await,
+        There { paid: false, ..BOUGHT },
+        "answered, and gone"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_fsync_keeps_an_answered_checkout_when_redis_dies_and_can_lose_it_in_a_power_cut() {
     let mut shop = shop(Fsync::No, Duration::ZERO).await;
     let first = Purchase::prepare(&shop.front()).await;
-    first.check_out(&shop.front()).await;
-    assert_eq!(first.there(&shop).await, BOUGHT);
+    shop.front().checkout(&first.order).await.ok();
+    assert_eq!(first.there(&shop.front(), &shop.data()).await, BOUGHT);
     shop.redis(Service::Order, 0).kill9();
     restart(&mut shop).await;
-    assert_eq!(first.there(&shop).await, BOUGHT, "what was answered had been handed to the system");
+    assert_eq!(
+        first.there(&shop.front(), &shop.data()).await,
+        BOUGHT,
+        "what was answered had been handed to the system"
+    );
 
     let second = Purchase::prepare(&shop.front()).await;
     let order = shop.redis(Service::Order, 0);
     order.disk().write_back(&order.log_dir());
-    second.check_out(&shop.front()).await;
-    assert_eq!(second.there(&shop).await, BOUGHT);
+    shop.front().checkout(&second.order).await.ok();
+    assert_eq!(second.there(&shop.front(), &shop.data()).await, BOUGHT);
     assert!(shop.redis(Service::Order, 0).cut_power() > 0, "nobody asked for it to be synced");
     restart(&mut shop).await;
-    assert_eq!(first.there(&shop).await, BOUGHT, "the system had come to it");
-    assert_eq!(second.there(&shop).await, There { paid: false, ..BOUGHT }, "answered, and gone");
+    assert_eq!(first.there(&shop.front(), &shop.data()).await, BOUGHT, "the system had come to it");
+    assert_eq!(second.there(&shop.front(), &shop.data()).await, There { paid: false, ..BOUGHT }, "answered, and gone");
 }

@@ -7,9 +7,8 @@ use shardcart_test::auditor;
 use shardcart_test::buyers::Buyers;
 use shardcart_test::lone::LoneMachine;
 use shardcart_test::process::Process;
-use shardcart_test::{
-    Answer, Cluster, ClusterOptions, Front, RedisServer, Replicas, Service, Settings, Shop, eventually,
-};
+use shardcart_test::purchase::{BOUGHT, NOTHING, Purchase, There};
+use shardcart_test::{Answer, Cluster, ClusterOptions, RedisServer, Replicas, Service, Settings, Shop, eventually};
 
 /// How long a load runs on before a fault, and between a failover and the restarts.
 const UNDISTURBED: Duration = Duration::from_millis(500);
@@ -38,44 +37,6 @@ async fn fail_over(cluster: &mut Cluster, replicas: Replicas, machines: usize) -
         }
     }
     replicas
-}
-
-/// An order of 3 units at price 2 of an item with 10, by a user with credit 100.
-struct Purchase {
-    user: String,
-    item: String,
-    order: String,
-}
-
-/// What is there of a purchase.
-#[derive(Debug, PartialEq, Eq)]
-struct There {
-    paid: bool,
-    units: u64,
-    credit: u64,
-}
-
-/// The whole purchase, and nothing of it.
-const BOUGHT: There = There { paid: true, units: 7, credit: 94 };
-const NOTHING: There = There { paid: false, units: 10, credit: 100 };
-
-impl Purchase {
-    async fn prepare(front: &Front) -> Purchase {
-        let (user, item) = (front.user_with(100).await, front.item_with(10, 2).await);
-        let order = front.order_of(&user, &[(&item, 3)]).await;
-        Purchase { user, item, order }
-    }
-
-    /// What is there when nothing is held any more.
-    async fn there(&self, cluster: &Cluster) -> There {
-        let (front, data) = (cluster.front(), cluster.data());
-        data.settled(SETTLED).await;
-        There {
-            paid: front.is_paid(&self.order).await,
-            units: front.stock_of(&self.item).await,
-            credit: front.credit_of(&self.user).await,
-        }
-    }
 }
 
 fn is_unknown_or_given_up(answer: &Answer) {
@@ -112,13 +73,17 @@ async fn loses(service: Service, expected: There) -> (Cluster, Replicas, Purchas
     replicas.of_shard(service, 0).cut_off().await;
 
     cluster.front().checkout(&purchase.order).await.ok();
-    assert_eq!(purchase.there(&cluster).await, BOUGHT);
+    assert_eq!(purchase.there(&cluster.front(), &cluster.data()).await, BOUGHT);
     for other in Service::ALL.into_iter().filter(|other| *other != service) {
         replicas.of_shard(other, 0).has_all_of(&cluster.shards(other)[0]).await;
     }
     let replicas = fail_over(&mut cluster, replicas, 1).await;
 
-    assert_eq!(purchase.there(&cluster).await, expected, "what was answered with 200 is lost at {service}");
+    assert_eq!(
+        purchase.there(&cluster.front(), &cluster.data()).await,
+        expected,
+        "what was answered with 200 is lost at {service}"
+    );
     assert_eq!(auditor::Audit::of(&cluster.data()).await.code, 1, "the audit finds it");
     (cluster, replicas, purchase)
 }
@@ -128,7 +93,11 @@ async fn without_waiting_a_lagging_order_replica_loses_that_an_answered_checkout
     let (cluster, _replicas, purchase) = loses(Service::Order, There { paid: false, ..BOUGHT }).await;
     let again = cluster.front().checkout_until_definite(&purchase.order, true).await;
     again.is_problem(409, "already_paid");
-    assert_eq!(purchase.there(&cluster).await, There { paid: false, ..BOUGHT }, "it is not charged twice");
+    assert_eq!(
+        purchase.there(&cluster.front(), &cluster.data()).await,
+        There { paid: false, ..BOUGHT },
+        "it is not charged twice"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,9 +120,9 @@ async fn keeps(service: Service) {
     is_unknown_or_given_up(&cluster.front().checkout_once(&purchase.order).await);
     let _replicas = fail_over(&mut cluster, replicas, 1).await;
 
-    assert_eq!(purchase.there(&cluster).await, NOTHING);
+    assert_eq!(purchase.there(&cluster.front(), &cluster.data()).await, NOTHING);
     cluster.front().checkout_until_definite(&purchase.order, true).await.ok();
-    assert_eq!(purchase.there(&cluster).await, BOUGHT);
+    assert_eq!(purchase.there(&cluster.front(), &cluster.data()).await, BOUGHT);
     assert_eq!(auditor::findings(&cluster.data()).await, Vec::<String>::new());
 }
 
@@ -192,7 +161,7 @@ async fn a_decision_that_no_replica_has_is_unknown_and_is_told_when_one_has_it()
 
     replicas.of_shard(Service::Order, 0).follow(&cluster.shards(Service::Order)[0]).await;
     cluster.front().checkout_until_definite(&purchase.order, true).await.ok();
-    assert_eq!(purchase.there(&cluster).await, BOUGHT);
+    assert_eq!(purchase.there(&cluster.front(), &cluster.data()).await, BOUGHT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,9 +171,9 @@ async fn a_decision_that_dies_with_its_primary_was_told_to_nobody_and_gives_ever
     is_unknown_or_given_up(&decide_on_the_primary_alone(&mut cluster, &replicas, &purchase).await);
 
     let _replicas = fail_over(&mut cluster, replicas, 1).await;
-    assert_eq!(purchase.there(&cluster).await, NOTHING);
+    assert_eq!(purchase.there(&cluster.front(), &cluster.data()).await, NOTHING);
     cluster.front().checkout_until_definite(&purchase.order, true).await.ok();
-    assert_eq!(purchase.there(&cluster).await, BOUGHT);
+    assert_eq!(purchase.there(&cluster.front(), &cluster.data()).await, BOUGHT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
