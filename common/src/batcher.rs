@@ -11,6 +11,7 @@ use actix_web::rt;
 use tokio::sync::oneshot;
 
 use crate::ids::Partition;
+use crate::metrics;
 use crate::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Topology};
 use crate::routing;
 
@@ -118,6 +119,13 @@ impl Batcher {
 
     /// Has operations for one shard done, outside the queue: for settling, which comes in large batches anyway.
     pub async fn run(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
+        let began = Instant::now();
+        let answers = self.run_batch(shard, operations).await;
+        metrics::participant::batch(self.service, began, &answers);
+        answers
+    }
+
+    async fn run_batch(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
         let count = operations.len();
         let founding = match self.topology().await {
             Ok(topology) => topology.founding,

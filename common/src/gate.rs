@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 
 use crate::problem::{Code, Problem};
 use crate::settings::HttpSettings;
+use crate::{endpoint, metrics};
 
 /// What a machine has in flight, and whether it drains.
 #[derive(Debug)]
@@ -116,7 +117,8 @@ impl Gate {
         tokio::time::timeout(limit, idle).await.is_ok()
     }
 
-    /// The middleware. Calls to `/health/…` pass whatever the load: an overloaded machine is alive.
+    /// The middleware. Calls to `/health/…` and `/metrics` pass whatever the load: an overloaded machine is alive, and is
+    /// looked at.
     ///
     /// # Errors
     /// Those of the inner service; refusals are answers, not errors.
@@ -125,9 +127,11 @@ impl Gate {
         mut request: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+        let began = Instant::now();
         let in_flight = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         let counted = Request(Arc::clone(&self));
-        let refused = if self.is_full(in_flight) && !request.path().starts_with("/health/") {
+        let refused = if self.is_full(in_flight) && !is_for_operators(request.path()) {
+            metrics::requests::refused();
             Some(Problem::new(Code::Overloaded, "too many requests at once; nothing was done"))
         } else {
             self.check_body(&mut request).await.err()
@@ -137,6 +141,7 @@ impl Gate {
             None => (next.call(request).await?.map_into_left_body(), false),
         };
         drop(counted);
+        endpoint::count(&response, began);
         if close || self.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
@@ -169,4 +174,8 @@ impl Gate {
         let in_time = tokio::time::timeout(time, read).await;
         in_time.unwrap_or_else(|_| Err(Problem::new(Code::InvalidPath, "the body did not come in time")))
     }
+}
+
+fn is_for_operators(path: &str) -> bool {
+    path.starts_with("/health/") || path == "/metrics"
 }

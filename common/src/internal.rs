@@ -21,6 +21,7 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// What an internal listener serves.
 pub struct Internal {
+    service: &'static str,
     token: Secret,
     participant: Option<Rc<dyn Participant>>,
     prices: Option<Rc<dyn Prices>>,
@@ -30,22 +31,24 @@ pub struct Internal {
 impl Internal {
     /// The internal side of a service; what it does not have answers 404.
     pub fn new(
+        service: &'static str,
         token: Secret,
         participant: Option<Rc<dyn Participant>>,
         prices: Option<Rc<dyn Prices>>,
         orders: Option<Rc<dyn Orders>>,
     ) -> Rc<Self> {
-        Rc::new(Internal { token, participant, prices, orders })
+        Rc::new(Internal { service, token, participant, prices, orders })
     }
 
     /// Binds `/internal/v1/…`.
     pub fn endpoints(self: Rc<Self>, config: &mut web::ServiceConfig) {
+        let service = self.service;
         config
             .app_data(web::Data::new(self))
-            .service(endpoint::post("/internal/v1/batch", batch))
-            .service(endpoint::post("/internal/v1/topology", topology))
-            .service(endpoint::post("/internal/v1/price", price))
-            .service(endpoint::post("/internal/v1/standings", standings));
+            .service(endpoint::post(service, "/internal/v1/batch", batch))
+            .service(endpoint::post(service, "/internal/v1/topology", topology))
+            .service(endpoint::post(service, "/internal/v1/price", price))
+            .service(endpoint::post(service, "/internal/v1/standings", standings));
     }
 
     fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod internal;
 pub mod machine;
 pub mod membership;
+pub mod metrics;
 pub mod orders;
 pub mod participant;
 pub mod participant_machine;

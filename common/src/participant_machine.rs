@@ -10,6 +10,7 @@ use crate::health::{self, Health};
 use crate::internal::Internal;
 use crate::machine;
 use crate::membership::{Fatal, Membership};
+use crate::metrics;
 use crate::orders::Orders;
 use crate::participant::{Participant, Prices};
 use crate::peers::{Peers, RemoteOrders};
@@ -55,6 +56,7 @@ where
     F: Fn(Arc<Shards>, Rc<dyn Orders>) -> Served + Clone + Send + 'static,
 {
     let Settings { service: name, port, internal_port, machine: identity, orders, redis, http } = settings;
+    metrics::start(name);
     let token = identity.internal_token;
     token.check_token("INTERNAL_TOKEN")?;
     let listener = machine::listen("PORT", http.bind, port)?;
@@ -94,7 +96,8 @@ where
         let gate = Arc::clone(&internal_gate);
         machine::serve(internal_listener, &http, &Arc::clone(&gate), move |config| {
             let served = in_thread(config, &gate);
-            Internal::new(token.clone(), Some(served.participant), served.prices, None).endpoints(config);
+            config.configure(metrics::endpoints);
+            Internal::new(name, token.clone(), Some(served.participant), served.prices, None).endpoints(config);
         })?
     };
     log::info!(service = name, port, internal_port, shards = membership.count(); "ready");

@@ -73,6 +73,7 @@ impl Shard {
     /// # Errors
     /// A text: the settings cannot be turned into a connection.
     pub(crate) fn new(
+        service: &'static str,
         number: u16,
         address: &Address,
         settings: &RedisSettings,
@@ -81,7 +82,7 @@ impl Shard {
         let shared = usize::from(settings.redis_connections);
         let waits = settings.redis_wait_replicas > 0;
         let own = if waits { usize::from(settings.redis_wait_connections) } else { 0 };
-        let server = Arc::new(Server::new(number, address, settings, admission, shared + own)?);
+        let server = Arc::new(Server::new(service, number, address, settings, admission, shared + own)?);
         let waiting = waits.then(|| Arc::new(Waiting::new(&server, settings, shared..shared + own)));
         Ok(Shard { server, shared, turn: AtomicUsize::new(0), waiting })
     }

@@ -41,14 +41,14 @@ type Data = web::Data<Rc<State>>;
 pub fn endpoints(config: &mut web::ServiceConfig, state: Rc<State>) {
     config
         .app_data(web::Data::new(state))
-        .service(endpoint::post("/create/{user_id}", create))
-        .service(endpoint::post("/addItem/{order_id}/{item_id}", add_one))
-        .service(endpoint::post("/addItem/{order_id}/{item_id}/{quantity}", add_item))
-        .service(endpoint::delete("/removeItem/{order_id}/{item_id}", remove_item))
-        .service(endpoint::delete("/remove/{order_id}", remove))
-        .service(endpoint::get("/find/{order_id}", find))
-        .service(endpoint::post("/checkout/{order_id}", checkout))
-        .service(endpoint::post("/batch_init/{n}/{n_items}/{n_users}/{item_price}", batch_init));
+        .service(endpoint::post("order", "/create/{user_id}", create))
+        .service(endpoint::post("order", "/addItem/{order_id}/{item_id}", add_one))
+        .service(endpoint::post("order", "/addItem/{order_id}/{item_id}/{quantity}", add_item))
+        .service(endpoint::delete("order", "/removeItem/{order_id}/{item_id}", remove_item))
+        .service(endpoint::delete("order", "/remove/{order_id}", remove))
+        .service(endpoint::get("order", "/find/{order_id}", find))
+        .service(endpoint::post("order", "/checkout/{order_id}", checkout))
+        .service(endpoint::post("order", "/batch_init/{n}/{n_items}/{n_users}/{item_price}", batch_init));
 }
 
 /// Creates an order with an empty cart.

@@ -23,6 +23,7 @@ use shardcart_common::health::{self, Health};
 use shardcart_common::internal::Internal;
 use shardcart_common::machine;
 use shardcart_common::membership::{Fatal, Membership};
+use shardcart_common::metrics;
 use shardcart_common::participant::{Participant, Prices, Service};
 use shardcart_common::peers::{Peers, RemoteParticipant};
 use shardcart_common::settings::BatchInitSettings;
@@ -84,6 +85,8 @@ pub fn start_background(
     checkout: &CheckoutSettings,
     queue: mpsc::Receiver<Settlement>,
 ) -> Settler {
+    metrics::checkout::start();
+    metrics::participant::start();
     let settling = participants.settling(shards);
     rt::spawn(recovery::run(Rc::clone(&settling), checkout.recovery_interval_ms));
     Settler::start(settling, queue, checkout.settle_linger_ms)
@@ -94,6 +97,7 @@ pub fn start_background(
 /// # Errors
 /// A sentence for the operator: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
+    metrics::start("order");
     config.checkout.check()?;
     config.machine.internal_token.check_token("INTERNAL_TOKEN")?;
     let listener = machine::listen("PORT", config.http.bind, config.port)?;
@@ -133,7 +137,8 @@ pub async fn run(config: Config) -> Result<(), String> {
             let shards = Arc::new(Shards::new(&membership).expect("the same settings made shards at the start"));
             service.app_data(Health::new(Arc::clone(&gate), vec![Arc::clone(&shards)])).configure(health::endpoints);
             let orders = Rc::new(LocalOrders::new(shards));
-            Internal::new(config.machine.internal_token.clone(), None, None, Some(orders)).endpoints(service);
+            service.configure(metrics::endpoints);
+            Internal::new("order", config.machine.internal_token.clone(), None, None, Some(orders)).endpoints(service);
         })?
     };
     log::info!(port = config.port, internal_port = config.internal_port, shards = membership.count(); "the order service is ready");

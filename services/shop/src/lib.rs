@@ -17,6 +17,7 @@ use shardcart_common::gate::Gate;
 use shardcart_common::health::{self, Health};
 use shardcart_common::machine;
 use shardcart_common::membership::{Fatal, Membership};
+use shardcart_common::metrics;
 use shardcart_common::participant::Participant;
 use shardcart_common::review;
 use shardcart_common::settings::{Address, RedisSettings};
@@ -36,6 +37,7 @@ use storage::Storage;
 /// # Errors
 /// One line for its user: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
+    metrics::start("shop");
     config.checkout.check()?;
     // The port first: a shop that cannot listen touches no data.
     let listener = machine::listen("--port", config.http.bind, config.port)?;
@@ -66,6 +68,7 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
         machine::serve(listener, &config.http.clone(), &Arc::clone(&gate), move |service| {
             let shards = data_set.in_thread().expect("the same settings made shards at the start");
             service.app_data(Health::new(Arc::clone(&gate), shards.all())).configure(health::endpoints);
+            service.configure(metrics::endpoints);
             let (checkout, batch_init) = (config.checkout.clone(), config.batch_init.clone());
             let orders = shardcart_order::state(
                 Arc::clone(&shards.order),
