@@ -9,6 +9,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Respons
 use crate::metrics;
 use crate::problem::{Code, Problem};
 use crate::settings::Secret;
+use crate::trace::{Context, export};
 
 /// `POST path` of a service.
 pub fn post<F, Args>(service: &'static str, path: &str, handler: F) -> Resource
@@ -71,6 +72,18 @@ pub fn count<B>(response: &ServiceResponse<B>, began: Instant) {
         Some(endpoint) => endpoint.answered(began, status, code),
         None if request.app_data::<Uncounted>().is_some() => {}
         None => metrics::requests::unmatched(began, status, code),
+    }
+}
+
+/// Exports the span of a request that has been answered now, if its trace is recorded.
+pub fn trace<B>(response: &ServiceResponse<B>, context: &Context) {
+    let request = response.request();
+    let Some(endpoint) = request.app_data::<&'static metrics::requests::Endpoint>() else { return };
+    let name = || format!("{} {}", request.method(), endpoint.template());
+    if let Some(mut span) = context.span(endpoint.service(), name) {
+        span.serves = true;
+        span.failed = response.status().is_server_error();
+        export::send(span.with("http.response.status_code", response.status().as_str()));
     }
 }
 

@@ -1,8 +1,8 @@
 //! The gate that every request passes: it counts what is in flight, refuses what is too much, and closes
 //! connections while the machine drains.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{EitherBody, MessageBody};
@@ -14,7 +14,17 @@ use futures_util::StreamExt;
 
 use crate::problem::{Code, Problem};
 use crate::settings::HttpSettings;
+use crate::trace::{self, Context};
 use crate::{endpoint, metrics};
+
+/// The gates of this process, to be looked at.
+static GATES: Mutex<Vec<Weak<Gate>>> = Mutex::new(Vec::new());
+
+/// How many requests this process has in flight, on all its listeners.
+pub(crate) fn in_flight() -> usize {
+    let gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+    gates.iter().filter_map(Weak::upgrade).map(|gate| gate.requests.load(Ordering::Relaxed)).sum()
+}
 
 /// What a machine has in flight, and whether it drains.
 #[derive(Debug)]
@@ -66,7 +76,11 @@ impl Gate {
     pub fn new(requests_max: usize, bodies: Bodies) -> Arc<Self> {
         let (requests, work) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (draining, closed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Gate { requests, work, requests_max, bodies, draining, closed })
+        let gate = Arc::new(Gate { requests, work, requests_max, bodies, draining, closed });
+        let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|gate| gate.strong_count() > 0);
+        gates.push(Arc::downgrade(&gate));
+        gate
     }
 
     /// The gate in front of a listener for clients.
@@ -138,7 +152,7 @@ impl Gate {
         };
         let (mut response, close) = match refused {
             Some(problem) => (request.into_response(problem.error_response()).map_into_right_body(), true),
-            None => (next.call(request).await?.map_into_left_body(), false),
+            None => (self.serve(request, next, began).await?.map_into_left_body(), false),
         };
         drop(counted);
         endpoint::count(&response, began);
@@ -146,6 +160,22 @@ impl Gate {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
         }
+        Ok(response)
+    }
+
+    /// Has a client's request answered in a context of its own. What the other services ask carries its context with it.
+    async fn serve<B: MessageBody + 'static>(
+        &self,
+        request: ServiceRequest,
+        next: Next<B>,
+        began: Instant,
+    ) -> Result<ServiceResponse<B>, Error> {
+        if matches!(self.bodies, Bodies::Read) {
+            return next.call(request).await;
+        }
+        let context = Context::of_request(request.headers(), began);
+        let response = trace::within(&context, next.call(request)).await?;
+        endpoint::trace(&response, &context);
         Ok(response)
     }
 

@@ -6,6 +6,7 @@
 //! until somebody scrapes, which has no bound when nobody does, and read the clock once more for each.
 
 pub mod checkout;
+pub mod collect;
 pub mod histogram;
 pub mod names;
 pub mod participant;
@@ -108,6 +109,7 @@ impl Metric {
 ///
 /// It waits for nothing: what needs work to know (memory of shards, what is held) was collected before.
 pub fn render() -> String {
+    requests::collect();
     let mut text = REGISTRY.handle.render();
     process::render(&mut text);
     let mut last = "";

@@ -1,9 +1,12 @@
 //! What stock and payment have in common as participants: a batch becomes one pipeline of scripts on its shard.
 
+use std::time::Instant;
+
 use crate::ids::Partition;
 use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, Topology};
 use crate::script::{Call, Script, words};
 use crate::shards::Shards;
+use crate::trace::{self, export};
 
 /// The keys of an attempt's record, and of its partition's set of what is held.
 pub fn keys(operation: &Operation) -> [String; 2] {
@@ -58,20 +61,34 @@ pub async fn run(
     let calls: Option<Vec<Call>> =
         batch.operations.iter().map(|operation| call(operation).filter(|_| here(operation.at))).collect();
     let calls = calls.ok_or_else(|| unanswered("an operation is not for this participant or shard".to_owned()))?;
+    let names = export::on().then(|| calls.iter().map(Call::name).collect::<Vec<_>>());
+    let sent = Instant::now();
     let replies = shard.run_all(calls).await.map_err(|error| unanswered(error.to_string()))?;
+    if let Some(names) = names {
+        export_spans(shards, batch, &names, sent);
+    }
     let answers = batch.operations.iter().zip(replies).map(|(operation, reply)| match reply {
         Ok(reply) => {
             let words = words(reply);
             let word = words.first().map_or("", String::as_str);
             understand(operation, word).unwrap_or_else(|| {
-                log::error!(service:%, shard = batch.shard, tx:% = operation.tx, word; "a script gave an answer that is not its own");
+                trace::aside(operation.trace.as_ref(), || log::error!(service:%, shard = batch.shard, order:% = operation.step.order(), tx:% = operation.tx, word; "a script gave an answer that is not its own"));
                 Answer::Unanswered
             })
         }
         Err(error) => {
-            log::warn!(service:%, shard = batch.shard, tx:% = operation.tx, error:%; "an operation went unanswered");
+            trace::aside(operation.trace.as_ref(), || log::warn!(service:%, shard = batch.shard, order:% = operation.step.order(), tx:% = operation.tx, error:%; "an operation went unanswered"));
             Answer::Unanswered
         }
     });
     Ok(answers.collect())
+}
+
+/// Exports a span for each operation whose trace is recorded.
+fn export_spans(shards: &Shards, batch: &Batch, names: &[&str], sent: Instant) {
+    for (operation, name) in batch.operations.iter().zip(names) {
+        if let Some(origin) = operation.trace.as_ref().filter(|origin| origin.parent.sampled) {
+            export::script((origin.clone(), sent), name, shards.membership().service(), batch.shard, false);
+        }
+    }
 }

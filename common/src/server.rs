@@ -44,6 +44,7 @@ struct Slot {
 /// The pool makes connections and checks each new one; calls run over a few that were taken out of it for good, so
 /// that none waits for a free one or pays a round trip to check it.
 pub(crate) struct Server {
+    service: &'static str,
     shard: u16,
     pool: Pool,
     /// Bulk work has connections of its own, so that nothing else waits for one of them.
@@ -118,6 +119,7 @@ impl Server {
         let slots =
             (0..slots).map(|_| Slot { current: Mutex::new(None), connecting: tokio::sync::Mutex::new(None) }).collect();
         Ok(Server {
+            service,
             shard,
             pool: pools.0,
             bulk_pool: pools.1,
@@ -127,6 +129,11 @@ impl Server {
             started: Instant::now(),
             metrics: metrics::shard::of(service, shard),
         })
+    }
+
+    /// The service whose shard it is.
+    pub(crate) fn service(&self) -> &'static str {
+        self.service
     }
 
     /// The shard's number.

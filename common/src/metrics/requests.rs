@@ -3,11 +3,12 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use ::metrics::Counter;
+use ::metrics::{Counter, Gauge};
 use actix_web::http::StatusCode;
 
 use super::histogram::Histogram;
 use super::{Kept, names};
+use crate::gate;
 use crate::problem::Code;
 
 /// Places for answers without a problem's code: success, and the errors of the HTTP library.
@@ -26,6 +27,7 @@ pub struct Endpoint {
 static ENDPOINTS: Kept<(&'static str, String), Endpoint> = Kept::new();
 static UNMATCHED: OnceLock<&'static Endpoint> = OnceLock::new();
 static REFUSED: OnceLock<Counter> = OnceLock::new();
+static IN_FLIGHT: OnceLock<Gauge> = OnceLock::new();
 
 /// The endpoint of a service with this template of a path; the same for all threads.
 pub fn endpoint(service: &'static str, template: &str) -> &'static Endpoint {
@@ -46,6 +48,14 @@ pub fn endpoint(service: &'static str, template: &str) -> &'static Endpoint {
 pub(super) fn start(program: &'static str) {
     UNMATCHED.get_or_init(|| endpoint(program, "none"));
     REFUSED.get_or_init(|| names::OVERLOAD_REFUSALS.counter(&[program]));
+    IN_FLIGHT.get_or_init(|| names::REQUESTS_IN_FLIGHT.gauge(&[program]));
+}
+
+/// Looks at how many requests are in flight now.
+pub(super) fn collect() {
+    if let Some(in_flight) = IN_FLIGHT.get() {
+        in_flight.set(f64::from(u32::try_from(gate::in_flight()).unwrap_or(u32::MAX)));
+    }
 }
 
 /// Counts a request that reached no endpoint.

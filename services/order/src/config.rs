@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use reqwest::Url;
 use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, RedisSettings, base_url, milliseconds,
+    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, base_url, milliseconds,
 };
 
 /// The longest wait of a checkout: claim.lua and take_over.lua take a lease that ends in more than five minutes for one
@@ -31,6 +31,9 @@ pub struct CheckoutSettings {
     /// How long decided checkouts are collected before they are settled together, in milliseconds
     #[arg(long, env = "SETTLE_LINGER_MS", default_value = "10", value_parser = milliseconds)]
     pub settle_linger_ms: Duration,
+    /// A checkout that takes longer than this logs its steps with their times, in milliseconds
+    #[arg(long, env = "SLOW_MS", default_value = "1000", value_parser = milliseconds)]
+    pub slow_ms: Duration,
     /// How often recovery looks for what was left behind, in milliseconds
     #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value = "250", value_parser = milliseconds)]
     pub recovery_interval_ms: Duration,
@@ -85,6 +88,9 @@ pub struct Config {
     /// The listener for clients
     #[command(flatten)]
     pub http: HttpSettings,
+    /// Logs, metrics, traces
+    #[command(flatten)]
+    pub observe: ObserveSettings,
     /// Bulk load
     #[command(flatten)]
     pub batch_init: BatchInitSettings,

@@ -10,12 +10,16 @@ use futures_util::future::join_all;
 use shardcart_common::fault::{self, Point};
 use shardcart_common::gate::Gate;
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId, minted_ms, minted_partition, now_ms};
-use shardcart_common::participant::{Answer, Operation, ParticipantError, Refusal, Step};
+use shardcart_common::metrics;
+use shardcart_common::metrics::checkout::Step;
+use shardcart_common::participant::{self, Answer, Operation, ParticipantError, Refusal};
 use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::trace::{self, step};
 
 use crate::attempt::{self, Attempt, Begun, Status, Truth};
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
+use crate::observed::observed;
 use crate::settler::SettleQueue;
 use crate::settling::{Part, Settlement, Settling};
 
@@ -92,23 +96,24 @@ impl Coordinator {
     /// # Errors
     /// - `Refused`, `UnknownOrder`: the attempts that this call made or waited for took nothing, and never will.
     /// - `OutcomeUnknown`, `Shard` and others: it may have been paid; repeat it.
-    pub async fn checkout(self: &Rc<Self>, order: OrderId, trace: Option<String>) -> Result<()> {
+    pub async fn checkout(self: &Rc<Self>, order: OrderId) -> Result<()> {
         // On its own, so that a client that hangs up does not leave an attempt half way.
         let (coordinator, work) = (Rc::clone(self), self.gate.begin_work());
+        let origin = trace::current();
         let attempt = rt::spawn(async move {
             let _work = work;
-            coordinator.pay(&order, trace.as_deref()).await
+            observed(origin, &order, coordinator.settings.slow_ms, coordinator.pay(&order)).await
         });
         attempt.await.unwrap_or(Err(OrderError::OutcomeUnknown))
     }
 
-    async fn pay(&self, order: &OrderId, trace: Option<&str>) -> Result<()> {
+    async fn pay(&self, order: &OrderId) -> Result<()> {
         let give_up = Instant::now() + self.settings.checkout_wait_ms;
         let (shard, partition) = self.settling.shards.route(order.as_str())?;
         let mut has_waited = false;
         loop {
-            let truth = match self.begin(shard, partition, order).await? {
-                Begun::Attempt(attempt) => return self.drive(shard, &attempt, trace, give_up).await,
+            let truth = match step(Step::Begin, self.begin(shard, partition, order)).await? {
+                Begun::Attempt(attempt) => return self.drive(shard, &attempt, give_up).await,
                 Begun::Standing(truth) => truth,
                 Begun::Moved { .. } => return Err(OrderError::OutcomeUnknown),
             };
@@ -116,6 +121,7 @@ impl Coordinator {
                 Status::Paid => return Ok(()),
                 Status::Open => return Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
+                    trace::about_tx(&truth.tx);
                     let waited = self.wait(shard, partition, order, &truth.tx, give_up);
                     let outcome = tokio::time::timeout_at(give_up.into(), waited)
                         .await
@@ -159,7 +165,8 @@ impl Coordinator {
     }
 
     /// Drives an attempt that this coordinator began.
-    async fn drive(&self, shard: &Shard, attempt: &Attempt, trace: Option<&str>, give_up: Instant) -> Result<()> {
+    async fn drive(&self, shard: &Shard, attempt: &Attempt, give_up: Instant) -> Result<()> {
+        trace::drives(&attempt.tx);
         fault::point(Point::AfterBegin);
         let lease_end = Instant::now() + self.settings.checkout_lease_ms;
         // A quarter of the lease is kept for giving up, before recovery does it.
@@ -170,24 +177,26 @@ impl Coordinator {
                 // Where no participant knows the shard, there is nobody to ask, now or later.
                 Err(error) if !matches!(error, ParticipantError::BeyondList { .. }) && patience.pause().await => {}
                 Err(_) => {
-                    return self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end).await;
+                    let given_up = self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end);
+                    return step(Step::GiveUp, given_up).await;
                 }
             }
         };
-        match self.reserve(attempt, &parts, trace, patience.until).await {
+        match self.reserve(attempt, &parts, patience.until).await {
             Reserved::All => {
                 fault::point(Point::AfterAll);
-                self.decide(shard, attempt, &parts, give_up).await
+                step(Step::Decide, self.decide(shard, attempt, &parts, give_up)).await
             }
-            Reserved::Not { refusal, holders } => self.give_up(shard, attempt, refusal, holders, lease_end).await,
+            Reserved::Not { refusal, holders } => {
+                step(Step::GiveUp, self.give_up(shard, attempt, refusal, holders, lease_end)).await
+            }
         }
     }
 
     /// Reserves at every stock shard in parallel; then, when all of it is held, at the user's.
-    async fn reserve(&self, attempt: &Attempt, parts: &[Part], trace: Option<&str>, until: Instant) -> Reserved {
+    async fn reserve(&self, attempt: &Attempt, parts: &[Part], until: Instant) -> Reserved {
         let asking = Asking {
             attempt,
-            trace,
             until,
             busy_until: Cell::new(None),
             refused: Cell::new(false),
@@ -197,9 +206,9 @@ impl Coordinator {
             return Reserved::Not { refusal: Refusal::CheckoutAborted, holders: Vec::new() };
         };
         let mut asked: Vec<(&Part, Answer)> =
-            join_all(stock.iter().map(async |part| (part, self.ask(&asking, part).await))).await;
+            step(Step::Stock, join_all(stock.iter().map(async |part| (part, self.ask(&asking, part).await)))).await;
         if asked.iter().all(|(_, answer)| is_held(answer)) {
-            asked.push((payment, self.ask(&asking, payment).await));
+            asked.push((payment, step(Step::Payment, self.ask(&asking, payment)).await));
         }
         let against = asked.iter().map(|(_, answer)| answer).filter(|answer| !is_held(answer));
         match against.min_by_key(|answer| rank(answer)).map(refusal) {
@@ -216,11 +225,14 @@ impl Coordinator {
     async fn ask(&self, asking: &Asking<'_>, part: &Part) -> Answer {
         let mut patience = Patience::until(asking.until);
         loop {
-            let operation = operation(asking.attempt, part, part.reserve.clone(), asking.trace);
+            let operation = operation(asking.attempt, part, part.reserve.clone());
             let answer = self.submit(part, operation).await;
             fault::point(Point::AfterReserve);
             match answer {
-                Answer::Busy(_) => patience.until = asking.busy_until().min(asking.until),
+                Answer::Busy(_) => {
+                    metrics::checkout::busy(part.service);
+                    patience.until = asking.busy_until().min(asking.until);
+                }
                 Answer::Unanswered => patience.until = asking.until,
                 _ => {
                     asking.refused.set(asking.refused.get() || !is_held(&answer));
@@ -318,10 +330,11 @@ impl Coordinator {
     async fn cancel(&self, attempt: &Attempt, part: &Part, until: Instant) -> bool {
         let mut patience = Patience::until(until);
         loop {
-            let answer = self.submit(part, operation(attempt, part, Step::Cancel, None)).await;
+            let answer = self.submit(part, operation(attempt, part, participant::Step::Cancel)).await;
             match answer {
                 Answer::Cancelled => return true,
                 Answer::Conflict => {
+                    metrics::checkout::alarm(part.service, &answer);
                     log::error!(alarm:? = answer, order:% = attempt.order, tx:% = attempt.tx, service:% = part.service; "an undecided attempt was confirmed");
                     return false;
                 }
@@ -370,7 +383,6 @@ impl Coordinator {
 /// What asking for one attempt's reservations has in common.
 struct Asking<'a> {
     attempt: &'a Attempt,
-    trace: Option<&'a str>,
     until: Instant,
     /// Set by the first `busy`: being busy is borne only so long, over all participants.
     busy_until: Cell<Option<Instant>>,
@@ -387,14 +399,8 @@ impl Asking<'_> {
     }
 }
 
-fn operation(attempt: &Attempt, part: &Part, step: Step, trace: Option<&str>) -> Operation {
-    Operation {
-        at: part.at,
-        tx: attempt.tx.clone(),
-        deadline_ms: attempt.deadline_ms,
-        trace: trace.map(str::to_owned),
-        step,
-    }
+fn operation(attempt: &Attempt, part: &Part, step: participant::Step) -> Operation {
+    Operation { at: part.at, tx: attempt.tx.clone(), deadline_ms: attempt.deadline_ms, trace: trace::current(), step }
 }
 
 fn is_held(answer: &Answer) -> bool {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shardcart_common::amount::{Amount, Quantity};
@@ -158,10 +158,8 @@ fn flat(lines: &[(ItemId, u64)]) -> Result<Vec<ItemId>> {
 }
 
 /// Pays an order: everything, once, or nothing.
-async fn checkout(state: Data, Args((order,)): Args<(OrderId,)>, request: HttpRequest) -> Result<HttpResponse> {
-    let trace =
-        request.headers().get("traceparent").and_then(|value| value.to_str().ok()).filter(|value| value.len() <= 128);
-    state.coordinator.checkout(order, trace.map(str::to_owned)).await?;
+async fn checkout(state: Data, Args((order,)): Args<(OrderId,)>) -> Result<HttpResponse> {
+    state.coordinator.checkout(order).await?;
     Ok(HttpResponse::Ok().finish())
 }
 

@@ -6,6 +6,7 @@ pub mod config;
 pub mod coordinator;
 pub mod error;
 pub mod handlers;
+mod observed;
 pub mod orders;
 pub mod recovery;
 pub mod settler;
@@ -23,11 +24,12 @@ use shardcart_common::health::{self, Health};
 use shardcart_common::internal::Internal;
 use shardcart_common::machine;
 use shardcart_common::membership::{Fatal, Membership};
-use shardcart_common::metrics;
+use shardcart_common::metrics::{self, collect};
 use shardcart_common::participant::{Participant, Prices, Service};
 use shardcart_common::peers::{Peers, RemoteParticipant};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
+use shardcart_common::trace;
 use tokio::sync::mpsc;
 
 use config::{CheckoutSettings, Config};
@@ -98,6 +100,7 @@ pub fn start_background(
 /// A sentence for the operator: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
     metrics::start("order");
+    trace::export::start(&config.observe.trace)?;
     config.checkout.check()?;
     config.machine.internal_token.check_token("INTERNAL_TOKEN")?;
     let listener = machine::listen("PORT", config.http.bind, config.port)?;
@@ -111,6 +114,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let gate = Gate::for_clients(&config.http);
     let internal_gate = Gate::for_services(&config.http);
     let shards = Arc::new(Shards::new(&membership)?);
+    rt::spawn(collect::run(Arc::clone(&shards), config.observe.metrics_interval_ms));
     let settler = start_background(shards, &participants, &config.checkout, decided);
     rt::spawn(Arc::clone(&membership).watch_clocks());
 

@@ -32,6 +32,7 @@ pub async fn run(config: Config) -> Result<(), String> {
         orders: config.orders,
         redis: config.redis,
         http: config.http,
+        observe: config.observe,
     };
     participant_machine::run(settings, move |shards, orders| {
         let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));

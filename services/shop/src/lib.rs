@@ -17,11 +17,12 @@ use shardcart_common::gate::Gate;
 use shardcart_common::health::{self, Health};
 use shardcart_common::machine;
 use shardcart_common::membership::{Fatal, Membership};
-use shardcart_common::metrics;
+use shardcart_common::metrics::{self, collect};
 use shardcart_common::participant::Participant;
 use shardcart_common::review;
 use shardcart_common::settings::{Address, RedisSettings};
 use shardcart_common::shards::Shards;
+use shardcart_common::trace;
 use shardcart_order::settler;
 use shardcart_order::standings::LocalOrders;
 use shardcart_order::{Participants, SETTLE_LIMIT};
@@ -38,6 +39,7 @@ use storage::Storage;
 /// One line for its user: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
     metrics::start("shop");
+    trace::export::start(&config.observe.trace)?;
     config.checkout.check()?;
     // The port first: a shop that cannot listen touches no data.
     let listener = machine::listen("--port", config.http.bind, config.port)?;
@@ -61,6 +63,9 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
         decided,
     );
     background.start_reviews(config);
+    for shards in background.all() {
+        rt::spawn(collect::run(shards, config.observe.metrics_interval_ms));
+    }
     data_set.watch_clocks();
 
     let server = {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use shardcart_common::logging::{self, LogFormat};
 use shardcart_common::machine;
 use shardcart_shop::audit;
 use shardcart_shop::audit::args::AuditArgs;
@@ -29,11 +30,11 @@ async fn main() -> ExitCode {
     let Args { command, config } = Args::parse();
     match command {
         Some(Command::Audit(args)) => {
-            machine::start_log_at("warn");
+            logging::start(LogFormat::Text, "warn");
             audit::run(*args).await
         }
         None => {
-            machine::start_log();
+            machine::start_log(config.observe.log_format);
             machine::raise_file_limit();
             machine::exit(shardcart_shop::run(config).await)
         }

@@ -30,6 +30,7 @@ pub async fn run(config: Config) -> Result<(), String> {
         orders: config.orders,
         redis: config.redis,
         http: config.http,
+        observe: config.observe,
     };
     participant_machine::run(settings, move |shards, _orders| {
         let stock = Rc::new(LocalStock::new(Arc::clone(&shards)));

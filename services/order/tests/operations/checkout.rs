@@ -35,6 +35,7 @@ fn settings() -> CheckoutSettings {
         checkout_wait_ms: Duration::from_secs(180),
         busy_wait_ms: PATIENCE,
         settle_linger_ms: Duration::ZERO,
+        slow_ms: Duration::from_secs(60),
         recovery_interval_ms: PATIENCE,
     }
 }
@@ -46,7 +47,7 @@ impl Checkouts {
     }
 
     async fn checkout(&self, order: &OrderId) -> Result<()> {
-        self.coordinator.checkout(order.clone(), None).await
+        self.coordinator.checkout(order.clone()).await
     }
 }
 
