@@ -1,0 +1,110 @@
+//! What a checkout pays for being recorded: `cargo run --release -p shardcart-common --example recording`.
+//!
+//! Runs just that part of a checkout, again and again in one thread: its request's context and metrics, its own, those
+//! of its steps, of two batches and of the pipelines that carry it, as many as without any company that shares them.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_common::metrics::checkout::{self, Outcome, Step};
+use shardcart_common::metrics::{self, participant, requests, shard};
+use shardcart_common::participant::{Answer, Service};
+use shardcart_common::trace::{self, Context};
+
+const CHECKOUTS: u32 = 300_000;
+const ROUNDS: usize = 9;
+
+async fn checkout(headers: &HeaderMap, endpoint: &requests::Endpoint, order: &OrderId, tx: &TxId) {
+    let began = Instant::now();
+    let request = Context::of_request(headers, began);
+    trace::within(&request, async {
+        let context = Context::of_checkout(trace::current(), order);
+        trace::within(&context, async {
+            trace::step(Step::Begin, script("order")).await;
+            trace::drives(tx);
+            trace::step(Step::Stock, batch(Service::Stock, "stock")).await;
+            trace::step(Step::Payment, batch(Service::Payment, "payment")).await;
+            trace::step(Step::Decide, script("order")).await;
+            black_box(trace::own());
+            checkout::ended(Outcome::Paid, context.began().elapsed());
+        })
+        .await;
+        black_box(context.span("order", String::new));
+    })
+    .await;
+    black_box(request.span("order", String::new));
+    endpoint.answered(began, StatusCode::OK, None);
+    // Settled with nobody: two more batches, and the pipeline that ends it.
+    let began = Instant::now();
+    batch(Service::Stock, "stock").await;
+    batch(Service::Payment, "payment").await;
+    script("order").await;
+    checkout::settled(1, began);
+}
+
+async fn script(service: &'static str) {
+    // A connection knows its shard's metrics; here they are found once, too.
+    let metrics = METRICS.with(|all| {
+        if service == "order" {
+            all[0]
+        } else if service == "stock" {
+            all[1]
+        } else {
+            all[2]
+        }
+    });
+    let sent = Instant::now();
+    black_box(trace::export::begin(trace::current));
+    metrics.answered(black_box(sent), 1);
+}
+
+async fn batch(participant: Service, service: &'static str) {
+    let began = Instant::now();
+    black_box(trace::current());
+    script(service).await;
+    participant::batch(participant, began, &[Answer::Held]);
+}
+
+thread_local! {
+    static METRICS: [&'static shard::ShardMetrics; 3] = ["order", "stock", "payment"].map(|service| shard::of(service, 0));
+}
+
+/// The median of some rounds, in nanoseconds each.
+async fn measure(mut work: impl AsyncFnMut()) -> f64 {
+    let mut rounds: Vec<Duration> = Vec::new();
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        for _ in 0..CHECKOUTS {
+            work().await;
+        }
+        rounds.push(began.elapsed() / CHECKOUTS);
+    }
+    rounds.sort();
+    rounds[ROUNDS / 2].as_nanos() as f64
+}
+
+fn main() {
+    metrics::start("example");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be built");
+    let name = |name| HeaderName::from_static(name);
+    let mut plain = HeaderMap::new();
+    plain.insert(name("host"), HeaderValue::from_static("shop"));
+    let mut named = plain.clone();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    named.insert(name("traceparent"), HeaderValue::from_static(parent));
+    named.insert(name("x-request-id"), HeaderValue::from_static("5e0bb9ae01c2d2d5a5ba3d8a2fbd2a0e"));
+    let endpoint = requests::endpoint("order", "/checkout/{order_id}");
+    let (order, tx) = (OrderId::mint(Partition(0), now_ms()), TxId::mint(Partition(0), now_ms()));
+    let usual = runtime.block_on(measure(async || checkout(&plain, endpoint, &order, &tx).await));
+    let traced = runtime.block_on(measure(async || checkout(&named, endpoint, &order, &tx).await));
+    let clock = runtime.block_on(measure(async || drop(black_box(Instant::now()))));
+    let record = runtime.block_on(measure(async || checkout::step(Step::Begin, black_box(Duration::from_micros(300)))));
+    println!("recording a checkout        {usual:6.0} ns");
+    println!("  with traceparent and name {traced:6.0} ns");
+    println!("reading the clock once      {clock:6.0} ns");
+    println!("recording one duration      {record:6.0} ns");
+    println!("{} bytes of metrics", metrics::render().len());
+}
