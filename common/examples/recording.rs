@@ -1,7 +1,8 @@
 //! What a checkout pays for being recorded: `cargo run --release -p shardcart-common --example recording`.
 //!
 //! Runs just that part of a checkout, again and again in one thread: its request's context and metrics, its own, those
-//! of its steps, of two batches and of the pipelines that carry it, as many as without any company that shares them.
+//! of its steps, and those of the batches and pipelines that carry it. A lone checkout has these to itself; where many
+//! are under way, a batch and its pipeline are recorded once for all that share it.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -14,8 +15,23 @@ use shardcart_common::metrics::{self, participant, requests, shard};
 use shardcart_common::participant::{Answer, Service};
 use shardcart_common::trace::{self, Context};
 
-const CHECKOUTS: u32 = 300_000;
+const REPEATS: u32 = 20_000;
 const ROUNDS: usize = 9;
+
+async fn checkouts(headers: &HeaderMap, endpoint: &requests::Endpoint, order: &OrderId, tx: &TxId, together: usize) {
+    let answers = vec![Answer::Held; together];
+    for _ in 0..together {
+        checkout(headers, endpoint, order, tx).await;
+    }
+    // Reserved together, and settled together.
+    let began = Instant::now();
+    for _ in 0..2 {
+        batch(Service::Stock, "stock", &answers).await;
+        batch(Service::Payment, "payment", &answers).await;
+    }
+    script("order").await;
+    checkout::settled(together, began);
+}
 
 async fn checkout(headers: &HeaderMap, endpoint: &requests::Endpoint, order: &OrderId, tx: &TxId) {
     let began = Instant::now();
@@ -25,8 +41,8 @@ async fn checkout(headers: &HeaderMap, endpoint: &requests::Endpoint, order: &Or
         trace::within(&context, async {
             trace::step(Step::Begin, script("order")).await;
             trace::drives(tx);
-            trace::step(Step::Stock, batch(Service::Stock, "stock")).await;
-            trace::step(Step::Payment, batch(Service::Payment, "payment")).await;
+            trace::step(Step::Stock, async { black_box(trace::current()) }).await;
+            trace::step(Step::Payment, async { black_box(trace::current()) }).await;
             trace::step(Step::Decide, script("order")).await;
             black_box(trace::own());
             checkout::ended(Outcome::Paid, context.began().elapsed());
@@ -37,12 +53,6 @@ async fn checkout(headers: &HeaderMap, endpoint: &requests::Endpoint, order: &Or
     .await;
     black_box(request.span("order", String::new));
     endpoint.answered(began, StatusCode::OK, None);
-    // Settled with nobody: two more batches, and the pipeline that ends it.
-    let began = Instant::now();
-    batch(Service::Stock, "stock").await;
-    batch(Service::Payment, "payment").await;
-    script("order").await;
-    checkout::settled(1, began);
 }
 
 async fn script(service: &'static str) {
@@ -61,11 +71,10 @@ async fn script(service: &'static str) {
     metrics.answered(black_box(sent), 1);
 }
 
-async fn batch(participant: Service, service: &'static str) {
+async fn batch(participant: Service, service: &'static str, answers: &[Answer]) {
     let began = Instant::now();
-    black_box(trace::current());
     script(service).await;
-    participant::batch(participant, began, &[Answer::Held]);
+    participant::batch(participant, began, answers);
 }
 
 thread_local! {
@@ -77,10 +86,10 @@ async fn measure(mut work: impl AsyncFnMut()) -> f64 {
     let mut rounds: Vec<Duration> = Vec::new();
     for _ in 0..ROUNDS {
         let began = Instant::now();
-        for _ in 0..CHECKOUTS {
+        for _ in 0..REPEATS {
             work().await;
         }
-        rounds.push(began.elapsed() / CHECKOUTS);
+        rounds.push(began.elapsed() / REPEATS);
     }
     rounds.sort();
     rounds[ROUNDS / 2].as_nanos() as f64
@@ -98,11 +107,17 @@ fn main() {
     named.insert(name("x-request-id"), HeaderValue::from_static("5e0bb9ae01c2d2d5a5ba3d8a2fbd2a0e"));
     let endpoint = requests::endpoint("order", "/checkout/{order_id}");
     let (order, tx) = (OrderId::mint(Partition(0), now_ms()), TxId::mint(Partition(0), now_ms()));
-    let usual = runtime.block_on(measure(async || checkout(&plain, endpoint, &order, &tx).await));
-    let traced = runtime.block_on(measure(async || checkout(&named, endpoint, &order, &tx).await));
-    let clock = runtime.block_on(measure(async || drop(black_box(Instant::now()))));
+    let each = |headers: HeaderMap, together: usize| {
+        let checkouts = async || checkouts(&headers, endpoint, &order, &tx, together).await;
+        runtime.block_on(measure(checkouts)) / together as f64
+    };
+    let (alone, company, traced) = (each(plain.clone(), 1), each(plain, 16), each(named, 16));
+    let clock = runtime.block_on(measure(async || {
+        black_box(Instant::now());
+    }));
     let record = runtime.block_on(measure(async || checkout::step(Step::Begin, black_box(Duration::from_micros(300)))));
-    println!("recording a checkout        {usual:6.0} ns");
+    println!("a lone checkout             {alone:6.0} ns");
+    println!("one of 16 at once           {company:6.0} ns");
     println!("  with traceparent and name {traced:6.0} ns");
     println!("reading the clock once      {clock:6.0} ns");
     println!("recording one duration      {record:6.0} ns");

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use ::metrics::{Counter, Gauge};
 
 use super::histogram::Histogram;
+use super::names::Metric;
 use super::{Kept, names};
 use crate::shard::ShardError;
 
@@ -46,6 +47,12 @@ pub fn of(service: &'static str, shard: u16) -> &'static ShardMetrics {
     SHARDS.get((service, shard), || {
         let number = shard.to_string();
         let labels = [service, number.as_str()];
+        // What a shard has not said yet is no number: 0 would be a lie, and an alarm.
+        let told = |metric: &Metric| {
+            let gauge = metric.gauge(&labels);
+            gauge.set(f64::NAN);
+            gauge
+        };
         let failures = |kind| names::SHARD_FAILURES.counter(&[service, &number, kind]);
         ShardMetrics {
             round_trip: names::SHARD_ROUND_TRIP.histogram(&labels),
@@ -55,14 +62,14 @@ pub fn of(service: &'static str, shard: u16) -> &'static ShardMetrics {
             refused: failures("refused"),
             unanswered: failures("unanswered"),
             up: names::SHARD_UP.gauge(&labels),
-            memory_used: names::SHARD_MEMORY_USED.gauge(&labels),
-            memory_max: names::SHARD_MEMORY_MAX.gauge(&labels),
-            aof_enabled: names::SHARD_AOF_ENABLED.gauge(&labels),
-            aof_ok: names::SHARD_AOF_OK.gauge(&labels),
-            aof_size: names::SHARD_AOF_SIZE.gauge(&labels),
-            replicas: names::SHARD_REPLICAS.gauge(&labels),
-            clients: names::SHARD_CLIENTS.gauge(&labels),
-            operations: names::SHARD_OPS.gauge(&labels),
+            memory_used: told(&names::SHARD_MEMORY_USED),
+            memory_max: told(&names::SHARD_MEMORY_MAX),
+            aof_enabled: told(&names::SHARD_AOF_ENABLED),
+            aof_ok: told(&names::SHARD_AOF_OK),
+            aof_size: told(&names::SHARD_AOF_SIZE),
+            replicas: told(&names::SHARD_REPLICAS),
+            clients: told(&names::SHARD_CLIENTS),
+            operations: told(&names::SHARD_OPS),
             clock_offset: names::SHARD_CLOCK_OFFSET.gauge(&labels),
         }
     })

@@ -53,12 +53,17 @@ impl Snapshot {
 
     /// The sum of a counter or gauge over all series with these labels; `None` if there is none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        self.find(name, labels).map(|sample| sample.value).reduce(|sum, value| sum + value)
+        self.known(name, labels).reduce(|sum, value| sum + value)
     }
 
     /// The largest value among all series with these labels.
     pub fn max(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        self.find(name, labels).map(|sample| sample.value).reduce(f64::max)
+        self.known(name, labels).reduce(f64::max)
+    }
+
+    /// What a shard has not said yet is no number.
+    fn known<'a>(&'a self, name: &'a str, labels: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = f64> {
+        self.find(name, labels).map(|sample| sample.value).filter(|value| !value.is_nan())
     }
 
     /// By how much a counter has grown since an earlier snapshot of the same process.

@@ -1,0 +1,163 @@
+//! Metrics: all are documented, they tell what happened, and neither load nor a dead shard keeps them from being read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shardcart_test::scrape::Scrape;
+use shardcart_test::shop::ShopOverRedis;
+use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const DOCUMENT: &str = include_str!("../../observability/metrics.md");
+
+type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
+
+/// Name, kind and labels, as the tables of the document have them.
+fn documented() -> Metrics {
+    let rows = DOCUMENT.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix("| `")?.split(" | ").collect();
+        let labels = cells[2].split(',').map(|label| label.trim().trim_matches('`').to_owned());
+        let labels = labels.filter(|label| !label.is_empty()).collect();
+        Some((cells[0].trim_matches('`').to_owned(), (cells[1].to_owned(), labels)))
+    });
+    rows.collect()
+}
+
+fn brief(shards: usize) -> ShopOptions {
+    ShopOptions { shards, settings: Settings::none().with("METRICS_INTERVAL_MS", 50) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documented_metrics_are_those_that_there_are() {
+    let shop = Shop::start_with(brief(1)).await;
+    assert_eq!(Scrape::of(shop.port()).await.metrics(), documented(), "of a shop");
+
+    let options = ClusterOptions { machines: 1, shards: 1, settings: Settings::none() };
+    let cluster = Cluster::start_with(options).await;
+    let mut together = Metrics::new();
+    for service in Service::ALL {
+        together.extend(Scrape::of(cluster.machine(service, 0).internal_port).await.metrics());
+    }
+    assert_eq!(together, documented(), "of three machines together");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_public_port_of_a_machine_has_no_metrics() {
+    let options = ClusterOptions { machines: 1, shards: 1, settings: Settings::none() };
+    let cluster = Cluster::start_with(options).await;
+    for service in Service::ALL {
+        cluster.direct(0).raw("GET", service, "/metrics", &[], b"").await.is_problem(404, "no_route");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_checkout_is_counted_once_by_its_outcome_and_no_id_becomes_a_label() {
+    let mut settings = brief(1);
+    // Without it, recovery would give attempts up in a run with a short lease.
+    settings.settings = settings.settings.with("CHECKOUT_LEASE_MS", 2000);
+    let shop = Shop::start_with(settings).await;
+    let front = shop.front();
+    let (user, poor) = (front.user_with(100).await, front.user_with(1).await);
+    let item = front.item_with(10, 2).await;
+    let order = front.order_of(&user, &[(&item, 3)]).await;
+    let dear = front.order_of(&poor, &[(&item, 3)]).await;
+    let many = front.order_of(&user, &[(&item, 11)]).await;
+
+    front.checkout_once(&order).await.ok();
+    for _ in 0..2 {
+        front.checkout_once(&order).await.ok();
+    }
+    front.checkout_once(&dear).await.is_problem(402, "insufficient_credit");
+    front.checkout_once(&many).await.is_problem(409, "insufficient_stock");
+    front.checkout_once("no-such-order").await.is_problem(404, "unknown_order");
+    shop.data().settled(PATIENCE).await;
+
+    let scrape = Scrape::of(shop.port()).await;
+    let checkouts = |outcome: &str| scrape.value(&format!("shardcart_checkouts_total{{outcome=\"{outcome}\"}}"));
+    for (outcome, count) in [
+        ("paid", 1.0),
+        ("repeated", 2.0),
+        ("insufficient_credit", 1.0),
+        ("insufficient_stock", 1.0),
+        ("unknown_order", 1.0),
+        ("aborted", 0.0),
+        ("unknown", 0.0),
+        ("unavailable", 0.0),
+    ] {
+        assert_eq!(checkouts(outcome), Some(count), "{outcome}");
+    }
+    let count = |name: &str, label: &str| scrape.value(&format!("shardcart_{name}_count{{{label}}}"));
+    assert_eq!(count("checkout_duration_seconds", "outcome=\"paid\""), Some(1.0));
+    assert_eq!(count("checkout_duration_seconds", "outcome=\"refused\""), Some(3.0));
+    let step = |step: &str| count("checkout_step_duration_seconds", &format!("step=\"{step}\""));
+    assert_eq!([step("stock"), step("payment"), step("decide")], [Some(3.0), Some(2.0), Some(1.0)]);
+    assert_eq!([step("begin"), step("give_up"), step("settle")], [Some(6.0), Some(2.0), Some(1.0)]);
+
+    let requests = |class: &str, code: &str| {
+        let labels = format!("service=\"order\",endpoint=\"/checkout/{{order_id}}\",class=\"{class}\",code=\"{code}\"");
+        scrape.value(&format!("shardcart_requests_total{{{labels}}}"))
+    };
+    assert_eq!(requests("2xx", "ok"), Some(3.0));
+    assert_eq!(requests("4xx", "insufficient_credit"), Some(1.0));
+    assert_eq!(requests("4xx", "unknown_order"), Some(1.0));
+    for id in [&user, &poor, &item, &order, &dear, &many, "no-such-order"] {
+        assert!(!scrape.text.contains(id), "{id} is in a label");
+    }
+
+    eventually("nothing is in flight or held", PATIENCE, async || {
+        let scrape = Scrape::of(shop.port()).await;
+        let gone = |series: &str| scrape.value(series) == Some(0.0);
+        (gone("shardcart_attempts_in_flight{shard=\"0\"}")
+            && gone("shardcart_oldest_attempt_age_seconds{shard=\"0\"}")
+            && gone("shardcart_reservations_held{service=\"stock\",shard=\"0\"}"))
+        .then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_shard_is_seen_and_holds_up_no_scrape() {
+    let mut shop = ShopOverRedis::start(1, &brief(1).settings).await;
+    let port = shop.shop().port();
+    let up = async |service: &str| {
+        let series = format!("shardcart_shard_up{{service=\"{service}\",shard=\"0\"}}");
+        Scrape::of(port).await.value(&series).expect("every shard has `up`")
+    };
+    eventually("all are up", PATIENCE, async || (up("stock").await == 1.0).then_some(())).await;
+    shop.redis(Service::Stock, 0).pause();
+    eventually("the silent one is not", PATIENCE, async || (up("stock").await == 0.0).then_some(())).await;
+    // While every look at the silent one takes its whole timeout, scrapes come as fast as ever: sixty of them would take
+    // a minute otherwise, and the others stay up.
+    let sixty = async {
+        for _ in 0..60 {
+            assert_eq!(up("order").await, 1.0);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), sixty).await.expect("no scrape waits for the shard");
+    assert!(Scrape::of(port).await.value("shardcart_shard_memory_used_bytes{service=\"stock\"").is_some());
+    shop.redis(Service::Stock, 0).resume();
+    eventually("it is up again", PATIENCE, async || (up("stock").await == 1.0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_machine_is_still_scraped_and_counts_what_it_refuses() {
+    const FULL: usize = 4;
+    let settings = Settings::none().with("REQUESTS_MAX", FULL).with("CLIENT_TIMEOUT_MS", 20_000);
+    let shop = Shop::start_with(ShopOptions { shards: 1, settings }).await;
+    let mut open = Vec::new();
+    for _ in 0..FULL {
+        // A body that is announced and does not come keeps a request in flight.
+        let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], shop.port()))).await.expect("it listens");
+        let head = b"POST /payment/create_user HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head).await.expect("it reads");
+        open.push(stream);
+    }
+    eventually("it is full", PATIENCE, async || (shop.front().create_user().await.status == 429).then_some(())).await;
+    let scrape = Scrape::of(shop.port()).await;
+    assert!(scrape.value("shardcart_overload_refusals_total{service=\"shop\"}").is_some_and(|count| count >= 1.0));
+    // The scrape itself is one.
+    assert_eq!(scrape.value("shardcart_requests_in_flight{service=\"shop\"}"), Some((FULL + 1) as f64));
+}
