@@ -19,7 +19,7 @@ use crate::wait::eventually;
 /// How long the server may take to start.
 const START: Duration = Duration::from_secs(60);
 /// How often it scrapes, and looks at its rules.
-pub const INTERVAL: &str = "250ms";
+pub const INTERVAL: &str = "500ms";
 
 /// A running server; ended when dropped.
 #[derive(Debug)]
