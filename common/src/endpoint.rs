@@ -55,6 +55,17 @@ where
     resource.route(web::get().to(handler)).default_service(web::to(|| refuse("GET")))
 }
 
+/// `POST path` for those who run the machine: it is not counted among the requests.
+pub fn plain_post<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let resource = web::resource(path).app_data(Uncounted);
+    resource.route(web::post().to(handler)).default_service(web::to(|| refuse("POST")))
+}
+
 /// Marks what is not counted among the requests.
 #[derive(Debug, Clone, Copy)]
 struct Uncounted;

@@ -11,6 +11,7 @@ pub mod health;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod insight;
 pub mod internal;
 pub mod logging;
 pub mod machine;

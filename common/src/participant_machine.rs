@@ -7,6 +7,7 @@ use actix_web::{rt, web};
 
 use crate::gate::Gate;
 use crate::health::{self, Health};
+use crate::insight::Insight;
 use crate::internal::Internal;
 use crate::machine;
 use crate::membership::{Fatal, Membership};
@@ -46,6 +47,8 @@ pub struct Served {
     pub participant: Rc<dyn Participant>,
     /// What items cost, if it knows.
     pub prices: Option<Rc<dyn Prices>>,
+    /// What it shows of itself.
+    pub insight: Rc<dyn Insight>,
     /// Binds its endpoints for clients.
     pub endpoints: Box<dyn FnOnce(&mut web::ServiceConfig)>,
 }
@@ -102,7 +105,9 @@ where
         machine::serve(internal_listener, &http, &Arc::clone(&gate), move |config| {
             let served = in_thread(config, &gate);
             config.configure(metrics::endpoints);
-            Internal::new(name, token.clone(), Some(served.participant), served.prices, None).endpoints(config);
+            Internal::new(name, token.clone(), Some(served.participant), served.prices, None)
+                .with_insight(served.insight)
+                .endpoints(config);
         })?
     };
     log::info!(service = name, port, internal_port, shards = membership.count(); "ready");
