@@ -5,12 +5,15 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use reqwest::Url;
 use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, base_url, milliseconds,
+    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, Secret, base_url, milliseconds,
 };
 
 /// The longest wait of a checkout: claim.lua and take_over.lua take a lease that ends in more than five minutes for one
 /// that was written before the shard's clock was set back.
 const WAIT_MAX: Duration = Duration::from_secs(240);
+
+/// The console's token is asked for from the outside: it has to be harder to guess than those between machines.
+const TOKEN_MIN: usize = 16;
 
 /// How a checkout is driven. Lease < deadline < wait: checked at start.
 #[derive(Debug, Clone, Args)]
@@ -57,6 +60,32 @@ impl CheckoutSettings {
     }
 }
 
+/// Who may see the console.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Console")]
+pub struct ConsoleSettings {
+    /// Secret that opens the console, also through a gateway: at least 16 printable characters. Without it the console is shown by an order machine on its internal port, by the shop to its own machine
+    #[arg(long, env = "CONSOLE_TOKEN", hide_env_values = true)]
+    pub console_token: Option<Secret>,
+}
+
+impl ConsoleSettings {
+    /// Checks what clap does not.
+    ///
+    /// # Errors
+    /// A sentence that names the variable, without its value.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(token) = &self.console_token else { return Ok(()) };
+        token.check_token("CONSOLE_TOKEN")?;
+        if token.expose().len() < TOKEN_MIN {
+            return Err(format!(
+                "CONSOLE_TOKEN is too short (its value is not shown): expected at least {TOKEN_MIN} characters"
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Carts, checkout and recovery over N Redis shards
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
@@ -94,4 +123,7 @@ pub struct Config {
     /// Bulk load
     #[command(flatten)]
     pub batch_init: BatchInitSettings,
+    /// The console
+    #[command(flatten)]
+    pub console: ConsoleSettings,
 }

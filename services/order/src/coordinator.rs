@@ -20,6 +20,7 @@ use crate::attempt::{self, Attempt, Begun, Status, Truth};
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
 use crate::observed::observed;
+use crate::recent::Recent;
 use crate::settler::SettleQueue;
 use crate::settling::{Part, Settlement, Settling};
 
@@ -39,6 +40,7 @@ pub struct Coordinator {
     settings: CheckoutSettings,
     queue: SettleQueue,
     gate: Arc<Gate>,
+    recent: Arc<Recent>,
 }
 
 /// What reserving came to.
@@ -72,9 +74,15 @@ impl Patience {
 }
 
 impl Coordinator {
-    /// A coordinator; `gate` counts the attempts that go on when their client has gone.
-    pub fn new(settling: Rc<Settling>, settings: CheckoutSettings, queue: SettleQueue, gate: Arc<Gate>) -> Rc<Self> {
-        Rc::new(Coordinator { settling, settings, queue, gate })
+    /// A coordinator; `gate` counts the attempts that go on when their client has gone, `recent` remembers the last.
+    pub fn new(
+        settling: Rc<Settling>,
+        settings: CheckoutSettings,
+        queue: SettleQueue,
+        gate: Arc<Gate>,
+        recent: Arc<Recent>,
+    ) -> Rc<Self> {
+        Rc::new(Coordinator { settling, settings, queue, gate, recent })
     }
 
     /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be settled.
@@ -108,12 +116,17 @@ impl Coordinator {
     }
 
     async fn pay(&self, order: &OrderId) -> Result<()> {
-        let give_up = Instant::now() + self.settings.checkout_wait_ms;
+        let asked = Instant::now();
+        let give_up = asked + self.settings.checkout_wait_ms;
         let (shard, partition) = self.settling.shards.route(order.as_str())?;
         let mut has_waited = false;
         loop {
             let truth = match step(Step::Begin, self.begin(shard, partition, order)).await? {
-                Begun::Attempt(attempt) => return self.drive(shard, &attempt, give_up).await,
+                Begun::Attempt(attempt) => {
+                    let outcome = self.drive(shard, &attempt, give_up).await;
+                    self.recent.push(attempt, &outcome, asked.elapsed());
+                    return outcome;
+                }
                 Begun::Standing(truth) => truth,
                 Begun::Moved { .. } => return Err(OrderError::OutcomeUnknown),
             };

@@ -8,7 +8,7 @@ use clap::Args;
 use shardcart_common::settings::{
     Address, BatchInitSettings, HttpSettings, ObserveSettings, RedisSettings, milliseconds,
 };
-use shardcart_order::config::CheckoutSettings;
+use shardcart_order::config::{CheckoutSettings, ConsoleSettings};
 
 use crate::redis_servers::Fsync;
 
@@ -60,4 +60,7 @@ pub struct Config {
     /// Bulk load
     #[command(flatten)]
     pub batch_init: BatchInitSettings,
+    /// The console
+    #[command(flatten)]
+    pub console: ConsoleSettings,
 }

@@ -1,4 +1,4 @@
-//! The whole shop in one process, and the audit of its data.
+//! The whole shop in one process, and the commands that look at it.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,8 @@ use shardcart_common::machine;
 use shardcart_shop::audit;
 use shardcart_shop::audit::args::AuditArgs;
 use shardcart_shop::config::Config;
+use shardcart_shop::look::inspect::{self, InspectArgs};
+use shardcart_shop::look::status::{self, StatusArgs};
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
 #[derive(Debug, Parser)]
@@ -23,6 +25,8 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Audit(Box<AuditArgs>),
+    Status(Box<StatusArgs>),
+    Inspect(Box<InspectArgs>),
 }
 
 #[actix_web::main]
@@ -32,6 +36,14 @@ async fn main() -> ExitCode {
         Some(Command::Audit(args)) => {
             logging::start(LogFormat::Text, "warn");
             audit::run(*args).await
+        }
+        Some(Command::Status(args)) => {
+            logging::start(LogFormat::Text, "error");
+            status::run(*args).await
+        }
+        Some(Command::Inspect(args)) => {
+            logging::start(LogFormat::Text, "error");
+            inspect::run(*args).await
         }
         None => {
             machine::start_log(config.observe.log_format);

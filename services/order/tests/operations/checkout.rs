@@ -43,7 +43,10 @@ fn settings() -> CheckoutSettings {
 impl Checkouts {
     fn new(settling: Rc<Settling>, settings: CheckoutSettings) -> Self {
         let (queue, decided) = settler::queue();
-        Checkouts { coordinator: Coordinator::new(settling, settings, queue, Gate::new(100, Bodies::Read)), decided }
+        Checkouts {
+            coordinator: Coordinator::new(settling, settings, queue, Gate::new(100, Bodies::Read), Arc::default()),
+            decided,
+        }
     }
 
     async fn checkout(&self, order: &OrderId) -> Result<()> {

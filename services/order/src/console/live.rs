@@ -1,0 +1,340 @@
+//! What the console shows as it happens: a beat every second, and a look at all shards while somebody watches.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix_web::rt;
+use serde::Serialize;
+use shardcart_common::ids::now_ms;
+use shardcart_common::metrics::checkout::Outcome;
+use shardcart_common::metrics::names;
+use shardcart_common::metrics::snapshot::Snapshot;
+use shardcart_common::shards::Shards;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::console::system::{Alarm, System, Throughput};
+use crate::inspect::Sources;
+use crate::recent::{Recent, Told};
+
+/// How often the console beats.
+const BEAT: Duration = Duration::from_secs(1);
+/// Beats that are kept: what the curves show.
+const BEATS_MAX: usize = 300;
+/// Beats over which `shop status` tells the throughput.
+const AVERAGED: usize = 10;
+/// Who may watch at once.
+const LISTENERS_MAX: usize = 64;
+/// Attempts that a beat tells of.
+const TOLD_MAX: usize = 12;
+/// Attempts of one second whose items are counted.
+const COUNTED_MAX: usize = 256;
+/// Items of which counts are kept, and items that are shown.
+const ITEMS_MAX: usize = 512;
+const ITEMS_SHOWN: usize = 6;
+/// How long an alarm that was counted is shown after the last time.
+const ALARMED: Duration = Duration::from_secs(60);
+/// What remains of a count after a second: half after ten.
+const FADE: f64 = 0.933;
+
+/// One second of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Beat {
+    /// When it ended, Unix ms.
+    pub at_ms: u64,
+    /// Checkouts that paid.
+    pub paid: u64,
+    /// That found their order paid already.
+    pub repeated: u64,
+    /// That were refused.
+    pub refused: u64,
+    /// That were given up.
+    pub aborted: u64,
+    /// Whose outcome is unknown.
+    pub unknown: u64,
+    /// What half of those that paid took at most, in microseconds.
+    pub median_us: u64,
+    /// What 99 in 100 of them took at most, in microseconds.
+    pub p99_us: u64,
+}
+
+impl Beat {
+    /// What this process has counted between two moments.
+    fn between(earlier: &Snapshot, now: &Snapshot) -> Self {
+        let count = |outcome: Outcome| {
+            let labels = [("outcome", outcome.as_str())];
+            // A count is a whole number, and never negative.
+            now.increase(earlier, names::CHECKOUTS.name, &labels) as u64
+        };
+        let all: u64 = Outcome::ALL.iter().copied().map(count).sum();
+        let (paid, repeated) = (count(Outcome::Paid), count(Outcome::Repeated));
+        let aborted = count(Outcome::Aborted);
+        let unknown = count(Outcome::Unknown) + count(Outcome::Unavailable);
+        let took = |quantile| {
+            let name = names::CHECKOUT_DURATION.name;
+            let took = now.quantile_duration(Some(earlier), name, &[("outcome", "paid")], quantile);
+            took.map_or(0, |took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
+        };
+        let refused = all - paid - repeated - aborted - unknown;
+        let (median_us, p99_us) = (took(0.5), took(0.99));
+        Beat { at_ms: now_ms(), paid, repeated, refused, aborted, unknown, median_us, p99_us }
+    }
+}
+
+/// An item that is bought much.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hot {
+    /// The item.
+    pub item: String,
+    /// Units a second, lately.
+    pub units_per_second: f64,
+}
+
+/// What is shown as it happens, for all who watch.
+#[derive(Debug)]
+pub struct Live {
+    machine: String,
+    recent: Arc<Recent>,
+    beats: watch::Sender<Arc<str>>,
+    system: watch::Sender<Arc<str>>,
+    history: Mutex<VecDeque<Beat>>,
+    /// When each kind of alarm was counted last: who is concerned, and what.
+    alarmed: Mutex<BTreeMap<(&'static str, &'static str), Instant>>,
+    listeners: Arc<AtomicUsize>,
+}
+
+/// Somebody who watches, until dropped.
+#[derive(Debug)]
+pub struct Listener {
+    listeners: Arc<AtomicUsize>,
+    /// Each second's beat, ready to be sent.
+    pub beats: watch::Receiver<Arc<str>>,
+    /// Each look at the system, ready to be sent; empty before the first.
+    pub system: watch::Receiver<Arc<str>>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.listeners.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Live {
+    /// Shows what `recent` remembers. `machine` says whose it is.
+    pub fn new(machine: String, recent: Arc<Recent>) -> Arc<Self> {
+        let nothing = || watch::Sender::new(Arc::from(""));
+        let history = Mutex::new(VecDeque::with_capacity(BEATS_MAX));
+        let (beats, system) = (nothing(), nothing());
+        Arc::new(Live { machine, recent, beats, system, history, alarmed: Mutex::default(), listeners: Arc::default() })
+    }
+
+    /// Starts beating, in this thread.
+    pub fn start(self: &Arc<Self>, sources: Sources, shards: Arc<Shards>) {
+        rt::spawn(Arc::clone(self).beat());
+        rt::spawn(Arc::clone(self).look(sources, shards));
+    }
+
+    /// One more who watches; `None` if there are too many.
+    pub fn listen(&self) -> Option<Listener> {
+        if self.listeners.fetch_add(1, Ordering::AcqRel) >= LISTENERS_MAX {
+            self.listeners.fetch_sub(1, Ordering::AcqRel);
+            return None;
+        }
+        let listeners = Arc::clone(&self.listeners);
+        Some(Listener { listeners, beats: self.beats.subscribe(), system: self.system.subscribe() })
+    }
+
+    /// What a console is told first: who this is, the beats so far, and the last attempts.
+    pub fn hello(&self) -> Arc<str> {
+        let (recent, _) = self.recent.since(0, TOLD_MAX);
+        let history = self.history();
+        event("hello", &serde_json::json!({ "machine": self.machine, "beats": &*history, "recent": recent }))
+    }
+
+    /// What this machine has done in the last seconds.
+    pub fn throughput(&self) -> Throughput {
+        let history = self.history();
+        let last: Vec<&Beat> = history.iter().rev().take(AVERAGED).collect();
+        let seconds = last.len().max(1);
+        let mean = |of: fn(&Beat) -> u64| last.iter().map(|beat| of(beat) as f64).sum::<f64>() / seconds as f64;
+        let per_second = BTreeMap::from([
+            ("paid".to_owned(), mean(|beat| beat.paid)),
+            ("repeated".to_owned(), mean(|beat| beat.repeated)),
+            ("refused".to_owned(), mean(|beat| beat.refused)),
+            ("aborted".to_owned(), mean(|beat| beat.aborted)),
+            ("unknown".to_owned(), mean(|beat| beat.unknown)),
+        ]);
+        let busy = last.iter().find(|beat| beat.median_us > 0);
+        Throughput {
+            seconds: seconds as u64,
+            per_second,
+            median_us: busy.map_or(0, |beat| beat.median_us),
+            p99_us: busy.map_or(0, |beat| beat.p99_us),
+        }
+    }
+
+    /// How the system is, with what this machine itself has to tell of it.
+    pub async fn system(&self, sources: &Sources, shards: &Shards) -> System {
+        let mut system = System::look(sources, shards, &self.machine).await;
+        let alarmed = self.alarmed.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = alarmed.iter().filter(|(_, last)| last.elapsed() < ALARMED);
+        for ((service, kind), _) in lately {
+            let words = format!(
+                "A reservation at {service} is not what its decision needs ({kind}). This must never happen: run shop audit."
+            );
+            system.alarms.insert(0, Alarm { level: "alarm".to_owned(), words });
+        }
+        system
+    }
+
+    /// Takes note of alarms that were counted between two moments.
+    fn note_alarms(&self, earlier: &Snapshot, now: &Snapshot) {
+        for service in ["stock", "payment"] {
+            for kind in ["lost", "conflict"] {
+                if now.increase(earlier, names::ALARMS.name, &[("service", service), ("kind", kind)]) > 0.0 {
+                    let mut alarmed = self.alarmed.lock().unwrap_or_else(PoisonError::into_inner);
+                    alarmed.insert((service, kind), Instant::now());
+                }
+            }
+        }
+    }
+
+    fn history(&self) -> MutexGuard<'_, VecDeque<Beat>> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts every second. Also when nobody watches, so that whoever comes sees what was.
+    async fn beat(self: Arc<Self>) {
+        let mut clock = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut hot, mut seen, mut before) = (HashMap::new(), 0, Snapshot::here());
+        loop {
+            clock.tick().await;
+            let now = Snapshot::here();
+            let beat = Beat::between(&before, &now);
+            self.note_alarms(&before, &now);
+            before = now;
+            let mut counted = HashMap::<String, u64>::new();
+            let count = self.recent.lines_since(seen, COUNTED_MAX, |item, units| match counted.get_mut(item) {
+                Some(sum) => *sum = sum.saturating_add(units),
+                None => {
+                    counted.insert(item.to_owned(), units);
+                }
+            });
+            fade_in(&mut hot, counted, count - seen);
+            let (recent, _) = self.recent.since(seen, TOLD_MAX);
+            seen = count;
+            {
+                let mut history = self.history();
+                if history.len() >= BEATS_MAX {
+                    history.pop_front();
+                }
+                history.push_back(beat.clone());
+            }
+            if self.listeners.load(Ordering::Acquire) > 0 {
+                self.beats.send_replace(beat_event(&beat, &recent, &hottest(&hot)));
+            }
+        }
+    }
+
+    /// Looks at all shards while somebody watches; each look takes as long as the slowest shard.
+    async fn look(self: Arc<Self>, sources: Sources, shards: Arc<Shards>) {
+        loop {
+            if self.listeners.load(Ordering::Acquire) > 0 {
+                let system = self.system(&sources, &shards).await;
+                self.system.send_replace(event("system", &system));
+                tokio::time::sleep(BEAT).await;
+            } else {
+                // So that whoever comes does not wait long, and nobody pays while nobody is there.
+                tokio::time::sleep(BEAT / 10).await;
+            }
+        }
+    }
+}
+
+/// Lets old counts fade, and adds those of a sample of `count` attempts.
+fn fade_in(hot: &mut HashMap<String, f64>, counted: HashMap<String, u64>, count: u64) {
+    let weight = (count as f64 / COUNTED_MAX as f64).max(1.0) * (1.0 - FADE);
+    hot.values_mut().for_each(|rate| *rate *= FADE);
+    for (item, units) in counted {
+        *hot.entry(item).or_default() += units as f64 * weight;
+    }
+    hot.retain(|_, rate| *rate > 0.01);
+    if hot.len() > ITEMS_MAX {
+        let mut rates: Vec<f64> = hot.values().copied().collect();
+        let (_, least, _) = rates.select_nth_unstable_by(ITEMS_MAX / 2, |one, other| other.total_cmp(one));
+        let least = *least;
+        hot.retain(|_, rate| *rate > least);
+    }
+}
+
+fn hottest(hot: &HashMap<String, f64>) -> Vec<Hot> {
+    let mut all: Vec<(&String, &f64)> = hot.iter().collect();
+    all.sort_by(|one, other| other.1.total_cmp(one.1).then_with(|| one.0.cmp(other.0)));
+    let told = |(item, rate): (&String, &f64)| Hot { item: item.clone(), units_per_second: *rate };
+    all.into_iter().take(ITEMS_SHOWN).map(told).collect()
+}
+
+fn beat_event(beat: &Beat, recent: &[Told], hot: &[Hot]) -> Arc<str> {
+    event("beat", &serde_json::json!({ "beat": beat, "recent": recent, "hot": hot }))
+}
+
+/// A server-sent event. JSON has no line breaks of its own.
+fn event(name: &str, data: &impl Serialize) -> Arc<str> {
+    let data = serde_json::to_string(data).unwrap_or_default();
+    Arc::from(format!("event: {name}\ndata: {data}\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(items: &[(&str, u64)]) -> HashMap<String, u64> {
+        items.iter().map(|(item, units)| ((*item).to_owned(), *units)).collect()
+    }
+
+    #[test]
+    fn an_item_that_is_bought_steadily_comes_to_its_rate() {
+        let mut hot = HashMap::new();
+        for _ in 0..100 {
+            fade_in(&mut hot, counted(&[("a", 30), ("b", 3)]), 33);
+        }
+        let shown = hottest(&hot);
+        assert_eq!((shown[0].item.as_str(), shown[1].item.as_str()), ("a", "b"));
+        assert!((29.0..31.0).contains(&shown[0].units_per_second), "{shown:?}");
+        for _ in 0..200 {
+            fade_in(&mut hot, HashMap::new(), 0);
+        }
+        assert!(hot.is_empty());
+    }
+
+    #[test]
+    fn a_sample_stands_for_all() {
+        let mut hot = HashMap::new();
+        for _ in 0..100 {
+            fade_in(&mut hot, counted(&[("a", COUNTED_MAX as u64)]), 4 * COUNTED_MAX as u64);
+        }
+        assert!((1_000.0..1_050.0).contains(&hottest(&hot)[0].units_per_second));
+    }
+
+    #[test]
+    fn counts_are_bounded() {
+        let mut hot = HashMap::new();
+        for round in 0..10 {
+            let many = (0..COUNTED_MAX).map(|item| (format!("{round}-{item}"), 5)).collect();
+            fade_in(&mut hot, many, 1);
+            assert!(hot.len() <= ITEMS_MAX);
+        }
+    }
+
+    #[test]
+    fn listeners_are_counted_and_bounded() {
+        let live = Live::new("a test".to_owned(), Arc::default());
+        let all: Vec<Listener> = std::iter::from_fn(|| live.listen()).collect();
+        assert_eq!(all.len(), LISTENERS_MAX);
+        drop(all);
+        assert!(live.listen().is_some());
+    }
+}
