@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit lease chaos model doc bench bench-record bench-tools price tools help
+.PHONY: run build test check unit browser browser-tools lease chaos model doc bench bench-record bench-tools price tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -11,7 +11,7 @@ run: tools ## build in release mode and start the shop on http://localhost:8000 
 build: tools ## build everything, in release mode
 	cargo build --release --workspace
 
-test: check doc unit lease ## everything that CI runs
+test: check doc unit browser lease ## everything that CI runs
 
 check: tools ## formatting and lints
 	cargo fmt --all --check
@@ -23,6 +23,19 @@ doc: tools ## the documentation, without warnings
 unit: tools ## all tests: the front-door tests start real services, so these are built first
 	cargo build --workspace --bins
 	cargo test --workspace
+
+browser: tools browser-tools ## the console in a real browser
+	cargo build --workspace --bins
+	cargo test --package shardcart-test --test browser -- --ignored
+
+# What a browser test needs besides the browser: kept in target/, never part of Shardcart.
+browser-tools:
+	@scripts/install-tools.sh browser
+	@mkdir -p target/browser
+	@cmp -s test/browser/package-lock.json target/browser/installed || \
+	  { cp test/browser/package.json test/browser/package-lock.json target/browser/ && \
+	    npm ci --prefix target/browser --ignore-scripts --no-audit --no-fund && \
+	    cp test/browser/package-lock.json target/browser/installed; }
 
 # The front-door tests in which a checkout can meet recovery. `cargo test --package shardcart-test` runs all of them.
 LEASE_TESTS := batch_load consistency contract faults idempotency killed lost_shard model tombstones

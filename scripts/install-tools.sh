@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server.
-# With the argument nginx that one as well, which only measurements need.
+# With the argument nginx that one as well, which only measurements need; with the argument browser a Chromium and
+# Node, which only the tests of the console need.
 # Says what it does; does nothing where all is there.
 set -eu
 
@@ -9,6 +10,12 @@ command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 # A user's PATH may lack the directory where nginx is.
 [ "${1:-}" != nginx ] || PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null 2>&1 || missing="$missing nginx"
+if [ "${1:-}" = browser ]; then
+    command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+        command -v google-chrome >/dev/null 2>&1 || missing="$missing chromium"
+    command -v node >/dev/null 2>&1 || missing="$missing nodejs"
+    command -v npm >/dev/null 2>&1 || missing="$missing npm"
+fi
 if ! command -v cargo >/dev/null 2>&1; then
     echo "cargo is missing: install a Rust toolchain first (rustup, or your system's package)" >&2
     exit 1

@@ -7,6 +7,7 @@ pub mod child;
 pub mod clock;
 pub mod cluster;
 pub mod collector;
+pub mod console;
 pub mod data;
 pub mod dirs;
 pub mod disk;
