@@ -88,7 +88,7 @@ pub async fn run(
 fn export_spans(shards: &Shards, batch: &Batch, names: &[&str], sent: Instant) {
     for (operation, name) in batch.operations.iter().zip(names) {
         if let Some(origin) = operation.trace.as_ref().filter(|origin| origin.parent.sampled) {
-            export::script((origin.clone(), sent), name, shards.membership().service(), batch.shard, false);
+            export::script(origin, sent, name, shards.membership().service(), batch.shard, false);
         }
     }
 }

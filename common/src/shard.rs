@@ -103,8 +103,8 @@ impl Shard {
             None => self.ask(call).await,
             Some(waiting) => waiting.run(call.clone()).await,
         };
-        if let Some(began) = began {
-            export::script(began, call.name(), self.server.service(), self.number(), reply.is_err());
+        if let Some((origin, began)) = began {
+            export::script(&origin, began, call.name(), self.server.service(), self.number(), reply.is_err());
         }
         reply
     }

@@ -96,9 +96,9 @@ pub fn begin(origin: impl FnOnce() -> Option<Origin>) -> Option<(Origin, Instant
 }
 
 /// Exports the span of a script call that has been answered now, or not.
-pub fn script(began: (Origin, Instant), name: &str, service: &'static str, shard: u16, failed: bool) {
-    let (Origin { parent, .. }, began) = began;
-    let mut span = Span::new(service, name.to_owned(), parent.child(), Some(parent.span), began).with("shard", shard);
+pub fn script(origin: &Origin, began: Instant, name: &str, service: &'static str, shard: u16, failed: bool) {
+    let parent = origin.parent;
+    let mut span = Span::new(service, name.to_owned(), parent.child(), Some(parent.span), began).with("shard", &shard);
     span.failed = failed;
     send(span);
 }
