@@ -229,7 +229,7 @@ async fn clear(prometheus: &Prometheus, when: &str) {
 async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() {
     let mut faulty = Faulty::start().await;
     let patient = Settings::none().with("METRICS_INTERVAL_MS", 200).with("CLIENT_TIMEOUT_MS", 600_000);
-    let settings = patient.with("REQUESTS_MAX", SMALL);
+    let settings = patient.with("REQUESTS_MAX", SMALL).with("FSYNC", "no");
     let mut small = Shop::start_with(ShopOptions { shards: 1, settings }).await;
     let prometheus = Prometheus::start(&[faulty.shop.shop().port(), small.port()], &shortened()).await;
     let load = Faulty::load(faulty.front.clone(), faulty.item.clone(), faulty.users[0].clone(), faulty.paid.clone());
