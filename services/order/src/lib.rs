@@ -12,6 +12,7 @@ pub mod recovery;
 pub mod settler;
 pub mod settling;
 pub mod standings;
+pub mod together;
 
 use std::rc::Rc;
 use std::sync::Arc;
