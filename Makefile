@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit browser browser-tools lease chaos model doc bench bench-record bench-tools price tools help
+.PHONY: run build test check unit browser browser-tools lease chaos model doc bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -20,7 +20,7 @@ check: tools ## formatting and lints
 doc: tools ## the documentation, without warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 
-unit: tools ## all tests: the front-door tests start real services, so these are built first
+unit: test-tools ## all tests: the front-door tests start real services, so these are built first
 	cargo build --workspace --bins
 	cargo test --workspace
 
@@ -39,7 +39,7 @@ browser-tools:
 
 # The front-door tests in which a checkout can meet recovery. `cargo test --package shardcart-test` runs all of them.
 LEASE_TESTS := batch_load consistency contract faults idempotency killed lost_shard model tombstones
-lease: tools ## these once more, with a lease so short that recovery is always in the way
+lease: test-tools ## these once more, with a lease so short that recovery is always in the way
 	cargo build --workspace --bins
 	SHARDCART_TEST_LEASE_MS=20 cargo test --package shardcart-test $(LEASE_TESTS:%=--test %)
 
@@ -66,3 +66,6 @@ bench-tools:
 
 tools: ## install what is missing
 	@scripts/install-tools.sh
+
+test-tools: ## install what the tests need and this machine lacks
+	@scripts/install-tools.sh test

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server.
-# With the argument nginx that one as well, which only measurements need; with the argument browser a Chromium and
-# Node, which only the tests of the console need.
+# With the argument nginx that one as well, which only measurements need; with test what only the tests need: Prometheus;
+# with browser a Chromium and Node, which only the tests of the console need.
 # Says what it does; does nothing where all is there.
 set -eu
 
@@ -10,6 +10,9 @@ command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 # A user's PATH may lack the directory where nginx is.
 [ "${1:-}" != nginx ] || PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null 2>&1 || missing="$missing nginx"
+if [ "${1:-}" = test ]; then
+    command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+fi
 if [ "${1:-}" = browser ]; then
     command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
         command -v google-chrome >/dev/null 2>&1 || missing="$missing chromium"
@@ -32,7 +35,7 @@ fi
 echo "installing with the system's package manager:$missing"
 if command -v apt-get >/dev/null 2>&1; then
     $as_root apt-get update -qq
-    # The package starts a server on port 6379 where it can; Shardcart neither needs nor touches that one.
+    # The packages start servers on ports 6379 and 9090 where they can; Shardcart neither needs nor touches those.
     # shellcheck disable=SC2086
     $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
 elif command -v dnf >/dev/null 2>&1; then

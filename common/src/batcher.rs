@@ -1,63 +1,39 @@
-//! Collects what concurrent checkouts want of the same shard into one batch.
-//!
-//! What arrives while a batch is under way goes into the next; a lone operation goes at once.
+//! A participant as the checkouts of one thread see it: where its keys are, and batches of what they ask.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use actix_web::rt;
-use tokio::sync::oneshot;
-
+use crate::collector::{Collector, Together};
 use crate::ids::Partition;
 use crate::metrics;
 use crate::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Topology};
 use crate::routing;
 
-/// Operations that wait for one shard at most; beyond it they go unanswered at once.
-const QUEUE_MAX: usize = 65_536;
-/// Batches for one shard under way at most. A second one sets out only when the first is slow,
-/// so that one silent machine does not hold up what another could do.
-const UNDER_WAY_MAX: usize = 4;
-/// A batch that takes longer than this is slow.
-const SLOW: Duration = Duration::from_millis(100);
 /// A participant that stays silent is complained of this often: its batches are tried again many times a second.
 const COMPLAINT: Duration = Duration::from_secs(1);
 
-type Waiting = (Operation, oneshot::Sender<Answer>);
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
-    under_way: usize,
-    last_sent: Option<Instant>,
-}
-
 /// A participant as the checkouts of one thread see it: routing, and batches.
-pub struct Batcher {
+pub struct Batcher(Rc<Collector<Batches>>);
+
+/// Sends batches, and learns from the answers how the participant's keys are spread.
+struct Batches {
     service: Service,
     participant: Rc<dyn Participant>,
     topology: Cell<Option<Topology>>,
-    queues: RefCell<HashMap<u16, Queue>>,
     complained: Cell<Option<Instant>>,
 }
 
 impl Batcher {
     /// A batcher in front of a participant.
     pub fn new(service: Service, participant: Rc<dyn Participant>) -> Rc<Self> {
-        Rc::new(Batcher {
-            service,
-            participant,
-            topology: Cell::new(None),
-            queues: RefCell::default(),
-            complained: Cell::new(None),
-        })
+        let (topology, complained) = (Cell::new(None), Cell::new(None));
+        Rc::new(Batcher(Collector::new(Batches { service, participant, topology, complained })))
     }
 
     /// Which participant this is.
     pub fn service(&self) -> Service {
-        self.service
+        self.0.together().service
     }
 
     /// The partitions of ids at this participant. Asks it once how its keys are spread.
@@ -65,7 +41,7 @@ impl Batcher {
     /// # Errors
     /// `Unanswered`: it has never answered yet.
     pub async fn router(&self) -> Result<impl Fn(&str) -> Partition + use<>, ParticipantError> {
-        let Topology { founding, .. } = self.topology().await?;
+        let Topology { founding, .. } = self.0.together().topology().await?;
         Ok(move |id: &str| routing::partition(id, founding))
     }
 
@@ -74,18 +50,30 @@ impl Batcher {
     /// # Errors
     /// `BeyondList`: it does not. `Unanswered`: it does not answer.
     pub async fn check_known(&self, partition: Partition) -> Result<(), ParticipantError> {
-        let shard = partition.shard();
-        if shard < self.topology().await?.shards {
+        let (batches, shard) = (self.0.together(), partition.shard());
+        if shard < batches.topology().await?.shards {
             return Ok(());
         }
-        self.topology.set(None);
-        if shard < self.topology().await?.shards {
+        batches.topology.set(None);
+        if shard < batches.topology().await?.shards {
             Ok(())
         } else {
-            Err(ParticipantError::BeyondList { service: self.service, shard })
+            Err(ParticipantError::BeyondList { service: batches.service, shard })
         }
     }
 
+    /// Has an operation done, together with others for the same shard.
+    pub async fn submit(&self, operation: Operation) -> Answer {
+        self.0.submit(operation.at.shard(), operation).await.unwrap_or(Answer::Unanswered)
+    }
+
+    /// Has operations for one shard done, outside the queue: for settling, which comes in large batches anyway.
+    pub async fn run(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
+        self.0.together().ask(shard, operations).await
+    }
+}
+
+impl Batches {
     async fn topology(&self) -> Result<Topology, ParticipantError> {
         if let Some(known) = self.topology.get() {
             return Ok(known);
@@ -95,37 +83,30 @@ impl Batcher {
         Ok(topology)
     }
 
-    /// Has an operation done, together with others for the same shard.
-    pub async fn submit(self: &Rc<Self>, operation: Operation) -> Answer {
-        let shard = operation.at.shard();
-        let (sender, receiver) = oneshot::channel();
-        let departs = {
-            let mut queues = self.queues.borrow_mut();
-            let queue = queues.entry(shard).or_default();
-            if queue.waiting.len() >= QUEUE_MAX {
-                return Answer::Unanswered;
-            }
-            queue.waiting.push_back((operation, sender));
-            let slow = queue.last_sent.is_none_or(|sent| sent.elapsed() > SLOW);
-            let departs = queue.under_way == 0 || (slow && queue.under_way < UNDER_WAY_MAX);
-            queue.under_way += usize::from(departs);
-            departs
-        };
-        if departs {
-            rt::spawn(Rc::clone(self).send(shard));
+    fn unanswered(&self, error: &ParticipantError, shard: u16, operations: usize) -> Vec<Answer> {
+        if self.complained.get().is_none_or(|last| last.elapsed() > COMPLAINT) {
+            self.complained.set(Some(Instant::now()));
+            log::warn!(service:% = self.service, shard, operations, error:%; "a batch went unanswered");
         }
-        receiver.await.unwrap_or(Answer::Unanswered)
+        vec![Answer::Unanswered; operations]
     }
+}
 
-    /// Has operations for one shard done, outside the queue: for settling, which comes in large batches anyway.
-    pub async fn run(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
+impl Together for Batches {
+    type Asked = Operation;
+    type Answer = Answer;
+    const MOST: usize = BATCH_MAX;
+
+    async fn ask(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
         let began = Instant::now();
-        let answers = self.run_batch(shard, operations).await;
+        let answers = self.answers(shard, operations).await;
         metrics::participant::batch(self.service, began, &answers);
         answers
     }
+}
 
-    async fn run_batch(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
+impl Batches {
+    async fn answers(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
         let count = operations.len();
         let founding = match self.topology().await {
             Ok(topology) => topology.founding,
@@ -144,36 +125,5 @@ impl Batcher {
                 self.unanswered(&error, shard, count)
             }
         }
-    }
-
-    /// Sends batch after batch until nothing waits.
-    async fn send(self: Rc<Self>, shard: u16) {
-        loop {
-            let (operations, senders): (Vec<_>, Vec<_>) = {
-                let mut queues = self.queues.borrow_mut();
-                let queue = queues.entry(shard).or_default();
-                // Whoever has stopped waiting needs no answer; what it asked for is cancelled by others.
-                queue.waiting.retain(|(_, sender)| !sender.is_closed());
-                let count = queue.waiting.len().min(BATCH_MAX);
-                if count == 0 {
-                    queue.under_way -= 1;
-                    return;
-                }
-                queue.last_sent = Some(Instant::now());
-                queue.waiting.drain(..count).unzip()
-            };
-            for (sender, answer) in senders.into_iter().zip(self.run(shard, operations).await) {
-                // A receiver that is gone has nobody to tell.
-                let _ = sender.send(answer);
-            }
-        }
-    }
-
-    fn unanswered(&self, error: &ParticipantError, shard: u16, operations: usize) -> Vec<Answer> {
-        if self.complained.get().is_none_or(|last| last.elapsed() > COMPLAINT) {
-            self.complained.set(Some(Instant::now()));
-            log::warn!(service:% = self.service, shard, operations, error:%; "a batch went unanswered");
-        }
-        vec![Answer::Unanswered; operations]
     }
 }

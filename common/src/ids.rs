@@ -31,12 +31,35 @@ impl Partition {
 
     /// A key in this partition, with the partition as its Redis Cluster hash tag: `{113}:item:<id>`.
     pub fn key(self, kind: &str, id: &str) -> String {
-        format!("{{{}}}:{kind}:{id}", self.0)
+        self.name(kind, id).to_string()
+    }
+
+    /// The same, yet to be written.
+    pub fn name<'a>(self, kind: &'a str, id: &'a str) -> impl fmt::Display + use<'a> {
+        Name { partition: self.0, kind, id: Some(id) }
     }
 
     /// The key of something a partition has one of: `{113}:held`.
     pub fn own_key(self, kind: &str) -> String {
-        format!("{{{}}}:{kind}", self.0)
+        self.own_name(kind).to_string()
+    }
+
+    /// The same, yet to be written.
+    pub fn own_name<'a>(self, kind: &'a str) -> impl fmt::Display + use<'a> {
+        Name { partition: self.0, kind, id: None }
+    }
+}
+
+struct Name<'a> {
+    partition: u16,
+    kind: &'a str,
+    id: Option<&'a str>,
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{{{}}}:{}", self.partition, self.kind)?;
+        self.id.map_or(Ok(()), |id| write!(formatter, ":{id}"))
     }
 }
 

@@ -4,6 +4,7 @@ pub mod amount;
 pub mod args;
 pub mod batcher;
 pub mod bulk;
+pub mod collector;
 pub mod endpoint;
 pub mod fault;
 pub mod gate;

@@ -173,12 +173,19 @@ pub enum Service {
     Payment,
 }
 
-impl fmt::Display for Service {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl Service {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Service::Stock => "stock",
             Service::Payment => "payment",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 

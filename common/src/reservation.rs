@@ -1,21 +1,39 @@
-//! What stock and payment have in common as participants: a batch becomes one pipeline of scripts on its shard.
+//! What stock and payment have in common as participants: a batch becomes a few script calls on its shard, in one pipeline.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
-use crate::ids::Partition;
-use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, Topology};
-use crate::script::{Call, Script, words};
+use crate::ids::{Partition, TxId};
+use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, Step, Topology};
+use crate::script::{Call, Script, each, words};
 use crate::shards::Shards;
 use crate::trace::{self, export};
 
-/// The keys of an attempt's record, and of its partition's set of what is held.
-pub fn keys(operation: &Operation) -> [String; 2] {
-    [operation.at.key("tx", operation.tx.as_str()), operation.at.own_key("held")]
+/// Operations in one script call at most, and lines of them: while it runs, its shard does nothing else.
+const TOGETHER_MAX: usize = 128;
+const LINES_MAX: usize = 1_000;
+
+/// How the record of an attempt begins that holds something: the version of the record, and its state.
+pub const HELD: &str = "1 HELD ";
+
+/// The scripts of a participant. Each is asked many things in one call.
+pub struct Scripts<R> {
+    /// Makes the call of reserves; `None` if one of them is not for this participant, or this shard.
+    pub reserve: R,
+    /// Confirms.
+    pub confirm: &'static Script,
+    /// Cancels.
+    pub cancel: &'static Script,
 }
 
-/// The call of confirm or cancel: the record says what was taken.
-pub fn settle(script: &'static Script, operation: &Operation) -> Call {
-    script.keys(&keys(operation)).arg(operation.tx.as_str()).arg(operation.deadline_ms)
+/// Adds the keys that all operations have: their attempts' records, then their partitions' sets of what is held.
+pub fn push_keys(call: &mut Call, operations: &[&Operation]) {
+    for operation in operations {
+        call.key(operation.at.name("tx", operation.tx.as_str()));
+    }
+    for operation in operations {
+        call.key(operation.at.own_name("held"));
+    }
 }
 
 /// Understands what confirm and cancel answer, and what reserve answers in the same words.
@@ -38,17 +56,16 @@ pub fn topology(shards: &Shards) -> Topology {
     Topology { founding: shards.membership().founding(), shards: shards.membership().count() }
 }
 
-/// Runs a batch as one pipeline on its shard. `call` makes an operation's script call (`None`: not an operation of
-/// this participant), `understand` its answer.
+/// Runs a batch as one pipeline on its shard. `understand` knows what the participant's own answers mean.
 ///
 /// # Errors
 /// - `Misrouted`: the sender routes by another data set; nothing happened.
 /// - `Unanswered`: the shard does not answer.
-pub async fn run(
+pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
     service: Service,
     shards: &Shards,
     batch: &Batch,
-    call: impl Fn(&Operation) -> Option<Call>,
+    scripts: &Scripts<R>,
     understand: impl Fn(&Operation, &str) -> Option<Answer>,
 ) -> Result<Vec<Answer>, ParticipantError> {
     let founding = shards.membership().founding();
@@ -58,37 +75,132 @@ pub async fn run(
     let unanswered = |cause: String| ParticipantError::Unanswered { service, cause };
     let shard = shards.shard(batch.shard).map_err(|error| unanswered(error.to_string()))?;
     let here = |partition: Partition| partition.shard() == batch.shard;
-    let calls: Option<Vec<Call>> =
-        batch.operations.iter().map(|operation| call(operation).filter(|_| here(operation.at))).collect();
-    let calls = calls.ok_or_else(|| unanswered("an operation is not for this participant or shard".to_owned()))?;
+    let (places, calls) = Some(&batch.operations)
+        .filter(|operations| operations.iter().all(|operation| here(operation.at)))
+        .and_then(|operations| scripts.calls(operations))
+        .ok_or_else(|| unanswered("an operation is not for this participant or shard".to_owned()))?;
     let names = export::on().then(|| calls.iter().map(Call::name).collect::<Vec<_>>());
     let sent = Instant::now();
     let replies = shard.run_all(calls).await.map_err(|error| unanswered(error.to_string()))?;
-    if let Some(names) = names {
-        export_spans(shards, batch, &names, sent);
+    for (places, name) in names.iter().flat_map(|names| places.iter().zip(names)) {
+        let operations = places.iter().map(|place| &batch.operations[*place]);
+        export_spans(operations, name, service, batch.shard, sent);
     }
-    let answers = batch.operations.iter().zip(replies).map(|(operation, reply)| match reply {
-        Ok(reply) => {
-            let words = words(reply);
-            let word = words.first().map_or("", String::as_str);
-            understand(operation, word).unwrap_or_else(|| {
-                trace::aside(operation.trace.as_ref(), || log::error!(service:%, shard = batch.shard, order:% = operation.step.order(), tx:% = operation.tx, word; "a script gave an answer that is not its own"));
-                Answer::Unanswered
-            })
+
+    let mut answers = vec![Answer::Unanswered; batch.operations.len()];
+    for (places, reply) in places.into_iter().zip(replies) {
+        match reply.map(|reply| each(reply, places.len())) {
+            Ok(Some(replies)) => {
+                for (place, reply) in places.into_iter().zip(replies) {
+                    let (operation, words) = (&batch.operations[place], words(reply));
+                    let word = words.first().map_or("", String::as_str);
+                    match understand(operation, word) {
+                        Some(answer) => answers[place] = answer,
+                        None => {
+                            trace::aside(
+                                operation.trace.as_ref(),
+                                || log::error!(service:%, shard = batch.shard, order:% = operation.step.order(), tx:% = operation.tx, word; "a script gave an answer that is not its own"),
+                            );
+                        }
+                    }
+                }
+            }
+            Ok(None) => log::error!(service:%, shard = batch.shard; "a script gave too few answers"),
+            Err(error) => {
+                log::warn!(service:%, shard = batch.shard, operations = places.len(), error:%; "operations went unanswered");
+            }
         }
-        Err(error) => {
-            trace::aside(operation.trace.as_ref(), || log::warn!(service:%, shard = batch.shard, order:% = operation.step.order(), tx:% = operation.tx, error:%; "an operation went unanswered"));
-            Answer::Unanswered
-        }
-    });
-    Ok(answers.collect())
+    }
+    Ok(answers)
 }
 
-/// Exports a span for each operation whose trace is recorded.
-fn export_spans(shards: &Shards, batch: &Batch, names: &[&str], sent: Instant) {
-    for (operation, name) in batch.operations.iter().zip(names) {
-        if let Some(origin) = operation.trace.as_ref().filter(|origin| origin.parent.sampled) {
-            export::script((origin.clone(), sent), name, shards.membership().service(), batch.shard, false);
+impl<R: Fn(&[&Operation]) -> Option<Call>> Scripts<R> {
+    /// The calls for some operations, and the places of the operations that each of them is for.
+    fn calls(&self, operations: &[Operation]) -> Option<(Vec<Vec<usize>>, Vec<Call>)> {
+        let places = together(operations);
+        let call = |places: &Vec<usize>| {
+            let wanted: Vec<&Operation> = places.iter().map(|place| &operations[*place]).collect();
+            match Kind::of(wanted.first()?) {
+                Kind::Cancel => Some(settle(self.cancel, &wanted)),
+                Kind::Confirm => Some(settle(self.confirm, &wanted)),
+                Kind::Reserve => (self.reserve)(&wanted),
+            }
+        };
+        let calls: Option<Vec<Call>> = places.iter().map(call).collect();
+        Some((places, calls?))
+    }
+}
+
+/// What one script call can be for; in the order in which they make room for one another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Cancel,
+    Confirm,
+    Reserve,
+}
+
+impl Kind {
+    fn of(operation: &Operation) -> Self {
+        match operation.step {
+            Step::ReserveStock { .. } | Step::ReserveCredit { .. } => Kind::Reserve,
+            Step::Confirm => Kind::Confirm,
+            Step::Cancel => Kind::Cancel,
         }
+    }
+}
+
+/// Which operations go into one call: the places of those of the same kind, as many as a call may have. Operations of
+/// one attempt stay in their order.
+fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..operations.len()).collect();
+    let kind = |place: usize| Kind::of(&operations[place]);
+    let is_of_one_kind = operations.windows(2).all(|pair| Kind::of(&pair[0]) == Kind::of(&pair[1]));
+    if !is_of_one_kind {
+        let attempts: HashSet<&TxId> = operations.iter().map(|operation| &operation.tx).collect();
+        if attempts.len() == operations.len() {
+            order.sort_by_key(|place| kind(*place));
+        }
+    }
+    let mut all: Vec<Vec<usize>> = Vec::new();
+    let mut lines = 0;
+    for place in order {
+        let own = if let Step::ReserveStock { lines, .. } = &operations[place].step { lines.len() } else { 1 };
+        match all.last_mut() {
+            Some(together)
+                if together.len() < TOGETHER_MAX && lines + own <= LINES_MAX && kind(together[0]) == kind(place) =>
+            {
+                together.push(place);
+                lines += own;
+            }
+            _ => {
+                all.push(vec![place]);
+                lines = own;
+            }
+        }
+    }
+    all
+}
+
+/// The call of confirms or cancels: the records say what was taken.
+fn settle(script: &'static Script, operations: &[&Operation]) -> Call {
+    let mut call = script.with_keys(2 * operations.len());
+    push_keys(&mut call, operations);
+    for operation in operations {
+        call.push(operation.tx.as_str());
+        call.push(operation.deadline_ms);
+    }
+    call
+}
+
+/// Exports a span for each operation whose trace is recorded; they share one call.
+fn export_spans<'a>(
+    operations: impl Iterator<Item = &'a Operation>,
+    name: &str,
+    service: Service,
+    shard: u16,
+    sent: Instant,
+) {
+    for origin in operations.filter_map(|operation| operation.trace.as_ref()).filter(|origin| origin.parent.sampled) {
+        export::script(origin, sent, name, service.as_str(), shard, false);
     }
 }

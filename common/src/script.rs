@@ -1,9 +1,10 @@
 //! Scripts: the atomic steps, each one Lua file that runs on one shard.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::OnceLock;
 
-use redis::{Cmd, FromRedisValue, ToRedisArgs, Value};
+use redis::{Cmd, FromRedisValue, RedisWrite, ToRedisArgs, Value};
 
 use crate::idempotency::Once;
 
@@ -53,11 +54,17 @@ impl Script {
 
     /// A call with its keys; arguments follow with [`Call::arg`].
     pub fn keys<K: ToRedisArgs>(&'static self, keys: &[K]) -> Call {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(self.sha1.as_str()).arg(keys.len());
+        let mut call = self.with_keys(keys.len());
         for key in keys {
-            command.arg(key);
+            call.command.arg(key);
         }
+        call
+    }
+
+    /// A call with so many keys: [`Call::key`] adds them, before any argument.
+    pub fn with_keys(&'static self, count: usize) -> Call {
+        let mut command = Cmd::with_capacity(3 + 3 * count, 64 * (1 + count));
+        command.arg("EVALSHA").arg(self.sha1.as_str()).arg(count);
         // Redis holds such a script to its word.
         let repeatable = self.code.starts_with("#!lua flags=no-writes");
         Call { script: Some(self), command, repeatable }
@@ -101,19 +108,46 @@ impl Call {
         self
     }
 
+    /// Adds a key of a call that was made with [`Script::with_keys`].
+    pub fn key(&mut self, key: impl Display) {
+        self.command.write_arg_fmt(key);
+    }
+
+    /// Adds an argument in place: for calls that have many.
+    pub fn push<A: ToRedisArgs>(&mut self, argument: A) {
+        self.command.arg(argument);
+    }
+
     /// The script's file name, or `read`.
     pub fn name(&self) -> &'static str {
         self.script.map_or("read", Script::name)
     }
 }
 
-/// A reply as words: a script answers with one word, or with several.
+/// A reply as words: a script answers with one word, or with several, some of them perhaps in a list of their own.
 ///
 /// Anything that is no text (a script never answers so) becomes no words, which no caller takes for an answer.
 pub fn words(reply: Value) -> Vec<String> {
+    let mut words = Vec::new();
     match reply {
-        Value::Array(values) => values.into_iter().map(|value| word(value).unwrap_or_default()).collect(),
-        other => word(other).into_iter().collect(),
+        Value::Array(values) => values.into_iter().for_each(|value| collect(value, &mut words)),
+        other => words.extend(word(other)),
+    }
+    words
+}
+
+fn collect(value: Value, words: &mut Vec<String>) {
+    match value {
+        Value::Array(values) => values.into_iter().for_each(|value| collect(value, words)),
+        other => words.push(word(other).unwrap_or_default()),
+    }
+}
+
+/// The replies of a script that was asked `count` things together; `None`: it gave another number of them.
+pub fn each(reply: Value, count: usize) -> Option<Vec<Value>> {
+    match reply {
+        Value::Array(replies) if replies.len() == count => Some(replies),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shardcart_test::scrape::Scrape;
 use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually};
+use shardcart_test::{Cluster, ClusterOptions, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -27,7 +27,13 @@ fn documented() -> Metrics {
 }
 
 fn brief(shards: usize) -> ShopOptions {
-    ShopOptions { shards, settings: Settings::none().with("METRICS_INTERVAL_MS", 50) }
+    ShopOptions { shards, settings: Settings::none().with("METRICS_INTERVAL_MS", 50).with("FSYNC", "no") }
+}
+
+/// A shop over Redis servers that the test can pause, and that wait for no disk.
+async fn unsynced(settings: &Settings) -> ShopOverRedis {
+    let redis = async || vec![RedisServer::start_with(Fsync::No, "noeviction").await];
+    ShopOverRedis::start_over([redis().await, redis().await, redis().await], settings).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +126,7 @@ async fn each_checkout_is_counted_once_by_its_outcome_and_no_id_becomes_a_label(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_shard_is_seen_and_holds_up_no_scrape() {
-    let mut shop = ShopOverRedis::start(1, &brief(1).settings).await;
+    let mut shop = unsynced(&brief(1).settings).await;
     let port = shop.shop().port();
     let up = async |service: &str| {
         let series = format!("shardcart_shard_up{{service=\"{service}\",shard=\"0\"}}");
@@ -140,6 +146,33 @@ async fn a_silent_shard_is_seen_and_holds_up_no_scrape() {
     assert!(Scrape::of(port).await.value("shardcart_shard_memory_used_bytes{service=\"stock\"").is_some());
     shop.redis(Service::Stock, 0).resume();
     eventually("it is up again", PATIENCE, async || (up("stock").await == 1.0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_silent_shard_costs_is_counted() {
+    let settings = brief(1).settings.with("CHECKOUT_LEASE_MS", 4000).with("SLOW_MS", 100);
+    let mut shop = unsynced(&settings).await;
+    let (front, port) = (shop.front(), shop.shop().port());
+    let (one, other) = (front.user_with(10).await, front.user_with(10).await);
+    let item = front.item_with(1, 1).await;
+    let orders = [front.order_of(&one, &[(&item, 1)]).await, front.order_of(&other, &[(&item, 1)]).await];
+    shop.redis(Service::Payment, 0).pause();
+    // One has the last unit and waits for the silent shard; the other finds it held.
+    front.at_once(orders, |front, order| async move { front.checkout(&order).await }).await;
+    shop.redis(Service::Payment, 0).resume();
+    shop.data().settled(PATIENCE).await;
+    let scrape = Scrape::of(port).await;
+    for series in [
+        "shardcart_busy_retries_total{participant=\"stock\"}",
+        "shardcart_participant_unanswered_total{participant=\"payment\"}",
+        "shardcart_shard_failures_total{service=\"payment\",shard=\"0\",kind=\"unanswered\"}",
+        "shardcart_shard_reconnects_total{service=\"payment\",shard=\"0\"}",
+        "shardcart_participant_batch_operations_count{participant=\"payment\"}",
+        "shardcart_shard_round_trip_seconds_count{service=\"payment\",shard=\"0\"}",
+        "shardcart_slow_checkouts_total",
+    ] {
+        assert!(scrape.value(series).is_some_and(|count| count >= 1.0), "{series}: {:?}", scrape.value(series));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! Where spans go: to a collector, if one is set. Without one, all of this is one look at a static.
 
+use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -96,11 +97,26 @@ pub fn begin(origin: impl FnOnce() -> Option<Origin>) -> Option<(Origin, Instant
 }
 
 /// Exports the span of a script call that has been answered now, or not.
-pub fn script(began: (Origin, Instant), name: &str, service: &'static str, shard: u16, failed: bool) {
-    let (Origin { parent, .. }, began) = began;
-    let mut span = Span::new(service, name.to_owned(), parent.child(), Some(parent.span), began).with("shard", shard);
+pub fn script(origin: &Origin, began: Instant, name: &str, service: &'static str, shard: u16, failed: bool) {
+    let parent = origin.parent;
+    let mut span = Span::new(service, name.to_owned(), parent.child(), Some(parent.span), began).with("shard", &shard);
     span.failed = failed;
     send(span);
+}
+
+/// Measures a script call of this task, its own or one that it shares with others, and exports its span.
+pub async fn measured<T, E>(
+    name: &str,
+    service: &'static str,
+    shard: u16,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let began = begin(super::current);
+    let answer = call.await;
+    if let Some((origin, began)) = began {
+        script(&origin, began, name, service, shard, answer.is_err());
+    }
+    answer
 }
 
 /// Exports a span. Never waits: if too many wait already, it is dropped.

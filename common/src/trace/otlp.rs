@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn spans_are_written_as_the_protocol_says() {
         let own = TraceParent { trace: 0xa1, span: 0xb2, sampled: true };
-        let span = Span::new("stock", "reserve.lua".to_owned(), own, Some(0xc3), Instant::now()).with("shard", 1);
+        let span = Span::new("stock", "reserve.lua".to_owned(), own, Some(0xc3), Instant::now()).with("shard", &1);
         let request = request(vec![span]);
         let resource = &request["resourceSpans"][0];
         assert_eq!(

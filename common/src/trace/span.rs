@@ -36,7 +36,7 @@ impl Span {
 
     /// Adds what else is known.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &'static str, value: &(impl ToString + ?Sized)) -> Self {
         self.attributes.push((name, value.to_string()));
         self
     }
@@ -45,7 +45,7 @@ impl Span {
     #[must_use]
     pub fn with_some<T: ToString>(self, name: &'static str, value: Option<&T>) -> Self {
         match value {
-            Some(value) => self.with(name, value.to_string()),
+            Some(value) => self.with(name, value),
             None => self,
         }
     }

@@ -2,7 +2,7 @@
 
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
 use shardcart_common::participant::Refusal;
-use shardcart_common::script::{Call, words};
+use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
 use std::time::Duration;
 
@@ -38,6 +38,24 @@ pub struct Attempt {
     pub life: String,
     /// Items and units.
     pub lines: Vec<(ItemId, u64)>,
+}
+
+/// Which attempt of which order: what its scripts are told.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// The order.
+    pub order: OrderId,
+    /// The order's partition.
+    pub partition: Partition,
+    /// The attempt.
+    pub tx: TxId,
+}
+
+impl Attempt {
+    /// Which one it is.
+    pub fn named(&self) -> Named {
+        Named { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
+    }
 }
 
 /// How an order stands.
@@ -102,45 +120,46 @@ pub enum TakenOver {
 
 type Answer<T> = Result<T, ShardError>;
 
-/// Begins an attempt. May be repeated: a tx begins at most once.
+/// Begins attempts on orders of one shard, in one call: one answer each, in order. May be repeated: a tx begins at most once.
 ///
 /// # Errors
 /// See [`ShardError`].
-pub async fn begin(
-    shard: &Shard,
-    partition: Partition,
-    order: &OrderId,
-    tx: &TxId,
-    lease: Duration,
-    deadline: Duration,
-) -> Answer<Begun> {
-    let call = BEGIN
-        .keys(&keys(partition, order.as_str()))
-        .arg(tx.as_str())
-        .arg(order.as_str())
-        .arg(millis(lease))
-        .arg(millis(deadline))
-        .repeatable();
-    let words = words(shard.run(&call).await?);
+pub async fn begin(shard: &Shard, named: &[Named], lease: Duration, deadline: Duration) -> Answer<Vec<Answer<Begun>>> {
+    let mut call = BEGIN.with_keys(3 * named.len());
+    push_keys(&mut call, named, "order");
+    push_keys(&mut call, named, "cart");
+    push_own_keys(&mut call, named);
+    call.push(millis(lease));
+    call.push(millis(deadline));
+    push_named(&mut call, named);
+    let replies = replies(shard, call.repeatable(), named.len()).await?;
+    Ok(replies.into_iter().zip(named).map(|(reply, named)| begun(shard, named, &words(reply))).collect())
+}
+
+fn begun(shard: &Shard, named: &Named, words: &[String]) -> Answer<Begun> {
     match words.first().map(String::as_str) {
-        Some("BEGUN") => {
-            attempt(order, partition, &words).map(Begun::Attempt).ok_or_else(|| unexpected(shard, BEGIN.name(), &words))
-        }
+        Some("BEGUN") => attempt(&named.order, named.partition, words)
+            .map(Begun::Attempt)
+            .ok_or_else(|| unexpected(shard, BEGIN.name(), words)),
         Some("MOVED") => {
             let last = words.get(1).map_or("", String::as_str);
             Ok(Begun::Moved { last_ms: shardcart_common::ids::minted_ms(last) })
         }
-        _ => truth(shard, BEGIN.name(), &words).map(Begun::Standing),
+        _ => truth(shard, BEGIN.name(), words).map(Begun::Standing),
     }
 }
 
-/// Commits an attempt if it is still pending. May be repeated.
+/// Commits attempts that are still pending on orders of one shard, in one call: how each order stands now, in order.
+/// May be repeated.
 ///
 /// # Errors
-/// `Unanswered`: it may be paid now; only asking again tells.
-pub async fn decide(shard: &Shard, attempt: &Attempt) -> Answer<Truth> {
-    let [record, ..] = keys(attempt.partition, attempt.order.as_str());
-    tell(shard, DECIDE.keys(&[record]).arg(attempt.tx.as_str())).await
+/// `Unanswered`: any of them may be paid now; only asking again tells.
+pub async fn decide(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>> {
+    let mut call = DECIDE.with_keys(named.len());
+    push_keys(&mut call, named, "order");
+    named.iter().for_each(|named| call.push(named.tx.as_str()));
+    let replies = replies(shard, call.repeatable(), named.len()).await?;
+    Ok(replies.into_iter().map(|reply| truth(shard, DECIDE.name(), &split(reply))).collect())
 }
 
 /// Gives an attempt up, first step of two. May be repeated.
@@ -165,10 +184,17 @@ pub async fn refuse(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answ
     .await
 }
 
-/// The call that ends a settled attempt; many go into one pipeline. May be repeated.
-pub fn finish(order: &OrderId, partition: Partition, tx: &TxId) -> Call {
-    let [record, _, inflight] = keys(partition, order.as_str());
-    FINISH.keys(&[record, inflight]).arg(tx.as_str()).arg(order.as_str())
+/// Ends settled attempts on orders of one shard, in one call: how each order stands now, in order. May be repeated.
+///
+/// # Errors
+/// See [`ShardError`].
+pub async fn finish(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>> {
+    let mut call = FINISH.with_keys(2 * named.len());
+    push_keys(&mut call, named, "order");
+    push_own_keys(&mut call, named);
+    push_named(&mut call, named);
+    let replies = replies(shard, call.repeatable(), named.len()).await?;
+    Ok(replies.into_iter().map(|reply| truth(shard, FINISH.name(), &split(reply))).collect())
 }
 
 /// The call that claims what is due in a partition, for as long as `hold`.
@@ -215,9 +241,37 @@ pub fn stands(shard: &Shard, reply: redis::Value) -> Answer<(Truth, String)> {
     Ok((truth(shard, STANDING.name(), &words)?, life))
 }
 
+fn push_keys(call: &mut Call, named: &[Named], kind: &str) {
+    for Named { partition, order, .. } in named {
+        call.key(partition.name(kind, order.as_str()));
+    }
+}
+
+fn push_own_keys(call: &mut Call, named: &[Named]) {
+    named.iter().for_each(|named| call.key(named.partition.own_name("inflight")));
+}
+
+fn push_named(call: &mut Call, named: &[Named]) {
+    for Named { tx, order, .. } in named {
+        call.push(tx.as_str());
+        call.push(order.as_str());
+    }
+}
+
+/// Runs a call that asks several things; one reply each.
+async fn replies(shard: &Shard, call: Call, count: usize) -> Answer<Vec<redis::Value>> {
+    let reply = shard.run(&call).await?;
+    each(reply, count).ok_or_else(|| unexpected(shard, call.name(), &[]))
+}
+
 async fn tell(shard: &Shard, call: Call) -> Answer<Truth> {
     let call = call.repeatable();
     truth(shard, call.name(), &words(shard.run(&call).await?))
+}
+
+/// `status tx refusal`, as scripts that are asked many things answer; a refusal may name an item after a space.
+fn split(reply: redis::Value) -> Vec<String> {
+    words(reply).first().map(|line| line.splitn(3, ' ').map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// Reads `{ status, tx, … }`.

@@ -16,13 +16,14 @@ use shardcart_common::participant::{self, Answer, Operation, ParticipantError, R
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::trace::{self, step};
 
-use crate::attempt::{self, Attempt, Begun, Status, Truth};
+use crate::attempt::{self, Attempt, Begun, Named, Status, Truth};
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
 use crate::observed::observed;
 use crate::recent::Recent;
 use crate::settler::SettleQueue;
 use crate::settling::{Part, Settlement, Settling};
+use crate::together::Attempts;
 
 /// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
 const BEGINS_MAX: usize = 3;
@@ -37,6 +38,7 @@ const CANCEL_MIN: Duration = Duration::from_millis(500);
 /// Drives checkouts in one thread.
 pub struct Coordinator {
     settling: Rc<Settling>,
+    attempts: Attempts,
     settings: CheckoutSettings,
     queue: SettleQueue,
     gate: Arc<Gate>,
@@ -82,7 +84,8 @@ impl Coordinator {
         gate: Arc<Gate>,
         recent: Arc<Recent>,
     ) -> Rc<Self> {
-        Rc::new(Coordinator { settling, settings, queue, gate, recent })
+        let attempts = Attempts::new(&settling.shards, &settings);
+        Rc::new(Coordinator { settling, attempts, settings, queue, gate, recent })
     }
 
     /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be settled.
@@ -154,11 +157,10 @@ impl Coordinator {
     }
 
     async fn begin(&self, shard: &Shard, partition: Partition, order: &OrderId) -> Result<Begun> {
-        let (lease, deadline) = (self.settings.checkout_lease_ms, self.settings.checkout_deadline_ms);
         let mut tx = TxId::mint(partition, now_ms());
         let mut last = Begun::Moved { last_ms: 0 };
         for _ in 0..BEGINS_MAX {
-            match attempt::begin(shard, partition, order, &tx, lease, deadline).await {
+            match self.attempts.begin(Named { order: order.clone(), partition, tx: tx.clone() }).await {
                 Ok(Begun::Moved { last_ms }) => {
                     tx = TxId::mint(partition, now_ms().max(last_ms + 1));
                     last = Begun::Moved { last_ms };
@@ -269,7 +271,7 @@ impl Coordinator {
     async fn decide(&self, shard: &Shard, attempt: &Attempt, parts: &[Part], give_up: Instant) -> Result<()> {
         let mut patience = Patience::until(give_up);
         loop {
-            match attempt::decide(shard, attempt).await {
+            match self.attempts.decide(attempt.named()).await {
                 Ok(truth) if truth.tx == attempt.tx.as_str() && truth.status == Status::Paid => {
                     fault::point(Point::AfterDecide);
                     self.queue.push(Settlement::of(attempt, true, parts));

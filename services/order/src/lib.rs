@@ -17,6 +17,7 @@ pub mod settle_now;
 pub mod settler;
 pub mod settling;
 pub mod standings;
+pub mod together;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -16,7 +16,8 @@ use shardcart_common::shards::Shards;
 use shardcart_common::trace::span::Span;
 use shardcart_common::trace::{self, Origin, export};
 
-use crate::attempt::{self, Attempt, TakenOver};
+use crate::attempt::{self, Attempt, Named, TakenOver};
+use crate::together::TOGETHER_MAX;
 
 /// What one participant shard is asked to reserve for an attempt.
 #[derive(Debug, Clone)]
@@ -119,7 +120,7 @@ impl Settling {
         Ok(parts)
     }
 
-    /// Settles attempts together: one batch for each participant shard, then one pipeline for each order shard.
+    /// Settles attempts together: one batch for each participant shard, then a few calls for each order shard.
     /// What a participant does not acknowledge stays in flight, for recovery. May be repeated.
     pub async fn settle(&self, settlements: &[Settlement]) {
         let began = Instant::now();
@@ -173,19 +174,21 @@ impl Settling {
     }
 
     async fn finish(&self, settled: impl Iterator<Item = &Settlement>) {
-        let mut pipelines: BTreeMap<u16, Vec<_>> = BTreeMap::new();
-        for settlement in settled {
-            let call = attempt::finish(&settlement.order, settlement.partition, &settlement.tx);
-            pipelines.entry(settlement.partition.shard()).or_default().push(call);
+        let mut attempts: BTreeMap<u16, Vec<Named>> = BTreeMap::new();
+        for Settlement { order, partition, tx, .. } in settled {
+            let named = Named { order: order.clone(), partition: *partition, tx: tx.clone() };
+            attempts.entry(partition.shard()).or_default().push(named);
         }
-        join_all(pipelines.into_iter().map(async |(number, calls)| {
-            let orders = calls.len();
-            let finished = match self.shards.shard(number) {
-                Ok(shard) => shard.run_all(calls).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = finished {
-                log::warn!(shard = number, orders, error:%; "settled attempts could not be ended; recovery will");
+        join_all(attempts.into_iter().map(async |(number, attempts)| {
+            for together in attempts.chunks(TOGETHER_MAX) {
+                let finished = match self.shards.shard(number) {
+                    Ok(shard) => attempt::finish(shard, together).await.map(|_| ()),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = finished {
+                    let orders = together.len();
+                    log::warn!(shard = number, orders, error:%; "settled attempts could not be ended; recovery will");
+                }
             }
         }))
         .await;

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
 };
-use shardcart_common::reservation::{self, keys, settle, topology};
+use shardcart_common::reservation::{self, HELD, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
 
@@ -28,24 +28,33 @@ impl LocalPayment {
         LocalPayment(shards)
     }
 
-    fn call(&self, operation: &Operation) -> Option<Call> {
-        match &operation.step {
-            Step::ReserveCredit { order, life, user, amount } => {
-                if self.0.partition(user.as_str()) != operation.at {
-                    return None;
-                }
-                let [record, held] = keys(operation);
-                let [credit, payment] = users::keys(operation.at, user, order);
-                let call = RESERVE
-                    .keys(&[record, held, credit, payment])
-                    .arg(operation.tx.as_str())
-                    .arg(operation.deadline_ms);
-                Some(call.arg(order.as_str()).arg(*amount).arg(life))
+    /// The call of reserves; `None`: one of them is not for payment, or not in its user's partition.
+    fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
+        let mut wanted = Vec::with_capacity(operations.len());
+        for operation in operations {
+            let Step::ReserveCredit { order, life, user, amount } = &operation.step else { return None };
+            if self.0.partition(user.as_str()) != operation.at {
+                return None;
             }
-            Step::Confirm => Some(settle(&CONFIRM, operation)),
-            Step::Cancel => Some(settle(&CANCEL, operation)),
-            Step::ReserveStock { .. } => None,
+            wanted.push((operation, order, life, user, amount));
         }
+        let mut call = RESERVE.with_keys(4 * operations.len());
+        reservation::push_keys(&mut call, operations);
+        for (operation, _, _, user, _) in &wanted {
+            call.key(operation.at.name("user", user.as_str()));
+        }
+        let payments: Vec<String> =
+            wanted.iter().map(|(operation, order, _, user, _)| users::payment_key(operation.at, user, order)).collect();
+        payments.iter().for_each(|payment| call.key(payment));
+        for ((operation, order, life, user, amount), payment) in wanted.iter().zip(&payments) {
+            call.push(operation.tx.as_str());
+            call.push(operation.deadline_ms);
+            let user = operation.at.name("user", user.as_str());
+            call.push(format!("{HELD}{order} {user} {payment} {amount} "));
+            call.push(**amount);
+            call.push(life.as_str());
+        }
+        Some(call)
     }
 }
 
@@ -63,7 +72,8 @@ fn understand(_: &Operation, word: &str) -> Option<Answer> {
 impl Participant for LocalPayment {
     fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
         async move {
-            reservation::run(Service::Payment, &self.0, &batch, |operation| self.call(operation), understand).await
+            let scripts = Scripts { reserve: |wanted: &[&_]| self.reserve(wanted), confirm: &CONFIRM, cancel: &CANCEL };
+            reservation::run(Service::Payment, &self.0, &batch, &scripts, understand).await
         }
         .boxed_local()
     }

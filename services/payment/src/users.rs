@@ -26,7 +26,12 @@ shardcart_common::scripts! {
 
 /// The keys of a user and of its payment for an order.
 pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [String; 2] {
-    [partition.key("user", user.as_str()), partition.key("payment", &format!("{user}:{order}"))]
+    [partition.key("user", user.as_str()), payment_key(partition, user, order)]
+}
+
+/// The key of a user's payment for an order.
+pub(crate) fn payment_key(partition: Partition, user: &UserId, order: &OrderId) -> String {
+    partition.key("payment", &format!("{user}:{order}"))
 }
 
 /// Creates a user without credit. A repeat creates another, unless it has the same key.

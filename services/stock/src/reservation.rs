@@ -1,14 +1,15 @@
 //! Reservations: stock's part in a checkout.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::ids::ItemId;
+use shardcart_common::ids::{ID_LENGTH_MAX, ItemId, OrderId};
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Prices, Refusal, Service, Step, Topology,
 };
-use shardcart_common::reservation::{self, keys, settle, topology};
+use shardcart_common::reservation::{self, HELD, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
 
@@ -30,25 +31,48 @@ impl LocalStock {
         LocalStock(shards)
     }
 
-    fn call(&self, operation: &Operation) -> Option<Call> {
-        match &operation.step {
-            Step::ReserveStock { order, lines } => {
-                let items = lines.iter().map(|(item, _)| (self.0.partition(item.as_str()), item));
-                let mut wanted = keys(operation).to_vec();
-                for (partition, item) in items {
-                    if partition.shard() != operation.at.shard() {
-                        return None;
-                    }
-                    wanted.push(partition.key("item", item.as_str()));
-                }
-                let call =
-                    RESERVE.keys(&wanted).arg(operation.tx.as_str()).arg(operation.deadline_ms).arg(order.as_str());
-                Some(lines.iter().fold(call, |call, (_, units)| call.arg(*units)))
-            }
-            Step::Confirm => Some(settle(&CONFIRM, operation)),
-            Step::Cancel => Some(settle(&CANCEL, operation)),
-            Step::ReserveCredit { .. } => None,
+    /// The call of reserves; `None`: one of them is not for stock, or has an item of another shard.
+    fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
+        let mut wanted = Vec::with_capacity(operations.len());
+        for operation in operations {
+            let Step::ReserveStock { order, lines } = &operation.step else { return None };
+            wanted.push((operation, order, lines));
         }
+        let items: usize = wanted.iter().map(|(_, _, lines)| lines.len()).sum();
+        let mut call = RESERVE.with_keys(2 * operations.len() + items);
+        reservation::push_keys(&mut call, operations);
+        for (operation, _, lines) in &wanted {
+            for (item, _) in *lines {
+                let partition = self.0.partition(item.as_str());
+                if partition.shard() != operation.at.shard() {
+                    return None;
+                }
+                call.key(partition.name("item", item.as_str()));
+            }
+        }
+        call.push(operations.len());
+        for (operation, order, lines) in &wanted {
+            call.push(operation.tx.as_str());
+            call.push(operation.deadline_ms);
+            call.push(self.record(order, lines));
+            call.push(lines.len());
+        }
+        for (_, units) in wanted.iter().flat_map(|(_, _, lines)| lines.iter()) {
+            call.push(*units);
+        }
+        Some(call)
+    }
+
+    /// What stays on record of an attempt that holds its lines.
+    fn record(&self, order: &OrderId, lines: &[(ItemId, u64)]) -> String {
+        let mut record = String::with_capacity(HELD.len() + (1 + lines.len()) * 2 * ID_LENGTH_MAX);
+        record.push_str(HELD);
+        record.push_str(order.as_str());
+        for (item, units) in lines {
+            // Writing to a text cannot fail.
+            let _ = write!(record, " {} {units}", self.0.partition(item.as_str()).name("item", item.as_str()));
+        }
+        record
     }
 }
 
@@ -74,14 +98,8 @@ fn understand(operation: &Operation, word: &str) -> Option<Answer> {
 impl Participant for LocalStock {
     fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
         async move {
-            reservation::run(
-                Service::Stock,
-                &self.0,
-                &batch,
-                |operation| self.call(operation),
-                understand,
-            )
-            .await
+            let scripts = Scripts { reserve: |wanted: &[&_]| self.reserve(wanted), confirm: &CONFIRM, cancel: &CANCEL };
+            reservation::run(Service::Stock, &self.0, &batch, &scripts, understand).await
         }
         .boxed_local()
     }

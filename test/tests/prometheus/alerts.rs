@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::AsyncTypedCommands;
 use shardcart_test::clock::Clock;
@@ -22,6 +22,8 @@ use crate::files::alerts;
 const RULES: &str = include_str!("../../../observability/alerts.yml");
 /// How long an alert may take to fire or to clear. Clocks are compared every ten seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How often Prometheus is asked.
+const LOOK: Duration = Duration::from_millis(200);
 /// Requests at once that the small shop takes.
 const SMALL: usize = 4;
 /// Alerts of a machine that dies; all others are of the first part.
@@ -198,32 +200,28 @@ async fn tell(shop: &Shop, service: Service, setting: &str, value: &str) {
     set.exec_async(&mut shard).await.expect("a running Redis takes a setting");
 }
 
+/// Waits until each of these has fired at some moment.
 async fn firing(prometheus: &Prometheus, expected: &BTreeSet<String>) {
-    let seen = std::cell::RefCell::new(BTreeSet::new());
-    let all = async {
-        while !seen.borrow().is_superset(expected) {
-            seen.borrow_mut().extend(prometheus.firing().await);
-            sleep(Duration::from_millis(200)).await;
+    let (start, mut missing) = (Instant::now(), expected.clone());
+    while !missing.is_empty() {
+        assert!(start.elapsed() < PATIENCE, "these do not fire: {missing:?}");
+        sleep(LOOK).await;
+        for fired in prometheus.firing().await {
+            missing.remove(&fired);
         }
-    };
-    if tokio::time::timeout(PATIENCE, all).await.is_err() {
-        panic!("these did not fire: {:?}", expected.difference(&seen.borrow()).collect::<Vec<_>>());
     }
 }
 
+/// Waits until none fires.
 async fn clear(prometheus: &Prometheus, when: &str) {
-    let last = std::cell::RefCell::new(BTreeSet::new());
-    let clear = async {
-        loop {
-            *last.borrow_mut() = prometheus.firing().await;
-            if last.borrow().is_empty() {
-                return;
-            }
-            sleep(Duration::from_millis(200)).await;
+    let start = Instant::now();
+    loop {
+        let left = prometheus.firing().await;
+        if left.is_empty() {
+            return;
         }
-    };
-    if tokio::time::timeout(PATIENCE, clear).await.is_err() {
-        panic!("{when} these still fire: {:?}", last.borrow());
+        assert!(start.elapsed() < PATIENCE, "{when} these still fire: {left:?}");
+        sleep(LOOK).await;
     }
 }
 
@@ -231,7 +229,7 @@ async fn clear(prometheus: &Prometheus, when: &str) {
 async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() {
     let mut faulty = Faulty::start().await;
     let patient = Settings::none().with("METRICS_INTERVAL_MS", 200).with("CLIENT_TIMEOUT_MS", 600_000);
-    let settings = patient.with("REQUESTS_MAX", SMALL);
+    let settings = patient.with("REQUESTS_MAX", SMALL).with("FSYNC", "no");
     let mut small = Shop::start_with(ShopOptions { shards: 1, settings }).await;
     let prometheus = Prometheus::start(&[faulty.shop.shop().port(), small.port()], &shortened()).await;
     let load = Faulty::load(faulty.front.clone(), faulty.item.clone(), faulty.users[0].clone(), faulty.paid.clone());

@@ -1,15 +1,26 @@
 #!lua flags=allow-oom
--- Commits an attempt: pending -> paid. Looks at status and tx, never at clocks. May be repeated.
+-- Commits attempts on several orders: pending -> paid. Looks at status and tx, never at clocks. May be repeated.
 --
--- KEYS[1]  {p}:order:<id>  hash: status, tx, refusal
--- ARGV[1]  tx
+-- KEYS  {p}:order:<id>, one for each attempt  hash: status, tx, refusal
+-- ARGV  tx, one for each attempt
 --
--- Returns { status, tx, refusal } as they are now: that is the truth | { UNKNOWN, '', '' } | { NEWER, '', '' }
-local order = redis.call('HMGET', KEYS[1], 'status', 'tx', 'refusal', 'v')
-if order[4] then return { 'NEWER', '', '' } end
-if not order[1] then return { 'UNKNOWN', '', '' } end
-if order[1] == 'pending' and order[2] == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'status', 'paid')
-  return { 'paid', order[2], '' }
+-- Returns for each attempt `status tx refusal` as they are now: that is the truth | UNKNOWN | NEWER
+--
+-- Everything is read before anything is written.
+local call, paid, is_paid, answers = redis.call, {}, {}, {}
+for place, key in ipairs(KEYS) do
+  local order = call('HMGET', key, 'status', 'tx', 'refusal', 'v')
+  if is_paid[key] then order[1] = 'paid' end
+  if order[4] then
+    answers[place] = 'NEWER'
+  elseif not order[1] then
+    answers[place] = 'UNKNOWN'
+  elseif order[1] == 'pending' and order[2] == ARGV[place] then
+    paid[#paid + 1], is_paid[key] = key, true
+    answers[place] = 'paid ' .. order[2]
+  else
+    answers[place] = order[1] .. ' ' .. order[2] .. ' ' .. (order[3] or '')
+  end
 end
-return { order[1], order[2], order[3] or '' }
+for _, key in ipairs(paid) do call('HSET', key, 'status', 'paid') end
+return answers

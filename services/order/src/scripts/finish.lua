@@ -1,21 +1,38 @@
 #!lua flags=allow-oom
--- Ends an attempt that is settled: aborting -> open; a paid order stays paid. It is no longer in flight. May be repeated.
+-- Ends attempts that are settled: aborting -> open; a paid order stays paid. They are no longer in flight. May be repeated.
 --
--- KEYS[1]  {p}:order:<id>  hash: status, tx, refusal
--- KEYS[2]  {p}:inflight    sorted set
--- ARGV[1]  tx
--- ARGV[2]  order
+-- KEYS  for n attempts: their n orders, then n sets of their partitions
+--   {p}:order:<id>  hash: status, tx, refusal
+--   {p}:inflight    sorted set
+-- ARGV  for each attempt: tx, order
 --
--- Returns { status, tx, refusal } as they are now: that is the truth | { UNKNOWN, '', '' } | { NEWER, '', '' }
-local order = redis.call('HMGET', KEYS[1], 'status', 'tx', 'refusal', 'v')
-if order[4] then return { 'NEWER', '', '' } end
-if not order[1] then return { 'UNKNOWN', '', '' } end
-local status = order[1]
-if order[2] == ARGV[1] and (status == 'paid' or status == 'aborting') then
-  if status == 'aborting' then
-    status = 'open'
-    redis.call('HSET', KEYS[1], 'status', status)
+-- Returns for each attempt `status tx refusal` as they are now: that is the truth | UNKNOWN | NEWER
+--
+-- Everything is read before anything is written.
+local call, count = redis.call, #KEYS / 2
+local opened, is_open, members, answers = {}, {}, {}, {}
+for place = 1, count do
+  local key = KEYS[place]
+  local order = call('HMGET', key, 'status', 'tx', 'refusal', 'v')
+  local status, tx, refusal = is_open[key] and 'open' or order[1], order[2], order[3] or ''
+  if order[4] then
+    answers[place] = 'NEWER'
+  elseif not status then
+    answers[place] = 'UNKNOWN'
+  else
+    if tx == ARGV[place * 2 - 1] and (status == 'paid' or status == 'aborting') then
+      if status == 'aborting' then
+        status = 'open'
+        opened[#opened + 1], is_open[key] = key, true
+      end
+      local partition = KEYS[count + place]
+      local set = members[partition]
+      if not set then set = {} members[partition] = set end
+      set[#set + 1] = ARGV[place * 2]
+    end
+    answers[place] = status .. ' ' .. tx .. ' ' .. refusal
   end
-  redis.call('ZREM', KEYS[2], ARGV[2])
 end
-return { status, order[2], order[3] or '' }
+for _, key in ipairs(opened) do call('HSET', key, 'status', 'open') end
+for set, gone in pairs(members) do call('ZREM', set, unpack(gone)) end
+return answers

@@ -38,7 +38,7 @@ async fn begin_freezes_the_order_and_hands_out_what_is_to_be_paid() {
     let lease = begun_ms + millis(LEASE);
     assert_eq!(
         orders.raw.everything().await[&orders.key(&order)],
-        format!("deadline={} lease={lease} refusal= status=pending total=17 tx={tx} user=u", attempt.deadline_ms)
+        format!("deadline={} lease={lease} status=pending total=17 tx={tx} user=u", attempt.deadline_ms)
     );
     assert_eq!(orders.due_ms(&order).await, Some(lease), "recovery looks at it when the lease is over");
 }

@@ -1,8 +1,13 @@
 //! Finish: an attempt that is settled is no longer in flight.
 
 use shardcart_common::participant::Refusal;
+use shardcart_order::attempt::{Status, Truth};
 
 use crate::support::{TestOrders, under};
+
+fn told(truth: &Truth) -> (Status, &str, &str) {
+    (truth.status, &truth.tx, &truth.refusal)
+}
 
 #[actix_web::test]
 async fn finish_ends_the_flight_of_a_paid_order_and_it_stays_paid() {
@@ -11,7 +16,7 @@ async fn finish_ends_the_flight_of_a_paid_order_and_it_stays_paid() {
     let attempt = orders.begun(&order).await;
     orders.decide(&attempt).await;
 
-    assert_eq!(orders.finish(&attempt).await, ["paid", attempt.tx.as_str(), ""]);
+    assert_eq!(told(&orders.finish(&attempt).await), (Status::Paid, attempt.tx.as_str(), ""));
 
     assert_eq!(orders.status(&order).await, "paid");
     assert_eq!(orders.due_ms(&order).await, None);
@@ -24,7 +29,7 @@ async fn finish_opens_an_aborting_order_with_its_refusal_and_its_tx() {
     let attempt = orders.begun(&order).await;
     orders.abort(&attempt, &Refusal::UnknownUser).await;
 
-    assert_eq!(orders.finish(&attempt).await, ["open", attempt.tx.as_str(), "unknown_user"]);
+    assert_eq!(told(&orders.finish(&attempt).await), (Status::Open, attempt.tx.as_str(), "unknown_user"));
 
     assert_eq!(orders.status(&order).await, "open");
     assert_eq!(orders.field(&order, "tx").await, attempt.tx.as_str());
@@ -53,7 +58,7 @@ async fn finish_of_a_pending_order_changes_nothing() {
     let orders = TestOrders::start().await;
     let attempt = orders.begun(&orders.filled_order().await).await;
     let before = orders.raw.everything().await;
-    assert_eq!(orders.finish(&attempt).await[0], "pending");
+    assert_eq!(orders.finish(&attempt).await.status, Status::Pending);
     assert_eq!(orders.raw.everything().await, before);
 }
 
@@ -68,7 +73,8 @@ async fn finish_of_another_tx_changes_nothing() {
     orders.abort(&attempt, &Refusal::CheckoutAborted).await;
     let before = orders.raw.everything().await;
     for other in [&old, &later] {
-        assert_eq!(orders.finish(other).await, ["aborting", attempt.tx.as_str(), "checkout_aborted"]);
+        let truth = orders.finish(other).await;
+        assert_eq!(told(&truth), (Status::Aborting, attempt.tx.as_str(), "checkout_aborted"));
     }
     assert_eq!(orders.raw.everything().await, before);
 }
@@ -81,6 +87,6 @@ async fn finish_leaves_an_order_of_a_later_release_alone() {
     orders.decide(&attempt).await;
     orders.make_newer(&order).await;
     let before = orders.raw.everything().await;
-    assert_eq!(orders.finish(&attempt).await[0], "NEWER");
+    assert_eq!(orders.finish(&attempt).await.status, Status::Newer);
     assert_eq!(orders.raw.everything().await, before);
 }

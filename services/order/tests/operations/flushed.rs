@@ -1,10 +1,10 @@
 //! Scripts that Redis has forgotten: nothing is lost, and nothing done twice.
 
 use shardcart_common::participant::Refusal;
-use shardcart_order::attempt::{self, Status};
+use shardcart_order::attempt::{self, Begun, Named, Status};
 use shardcart_order::orders;
 
-use crate::support::{TestOrders, item, user};
+use crate::support::{DEADLINE, LEASE, TestOrders, item, user};
 
 #[actix_web::test]
 async fn every_step_of_an_order_after_a_flush_is_done_once() {
@@ -43,23 +43,46 @@ async fn every_step_of_an_order_after_a_flush_is_done_once() {
 }
 
 #[actix_web::test]
-async fn a_pipeline_after_a_flush_ends_every_attempt_once() {
+async fn a_call_for_many_after_a_flush_begins_decides_and_ends_every_attempt_once() {
+    let orders = TestOrders::start().await;
+    let mut named = Vec::new();
+    for _ in 0..60 {
+        let order = orders.filled_order().await;
+        named.push(Named { partition: orders.partition(&order), tx: orders.later_tx(&order).await, order });
+    }
+
+    orders.raw.forget_scripts().await;
+    let begun = attempt::begin(orders.shard(), &named, LEASE, DEADLINE).await.unwrap();
+    assert!(begun.iter().all(|begun| matches!(begun, Ok(Begun::Attempt(_)))), "{begun:?}");
+    orders.raw.forget_scripts().await;
+    let decided = attempt::decide(orders.shard(), &named).await.unwrap();
+    orders.raw.forget_scripts().await;
+    let finished = attempt::finish(orders.shard(), &named).await.unwrap();
+
+    for (named, truth) in named.iter().chain(&named).zip(decided.into_iter().chain(finished)) {
+        let truth = truth.unwrap();
+        assert_eq!((truth.status, truth.tx.as_str()), (Status::Paid, named.tx.as_str()));
+    }
+    for Named { order, .. } in &named {
+        assert_eq!(orders.due_ms(order).await, None);
+        assert_eq!(orders.status(order).await, "paid");
+    }
+}
+
+#[actix_web::test]
+async fn a_pipeline_after_a_flush_takes_over_every_order_once() {
     let orders = TestOrders::start().await;
     let mut attempts = Vec::new();
     for _ in 0..60 {
-        let attempt = orders.begun(&orders.filled_order().await).await;
-        orders.decide(&attempt).await;
-        attempts.push(attempt);
+        attempts.push(orders.begun_late(&orders.filled_order().await).await);
     }
-    let calls: Vec<_> =
-        attempts.iter().map(|attempt| attempt::finish(&attempt.order, attempt.partition, &attempt.tx)).collect();
+    let calls: Vec<_> = attempts.iter().map(|attempt| attempt::take_over(attempt.partition, &attempt.order)).collect();
     orders.raw.forget_scripts().await;
 
     let replies = orders.shard().run_all(calls).await.unwrap();
 
     assert!(replies.iter().all(Result::is_ok), "{replies:?}");
     for attempt in &attempts {
-        assert_eq!(orders.due_ms(&attempt.order).await, None);
-        assert_eq!(orders.status(&attempt.order).await, "paid");
+        assert_eq!(orders.status(&attempt.order).await, "aborting");
     }
 }

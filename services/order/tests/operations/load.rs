@@ -164,7 +164,7 @@ async fn load_waits_until_what_is_in_flight_is_settled() {
     };
     let (settled, loaded) = futures_util::future::join(settled, loaded).await;
 
-    assert_eq!(settled[0], "paid");
+    assert_eq!(settled.status, Status::Paid);
     loaded.unwrap();
     assert_eq!(orders.status(&other).await, "paid");
     assert_eq!(orders.status(&order("2")).await, "open");

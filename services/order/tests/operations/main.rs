@@ -23,3 +23,4 @@ mod standing;
 mod support;
 mod table;
 mod take_over;
+mod together;

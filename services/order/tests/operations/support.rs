@@ -19,7 +19,7 @@ use shardcart_common::participant::{
 };
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
-use shardcart_order::attempt::{self, Attempt, Begun, TakenOver, Truth};
+use shardcart_order::attempt::{self, Attempt, Begun, Named, TakenOver, Truth};
 use shardcart_order::orders;
 use shardcart_order::settling::Settling;
 
@@ -128,7 +128,18 @@ impl TestOrders {
     }
 
     pub async fn begin(&self, order: &OrderId, tx: &TxId) -> Result<Begun, ShardError> {
-        attempt::begin(self.shard(), self.partition(order), order, tx, LEASE, DEADLINE).await
+        self.begin_for(order, tx, LEASE, DEADLINE).await
+    }
+
+    async fn begin_for(
+        &self,
+        order: &OrderId,
+        tx: &TxId,
+        lease: Duration,
+        deadline: Duration,
+    ) -> Result<Begun, ShardError> {
+        let named = Named { order: order.clone(), partition: self.partition(order), tx: tx.clone() };
+        only(attempt::begin(self.shard(), &[named], lease, deadline).await)
     }
 
     /// Begins an attempt of an order that is open.
@@ -140,12 +151,12 @@ impl TestOrders {
     /// Begins an attempt whose lease and deadline are over at once.
     pub async fn begun_late(&self, order: &OrderId) -> Attempt {
         let (tx, none) = (self.later_tx(order).await, Duration::ZERO);
-        let begun = attempt::begin(self.shard(), self.partition(order), order, &tx, none, none).await;
+        let begun = self.begin_for(order, &tx, none, none).await;
         expect_attempt(begun.expect("the shard answers"))
     }
 
     pub async fn decide(&self, attempt: &Attempt) -> Truth {
-        let told = attempt::decide(self.shard(), attempt).await;
+        let told = only(attempt::decide(self.shard(), &[attempt.named()]).await);
         told.expect("the shard answers")
     }
 
@@ -154,16 +165,22 @@ impl TestOrders {
         told.expect("the shard answers")
     }
 
+    /// Gives an attempt up, of which only its name is known.
+    pub async fn give_up(&self, named: &Named, refusal: &Refusal) -> Truth {
+        let Named { order, partition, tx } = named.clone();
+        let (user, life, lines) = (user("u"), String::new(), Vec::new());
+        let attempt = Attempt { order, partition, tx, deadline_ms: 0, user, total: 0, life, lines };
+        self.abort(&attempt, refusal).await
+    }
+
     pub async fn refuse(&self, attempt: &Attempt, refusal: &Refusal) -> Truth {
         let told = attempt::refuse(self.shard(), attempt, refusal).await;
         told.expect("the shard answers")
     }
 
-    /// Ends an attempt; `{ status, tx, refusal }` as the script tells.
-    pub async fn finish(&self, attempt: &Attempt) -> Vec<String> {
-        let call = attempt::finish(&attempt.order, attempt.partition, &attempt.tx);
-        let reply = self.shard().run(&call).await.expect("the shard answers");
-        shardcart_common::script::words(reply)
+    pub async fn finish(&self, attempt: &Attempt) -> Truth {
+        let told = only(attempt::finish(self.shard(), &[attempt.named()]).await);
+        told.expect("the shard answers")
     }
 
     pub async fn claim(&self, partition: Partition, hold: Duration, most: usize) -> Vec<String> {
@@ -328,4 +345,10 @@ pub fn item(id: &str) -> ItemId {
 
 pub fn order(id: &str) -> OrderId {
     OrderId::parse(id).expect("a well-formed id")
+}
+
+/// The answer to a call that asked one thing.
+fn only<T>(answers: Result<Vec<Result<T, ShardError>>, ShardError>) -> Result<T, ShardError> {
+    let [answer] = <[_; 1]>::try_from(answers?).unwrap_or_else(|_| panic!("one answer to one question"));
+    answer
 }

@@ -97,16 +97,7 @@ async fn ask(orders: &TestOrders, ask: Ask, attempt: &Attempt) -> Told {
         Ask::Abort => orders.abort(attempt, &REASON).await,
         Ask::Refuse => orders.refuse(attempt, &REASON).await,
         Ask::Standing => orders.standing(&attempt.order, Some(&attempt.tx)).await.0,
-        Ask::Finish => {
-            let words = orders.finish(attempt).await;
-            return match words[0].as_str() {
-                "UNKNOWN" => Told::only(Reply::Unknown),
-                "NEWER" => Told::only(Reply::Newer),
-                word => {
-                    Told { reply: Reply::Stands, stands: Some((word.to_owned(), words[1].clone(), words[2].clone())) }
-                }
-            };
-        }
+        Ask::Finish => orders.finish(attempt).await,
         // What is not handed out is told as nothing to do, whatever the reason.
         Ask::TakeOver { .. } => {
             return match orders.take_over(&attempt.order).await {

@@ -1,42 +1,76 @@
 #!lua flags=allow-oom
--- Gives back what an attempt holds of a user's credit. One that holds nothing is told so when it comes later.
+-- Gives back what attempts hold of users' credit. One that holds nothing is told so when its reserve comes later. One
+-- attempt after the other, as if each had a call of its own.
 --
--- KEYS[1]  {p}:tx:<tx>  string: version, state, and for HELD the order, the user's and the payment's key, the
---                       amount, and the life of user and order
--- KEYS[2]  {p}:held     sorted set: tx -> deadline
--- ARGV[1]  tx
--- ARGV[2]  deadline, Unix ms
+-- KEYS  for n attempts: their n records, then the n sets of their partitions
+--   {p}:tx:<tx>  string: version, state, and for HELD the order, the user's and the payment's key, the
+--                amount, and the life of user and order
+--   {p}:held     sorted set: tx -> deadline
+-- ARGV  for each attempt: tx, deadline (Unix ms)
 --
--- Returns CANCELLED (nothing is held, and nothing will be) | CONFLICT (confirmed: an alarm) | NEWER
+-- Returns one answer for each attempt: CANCELLED (nothing is held, and nothing will be) | CONFLICT (confirmed: an alarm)
+-- | NEWER
 --
--- The other keys come from the record: they were passed as keys when it was written, and are in this partition.
-local record = redis.call('GET', KEYS[1])
-local deadline = tonumber(ARGV[2])
-local version, state, user, payment, amount, life =
-  string.match(record or '1 NONE', '^(%d+) ([%u_]+) ?%S* ?(%S*) ?(%S*) ?(%d*) ?(%S*)$')
-if version ~= '1' then return 'NEWER' end
-if state == 'CONFIRMED' then return 'CONFLICT' end
+-- The other keys come from the record: they were passed as keys when it was written, and are in its partition.
+-- Everything is read before anything is written.
+local call, count = redis.call, #KEYS / 2
+local records = call('MGET', unpack(KEYS, 1, count))
+local cancelled, back, payments, newer, members = {}, {}, {}, {}, {}
 
-if state == 'HELD' then
-  local paid = redis.call('HMGET', payment, 'state', 'life', 'was', 'v')
-  if paid[4] or redis.call('HEXISTS', user, 'v') == 1 then return 'NEWER' end
-  if amount ~= '0' then
-    redis.call('HINCRBY', user, 'credit', amount)
-    redis.call('HINCRBY', user, 'held', '-' .. amount)
+-- When a tombstone ends. Attempts that began together have one deadline, and numbers are dear to write.
+local endings = {}
+local function ending(deadline)
+  local ends = endings[deadline]
+  if not ends then
+    ends = string.format('%.0f', deadline + 70000)
+    endings[deadline] = ends
   end
-  -- A payment of another life of the user or the order is not this attempt's.
-  if paid[1] == 'reserved' and paid[2] == life then
-    if paid[3] then
-      redis.call('HSET', payment, 'state', 'cancelled', 'by', 'pay', 'charged', paid[3], 'refunded', paid[3])
-      redis.call('HDEL', payment, 'was')
-    else
-      redis.call('DEL', payment)
+  return ends
+end
+
+local function is_newer(user)
+  if newer[user] == nil then newer[user] = call('HEXISTS', user, 'v') == 1 end
+  return newer[user]
+end
+
+local function cancel(place)
+  local key, deadline = KEYS[place], ARGV[place * 2]
+  if cancelled[key] then return 'CANCELLED' end
+  local version, state, user, payment, amount, life =
+    string.match(records[place] or '1 NONE', '^(%d+) ([%u_]+) ?%S* ?(%S*) ?(%S*) ?(%d*) ?(%S*)$')
+  if version ~= '1' then return 'NEWER' end
+  if state == 'CONFIRMED' then return 'CONFLICT' end
+  if state == 'HELD' then
+    local paid = call('HMGET', payment, 'state', 'life', 'was', 'v')
+    if paid[4] or is_newer(user) then return 'NEWER' end
+    if amount ~= '0' then back[user] = (back[user] or 0) + amount end
+    -- A payment of another life of the user or the order is not this attempt's.
+    if paid[1] == 'reserved' and paid[2] == life then
+      if paid[3] then
+        payments[#payments + 1] = { 'HSET', payment, 'state', 'cancelled', 'by', 'pay', 'charged', paid[3], 'refunded', paid[3] }
+        payments[#payments + 1] = { 'HDEL', payment, 'was' }
+      else
+        payments[#payments + 1] = { 'DEL', payment }
+      end
     end
+    local partition = KEYS[count + place]
+    local set = members[partition]
+    if not set then set = {} members[partition] = set end
+    set[#set + 1] = ARGV[place * 2 - 1]
   end
-  redis.call('ZREM', KEYS[2], ARGV[1])
+  -- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.
+  if state == 'HELD' or state == 'NONE' then cancelled[key] = ending(deadline) end
+  return 'CANCELLED'
 end
--- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.
-if state == 'HELD' or state == 'NONE' then
-  redis.call('SET', KEYS[1], '1 CANCELLED', 'PXAT', deadline + 70000)
+
+local answers = {}
+for place = 1, count do answers[place] = cancel(place) end
+
+for user, amount in pairs(back) do
+  call('HINCRBY', user, 'credit', amount)
+  call('HINCRBY', user, 'held', -amount)
 end
-return 'CANCELLED'
+for _, payment in ipairs(payments) do call(unpack(payment)) end
+for key, ends in pairs(cancelled) do call('SET', key, '1 CANCELLED', 'PXAT', ends) end
+for set, gone in pairs(members) do call('ZREM', set, unpack(gone)) end
+return answers

@@ -1,32 +1,68 @@
 #!lua flags=allow-oom
--- Makes final what an attempt holds of a user's credit: it is charged.
+-- Makes final what attempts hold of users' credit: it is charged. One attempt after the other, as if each had a call of
+-- its own.
 --
--- KEYS[1]  {p}:tx:<tx>  string: version, state, and for HELD the order, the user's and the payment's key, the
---                       amount, and the life of user and order
--- KEYS[2]  {p}:held     sorted set: tx -> deadline
--- ARGV[1]  tx
--- ARGV[2]  deadline, Unix ms
+-- KEYS  for n attempts: their n records, then the n sets of their partitions
+--   {p}:tx:<tx>  string: version, state, and for HELD the order, the user's and the payment's key, the
+--                amount, and the life of user and order
+--   {p}:held     sorted set: tx -> deadline
+-- ARGV  for each attempt: tx, deadline (Unix ms)
 --
--- Returns CONFIRMED | GONE (unknown, settled long ago) | LOST (unknown: an alarm) | CONFLICT (cancelled: an alarm) | NEWER
+-- Returns one answer for each attempt: CONFIRMED | GONE (unknown, settled long ago) | LOST (unknown: an alarm)
+-- | CONFLICT (cancelled: an alarm) | NEWER
 --
--- The other keys come from the record: they were passed as keys when it was written, and are in this partition.
-local record = redis.call('GET', KEYS[1])
-local deadline = tonumber(ARGV[2])
-if not record then
-  local time = redis.call('TIME')
-  return time[1] * 1000 + time[2] / 1000 >= deadline + 60000 and 'GONE' or 'LOST'
-end
-local version, state, user, payment, amount, life =
-  string.match(record, '^(%d+) ([%u_]+) ?%S* ?(%S*) ?(%S*) ?(%d*) ?(%S*)$')
-if version ~= '1' then return 'NEWER' end
-if state == 'CONFIRMED' then return 'CONFIRMED' end
-if state ~= 'HELD' then return 'CONFLICT' end
-local paid = redis.call('HMGET', payment, 'state', 'life', 'v')
-if paid[3] or redis.call('HEXISTS', user, 'v') == 1 then return 'NEWER' end
+-- The other keys come from the record: they were passed as keys when it was written, and are in its partition.
+-- Everything is read before anything is written.
+local call, count = redis.call, #KEYS / 2
+local records = call('MGET', unpack(KEYS, 1, count))
+local confirmed, charged, payments, newer, members = {}, {}, {}, {}, {}
 
-if amount ~= '0' then redis.call('HINCRBY', user, 'held', '-' .. amount) end
--- A payment of another life of the user or the order is not this attempt's.
-if paid[1] == 'reserved' and paid[2] == life then redis.call('HSET', payment, 'state', 'charged') end
-redis.call('SET', KEYS[1], '1 CONFIRMED', 'PXAT', deadline + 70000)
-redis.call('ZREM', KEYS[2], ARGV[1])
-return 'CONFIRMED'
+-- When a tombstone ends. Attempts that began together have one deadline, and numbers are dear to write.
+local endings = {}
+local function ending(deadline)
+  local ends = endings[deadline]
+  if not ends then
+    ends = string.format('%.0f', deadline + 70000)
+    endings[deadline] = ends
+  end
+  return ends
+end
+
+local function is_newer(user)
+  if newer[user] == nil then newer[user] = call('HEXISTS', user, 'v') == 1 end
+  return newer[user]
+end
+
+local function confirm(place)
+  local key, deadline = KEYS[place], ARGV[place * 2]
+  local record = confirmed[key] and '1 CONFIRMED' or records[place]
+  if not record then
+    local time = call('TIME')
+    return time[1] * 1000 + time[2] / 1000 >= deadline + 60000 and 'GONE' or 'LOST'
+  end
+  local version, state, user, payment, amount, life =
+    string.match(record, '^(%d+) ([%u_]+) ?%S* ?(%S*) ?(%S*) ?(%d*) ?(%S*)$')
+  if version ~= '1' then return 'NEWER' end
+  if state == 'CONFIRMED' then return 'CONFIRMED' end
+  if state ~= 'HELD' then return 'CONFLICT' end
+  local paid = call('HMGET', payment, 'state', 'life', 'v')
+  if paid[3] or is_newer(user) then return 'NEWER' end
+  if amount ~= '0' then charged[user] = (charged[user] or 0) + amount end
+  -- A payment of another life of the user or the order is not this attempt's.
+  if paid[1] == 'reserved' and paid[2] == life then payments[payment] = true end
+  confirmed[key] = ending(deadline)
+  local partition = KEYS[count + place]
+  local set = members[partition]
+  if not set then set = {} members[partition] = set end
+  set[#set + 1] = ARGV[place * 2 - 1]
+  return 'CONFIRMED'
+end
+
+local answers = {}
+for place = 1, count do answers[place] = confirm(place) end
+
+for user, amount in pairs(charged) do call('HINCRBY', user, 'held', -amount) end
+for payment in pairs(payments) do call('HSET', payment, 'state', 'charged') end
+for key, ends in pairs(confirmed) do call('SET', key, '1 CONFIRMED', 'PXAT', ends) end
+for set, gone in pairs(members) do call('ZREM', set, unpack(gone)) end
+return answers

@@ -20,3 +20,4 @@ mod review;
 mod status;
 mod support;
 mod table;
+mod together;

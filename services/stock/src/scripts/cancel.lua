@@ -1,32 +1,65 @@
 #!lua flags=allow-oom
--- Gives back what an attempt holds on this shard. One that holds nothing is told so when it comes later.
+-- Gives back what attempts hold on this shard. One that holds nothing is told so when its reserve comes later. One
+-- attempt after the other, as if each had a call of its own.
 --
--- KEYS[1]  {p}:tx:<tx>  string: version, state, and for HELD the order and each line's key and units
--- KEYS[2]  {p}:held     sorted set: tx -> deadline
--- ARGV[1]  tx
--- ARGV[2]  deadline, Unix ms
+-- KEYS  for n attempts: their n records, then the n sets of their partitions
+--   {p}:tx:<tx>  string: version, state, and for HELD the order and each line's key and units
+--   {p}:held     sorted set: tx -> deadline
+-- ARGV  for each attempt: tx, deadline (Unix ms)
 --
--- Returns CANCELLED (nothing is held, and nothing will be) | CONFLICT (confirmed: an alarm) | NEWER
+-- Returns one answer for each attempt: CANCELLED (nothing is held, and nothing will be) | CONFLICT (confirmed: an alarm)
+-- | NEWER
 --
 -- The items' keys come from the record: they were passed as keys when it was written, and are on this shard.
-local record = redis.call('GET', KEYS[1])
-local deadline = tonumber(ARGV[2])
-local version, state, lines = string.match(record or '1 NONE', '^(%d+) (%u+) ?%S* ?(.*)$')
-if version ~= '1' then return 'NEWER' end
-if state == 'CONFIRMED' then return 'CONFLICT' end
+-- Everything is read before anything is written.
+local call, count = redis.call, #KEYS / 2
+local records = call('MGET', unpack(KEYS, 1, count))
+local cancelled, back, newer, members = {}, {}, {}, {}
 
-if state == 'HELD' then
-  for item in string.gmatch(lines, '(%S+) %d+') do
-    if redis.call('HEXISTS', item, 'v') == 1 then return 'NEWER' end
+-- When a tombstone ends. Attempts that began together have one deadline, and numbers are dear to write.
+local endings = {}
+local function ending(deadline)
+  local ends = endings[deadline]
+  if not ends then
+    ends = string.format('%.0f', deadline + 70000)
+    endings[deadline] = ends
   end
-  for item, units in string.gmatch(lines, '(%S+) (%d+)') do
-    redis.call('HINCRBY', item, 'stock', units)
-    redis.call('HINCRBY', item, 'held', '-' .. units)
+  return ends
+end
+
+local function is_newer(item)
+  if newer[item] == nil then newer[item] = call('HEXISTS', item, 'v') == 1 end
+  return newer[item]
+end
+
+local function cancel(place)
+  local key, deadline = KEYS[place], ARGV[place * 2]
+  if cancelled[key] then return 'CANCELLED' end
+  local version, state, lines = string.match(records[place] or '1 NONE', '^(%d+) (%u+) ?%S* ?(.*)$')
+  if version ~= '1' then return 'NEWER' end
+  if state == 'CONFIRMED' then return 'CONFLICT' end
+  if state == 'HELD' then
+    for item in string.gmatch(lines, '(%S+) %d+') do
+      if is_newer(item) then return 'NEWER' end
+    end
+    for item, units in string.gmatch(lines, '(%S+) (%d+)') do back[item] = (back[item] or 0) + units end
+    local partition = KEYS[count + place]
+    local set = members[partition]
+    if not set then set = {} members[partition] = set end
+    set[#set + 1] = ARGV[place * 2 - 1]
   end
-  redis.call('ZREM', KEYS[2], ARGV[1])
+  -- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.
+  if state == 'HELD' or state == 'NONE' then cancelled[key] = ending(deadline) end
+  return 'CANCELLED'
 end
--- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.
-if state == 'HELD' or state == 'NONE' then
-  redis.call('SET', KEYS[1], '1 CANCELLED', 'PXAT', deadline + 70000)
+
+local answers = {}
+for place = 1, count do answers[place] = cancel(place) end
+
+for item, units in pairs(back) do
+  call('HINCRBY', item, 'stock', units)
+  call('HINCRBY', item, 'held', -units)
 end
-return 'CANCELLED'
+for key, ends in pairs(cancelled) do call('SET', key, '1 CANCELLED', 'PXAT', ends) end
+for set, gone in pairs(members) do call('ZREM', set, unpack(gone)) end
+return answers

@@ -1,31 +1,64 @@
 #!lua flags=allow-oom
--- Makes final what an attempt holds on this shard: the units are sold.
+-- Makes final what attempts hold on this shard: the units are sold. One attempt after the other, as if each had a call
+-- of its own.
 --
--- KEYS[1]  {p}:tx:<tx>  string: version, state, and for HELD the order and each line's key and units
--- KEYS[2]  {p}:held     sorted set: tx -> deadline
--- ARGV[1]  tx
--- ARGV[2]  deadline, Unix ms
+-- KEYS  for n attempts: their n records, then the n sets of their partitions
+--   {p}:tx:<tx>  string: version, state, and for HELD the order and each line's key and units
+--   {p}:held     sorted set: tx -> deadline
+-- ARGV  for each attempt: tx, deadline (Unix ms)
 --
--- Returns CONFIRMED | GONE (unknown, settled long ago) | LOST (unknown: an alarm) | CONFLICT (cancelled: an alarm) | NEWER
+-- Returns one answer for each attempt: CONFIRMED | GONE (unknown, settled long ago) | LOST (unknown: an alarm)
+-- | CONFLICT (cancelled: an alarm) | NEWER
 --
 -- The items' keys come from the record: they were passed as keys when it was written, and are on this shard.
-local record = redis.call('GET', KEYS[1])
-local deadline = tonumber(ARGV[2])
-if not record then
-  local time = redis.call('TIME')
-  return time[1] * 1000 + time[2] / 1000 >= deadline + 60000 and 'GONE' or 'LOST'
-end
-local version, state, lines = string.match(record, '^(%d+) (%u+) ?%S* ?(.*)$')
-if version ~= '1' then return 'NEWER' end
-if state == 'CONFIRMED' then return 'CONFIRMED' end
-if state ~= 'HELD' then return 'CONFLICT' end
+-- Everything is read before anything is written.
+local call, count = redis.call, #KEYS / 2
+local records = call('MGET', unpack(KEYS, 1, count))
+local confirmed, sold, newer, members = {}, {}, {}, {}
 
-for item in string.gmatch(lines, '(%S+) %d+') do
-  if redis.call('HEXISTS', item, 'v') == 1 then return 'NEWER' end
+-- When a tombstone ends. Attempts that began together have one deadline, and numbers are dear to write.
+local endings = {}
+local function ending(deadline)
+  local ends = endings[deadline]
+  if not ends then
+    ends = string.format('%.0f', deadline + 70000)
+    endings[deadline] = ends
+  end
+  return ends
 end
-for item, units in string.gmatch(lines, '(%S+) (%d+)') do
-  redis.call('HINCRBY', item, 'held', '-' .. units)
+
+local function is_newer(item)
+  if newer[item] == nil then newer[item] = call('HEXISTS', item, 'v') == 1 end
+  return newer[item]
 end
-redis.call('SET', KEYS[1], '1 CONFIRMED', 'PXAT', deadline + 70000)
-redis.call('ZREM', KEYS[2], ARGV[1])
-return 'CONFIRMED'
+
+local function confirm(place)
+  local key, deadline = KEYS[place], ARGV[place * 2]
+  local record = confirmed[key] and '1 CONFIRMED' or records[place]
+  if not record then
+    local time = call('TIME')
+    return time[1] * 1000 + time[2] / 1000 >= deadline + 60000 and 'GONE' or 'LOST'
+  end
+  local version, state, lines = string.match(record, '^(%d+) (%u+) ?%S* ?(.*)$')
+  if version ~= '1' then return 'NEWER' end
+  if state == 'CONFIRMED' then return 'CONFIRMED' end
+  if state ~= 'HELD' then return 'CONFLICT' end
+  for item in string.gmatch(lines, '(%S+) %d+') do
+    if is_newer(item) then return 'NEWER' end
+  end
+  for item, units in string.gmatch(lines, '(%S+) (%d+)') do sold[item] = (sold[item] or 0) + units end
+  confirmed[key] = ending(deadline)
+  local partition = KEYS[count + place]
+  local set = members[partition]
+  if not set then set = {} members[partition] = set end
+  set[#set + 1] = ARGV[place * 2 - 1]
+  return 'CONFIRMED'
+end
+
+local answers = {}
+for place = 1, count do answers[place] = confirm(place) end
+
+for item, units in pairs(sold) do call('HINCRBY', item, 'held', -units) end
+for key, ends in pairs(confirmed) do call('SET', key, '1 CONFIRMED', 'PXAT', ends) end
+for set, gone in pairs(members) do call('ZREM', set, unpack(gone)) end
+return answers

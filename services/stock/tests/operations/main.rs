@@ -16,3 +16,4 @@ mod review;
 mod subtract;
 mod support;
 mod table;
+mod together;

@@ -1,0 +1,96 @@
+//! What concurrent checkouts of one thread ask of an order shard at the same time, in one call: begin and decide.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use shardcart_common::collector::{Collector, Together};
+use shardcart_common::shard::ShardError;
+use shardcart_common::shards::Shards;
+use shardcart_common::trace::export;
+
+use crate::attempt::{self, Begun, Named, Truth};
+use crate::config::CheckoutSettings;
+
+/// Attempts in one script call at most: while it runs, its shard does nothing else.
+pub const TOGETHER_MAX: usize = 128;
+
+type Answer<T> = Result<T, ShardError>;
+
+/// Begins and decides attempts, many together.
+pub struct Attempts {
+    begins: Rc<Collector<Begins>>,
+    decides: Rc<Collector<Decides>>,
+}
+
+impl Attempts {
+    /// On these shards, with the lease and deadline of these settings.
+    pub fn new(shards: &Arc<Shards>, settings: &CheckoutSettings) -> Self {
+        let begins = Begins { shards: Arc::clone(shards), settings: settings.clone() };
+        Attempts { begins: Collector::new(begins), decides: Collector::new(Decides(Arc::clone(shards))) }
+    }
+
+    /// Begins an attempt. May be repeated: a tx begins at most once.
+    ///
+    /// # Errors
+    /// See [`ShardError`].
+    pub async fn begin(&self, named: Named) -> Answer<Begun> {
+        let shard = named.partition.shard();
+        let call = async { self.begins.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard))) };
+        export::measured("begin.lua", "order", shard, call).await
+    }
+
+    /// Commits an attempt if it is still pending. May be repeated.
+    ///
+    /// # Errors
+    /// `Unanswered`: it may be paid now; only asking again tells.
+    pub async fn decide(&self, named: Named) -> Answer<Truth> {
+        let shard = named.partition.shard();
+        let call = async { self.decides.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard))) };
+        export::measured("decide.lua", "order", shard, call).await
+    }
+}
+
+fn too_much(shard: u16) -> ShardError {
+    ShardError::Unanswered { shard, cause: "too much waits for it".to_owned() }
+}
+
+struct Begins {
+    shards: Arc<Shards>,
+    settings: CheckoutSettings,
+}
+
+impl Together for Begins {
+    type Asked = Named;
+    type Answer = Answer<Begun>;
+    const MOST: usize = TOGETHER_MAX;
+
+    async fn ask(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Begun>> {
+        let (lease, deadline) = (self.settings.checkout_lease_ms, self.settings.checkout_deadline_ms);
+        let answers = match self.shards.shard(shard) {
+            Ok(shard) => attempt::begin(shard, &named, lease, deadline).await,
+            Err(error) => Err(error),
+        };
+        spread(answers, named.len())
+    }
+}
+
+struct Decides(Arc<Shards>);
+
+impl Together for Decides {
+    type Asked = Named;
+    type Answer = Answer<Truth>;
+    const MOST: usize = TOGETHER_MAX;
+
+    async fn ask(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Truth>> {
+        let answers = match self.0.shard(shard) {
+            Ok(shard) => attempt::decide(shard, &named).await,
+            Err(error) => Err(error),
+        };
+        spread(answers, named.len())
+    }
+}
+
+/// What befell the call befell each of them.
+fn spread<T>(answers: Answer<Vec<Answer<T>>>, count: usize) -> Vec<Answer<T>> {
+    answers.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
+}
