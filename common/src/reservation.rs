@@ -89,12 +89,14 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
                     match understand(operation, word) {
                         Some(answer) => answers[place] = answer,
                         None => {
-                            log::error!(service:%, shard = batch.shard, tx:% = operation.tx, word; "a script gave an answer that is not its own")
+                            log::error!(service:%, shard = batch.shard, tx:% = operation.tx, word; "a script gave an answer that is not its own");
                         }
                     }
                 }
             }
-            Ok(None) => log::error!(service:%, shard = batch.shard; "a script gave too few answers"),
+            Ok(None) => {
+                log::error!(service:%, shard = batch.shard, operations = places.len(); "a script gave another number of answers");
+            }
             Err(error) => {
                 log::warn!(service:%, shard = batch.shard, operations = places.len(), error:%; "operations went unanswered");
             }

@@ -31,6 +31,8 @@ const SUBMIT_MAX: Duration = Duration::from_secs(2);
 const CANCEL_MIN: Duration = Duration::from_millis(500);
 
 /// Drives checkouts in one thread.
+///
+/// What seldom happens is boxed: a checkout's future is copied when it sets out, and has room for its largest part.
 pub struct Coordinator {
     settling: Rc<Settling>,
     attempts: Attempts,
@@ -119,7 +121,7 @@ impl Coordinator {
                 Status::Paid => return Ok(()),
                 Status::Open => return Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
-                    let waited = self.wait(shard, partition, order, &truth.tx, give_up);
+                    let waited = Box::pin(self.wait(shard, partition, order, &truth.tx, give_up));
                     let outcome = tokio::time::timeout_at(give_up.into(), waited)
                         .await
                         .unwrap_or(Err(OrderError::OutcomeUnknown));
@@ -172,7 +174,8 @@ impl Coordinator {
                 // Where no participant knows the shard, there is nobody to ask, now or later.
                 Err(error) if !matches!(error, ParticipantError::BeyondList { .. }) && patience.pause().await => {}
                 Err(_) => {
-                    return self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end).await;
+                    let given_up = self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end);
+                    return Box::pin(given_up).await;
                 }
             }
         };
@@ -181,7 +184,9 @@ impl Coordinator {
                 fault::point(Point::AfterAll);
                 self.decide(shard, attempt, &parts, give_up).await
             }
-            Reserved::Not { refusal, holders } => self.give_up(shard, attempt, refusal, holders, lease_end).await,
+            Reserved::Not { refusal, holders } => {
+                Box::pin(self.give_up(shard, attempt, refusal, holders, lease_end)).await
+            }
         }
     }
 
@@ -255,7 +260,8 @@ impl Coordinator {
                 // Another attempt came after this one, or the order was overwritten or removed since: it may have been paid
                 // before, by a decide whose answer was lost on the way, also where the connection sent it again.
                 Ok(truth) if truth.tx != attempt.tx.as_str() => {
-                    return self.wait(shard, attempt.partition, &attempt.order, attempt.tx.as_str(), give_up).await;
+                    let tx = attempt.tx.as_str();
+                    return Box::pin(self.wait(shard, attempt.partition, &attempt.order, tx, give_up)).await;
                 }
                 Ok(truth) => return self.ended(attempt, &truth),
                 Err(_) if patience.pause().await => {}
