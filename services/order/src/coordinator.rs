@@ -19,6 +19,7 @@ use crate::error::{OrderError, Result};
 use crate::settler::SettleQueue;
 use crate::settling::{Part, Settlement, Settling};
 use crate::together::Attempts;
+use crate::turns::{TooMany, Turns};
 
 /// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
 const BEGINS_MAX: usize = 3;
@@ -36,6 +37,7 @@ const CANCEL_MIN: Duration = Duration::from_millis(500);
 pub struct Coordinator {
     settling: Rc<Settling>,
     attempts: Attempts,
+    turns: Rc<Turns>,
     settings: CheckoutSettings,
     queue: SettleQueue,
     gate: Arc<Gate>,
@@ -75,7 +77,8 @@ impl Coordinator {
     /// A coordinator; `gate` counts the attempts that go on when their client has gone.
     pub fn new(settling: Rc<Settling>, settings: CheckoutSettings, queue: SettleQueue, gate: Arc<Gate>) -> Rc<Self> {
         let attempts = Attempts::new(&settling.shards, &settings);
-        Rc::new(Coordinator { settling, attempts, settings, queue, gate })
+        let turns = Turns::new(usize::from(settings.checkouts_max), settings.checkout_queue_ms);
+        Rc::new(Coordinator { settling, attempts, turns, settings, queue, gate })
     }
 
     /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be settled.
@@ -96,6 +99,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// - `Refused`, `UnknownOrder`: the attempts that this call made or waited for took nothing, and never will.
+    /// - `TooMany`: it did nothing.
     /// - `OutcomeUnknown`, `Shard` and others: it may have been paid; repeat it.
     pub async fn checkout(self: &Rc<Self>, order: OrderId, trace: Option<String>) -> Result<()> {
         // On its own, so that a client that hangs up does not leave an attempt half way.
@@ -112,6 +116,7 @@ impl Coordinator {
         let (shard, partition) = self.settling.shards.route(order.as_str())?;
         let mut has_waited = false;
         loop {
+            let turn = self.turns.take().await.map_err(|TooMany| OrderError::TooMany)?;
             let truth = match self.begin(shard, partition, order).await? {
                 Begun::Attempt(attempt) => return self.drive(shard, &attempt, trace, give_up).await,
                 Begun::Standing(truth) => truth,
@@ -121,6 +126,7 @@ impl Coordinator {
                 Status::Paid => return Ok(()),
                 Status::Open => return Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
+                    drop(turn);
                     let waited = Box::pin(self.wait(shard, partition, order, &truth.tx, give_up));
                     let outcome = tokio::time::timeout_at(give_up.into(), waited)
                         .await

@@ -12,6 +12,7 @@ pub mod settler;
 pub mod settling;
 pub mod standings;
 pub mod together;
+pub mod turns;
 
 use std::rc::Rc;
 use std::sync::Arc;
