@@ -39,11 +39,17 @@ async fn checkout(headers: &HeaderMap, endpoint: &requests::Endpoint, order: &Or
     trace::within(&request, async {
         let context = Context::of_checkout(trace::current(), order);
         trace::within(&context, async {
-            trace::step(Step::Begin, script("order")).await;
+            let timed = trace::step(Step::Begin);
+            script("order").await;
+            drop(timed);
             trace::drives(tx);
-            trace::step(Step::Stock, async { black_box(trace::current()) }).await;
-            trace::step(Step::Payment, async { black_box(trace::current()) }).await;
-            trace::step(Step::Decide, script("order")).await;
+            for step in [Step::Stock, Step::Payment] {
+                let _timed = trace::step(step);
+                black_box(trace::current());
+            }
+            let timed = trace::step(Step::Decide);
+            script("order").await;
+            drop(timed);
             black_box(trace::own());
             checkout::ended(Outcome::Paid, context.began().elapsed());
         })

@@ -105,7 +105,9 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
                     }
                 }
             }
-            Ok(None) => log::error!(service:%, shard = batch.shard; "a script gave too few answers"),
+            Ok(None) => {
+                log::error!(service:%, shard = batch.shard, operations = places.len(); "a script gave another number of answers");
+            }
             Err(error) => {
                 log::warn!(service:%, shard = batch.shard, operations = places.len(), error:%; "operations went unanswered");
             }

@@ -9,7 +9,7 @@ use crate::pipeline::Calls;
 use crate::script::Call;
 use crate::server::{Admission, Lent, Server};
 use crate::settings::{Address, RedisSettings};
-use crate::trace::export;
+use crate::trace::{self, export};
 use crate::waiting::Waiting;
 
 /// Why a shard gave no reply. What the caller may conclude differs, so the kinds are kept apart.
@@ -98,13 +98,13 @@ impl Shard {
     /// # Errors
     /// See [`ShardError`]; only `Unanswered` leaves open whether the call ran.
     pub async fn run(&self, call: &Call) -> Result<Value, ShardError> {
-        let reply = async {
-            match &self.waiting {
-                None => self.ask(call).await,
-                Some(waiting) => waiting.run(call.clone()).await,
-            }
+        let began = export::begin(trace::current);
+        let reply = match &self.waiting {
+            None => self.ask(call).await,
+            Some(waiting) => waiting.run(call.clone()).await,
         };
-        export::measured(call.name(), self.server.service(), self.number(), reply).await
+        export::ended(began, call.name(), self.server.service(), self.number(), reply.is_err());
+        reply
     }
 
     /// Runs one call as [`Shard::run`] does, but never waits for replicas: for what tells of this server alone, such

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::Method;
 use hyper::body::Bytes;
 use shardcart_test::shop::ShopOverRedis;
@@ -493,4 +495,33 @@ async fn more_requests_than_a_machine_may_have_in_flight_are_refused_at_once() {
         answer.is_problem(404, "unknown_item");
     }
     assert_eq!(front.stock_of(&item).await, 5, "what is refused is not done");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkout_that_gets_no_turn_in_time_does_nothing_and_can_be_repeated() {
+    const CHECKOUTS: u64 = 5;
+    let settings =
+        Settings::none().with("CHECKOUTS_MAX", 1).with("CHECKOUT_QUEUE_MS", 100).with("REDIS_TIMEOUT_MS", 5_000);
+    let mut system = ShopOverRedis::start(1, &settings).await;
+    let front = system.front();
+    let (item, user) = (front.item_with(CHECKOUTS, 1).await, front.user_with(CHECKOUTS).await);
+    let lines = [(item.as_str(), 1)];
+    let orders = front.each(0..CHECKOUTS, |_| front.order_of(&user, &lines)).await;
+    system.redis(Service::Order, 0).pause();
+    // One has the turn, and waits for its shard.
+    let mut asked: FuturesUnordered<_> =
+        orders.iter().map(async |order| (order, front.checkout(order).await)).collect();
+    for _ in 1..CHECKOUTS {
+        let (_, answer) = asked.next().await.expect("one is answered after the other");
+        answer.is_problem(429, "overloaded");
+    }
+    system.redis(Service::Order, 0).resume();
+    let (paid, answer) = asked.next().await.expect("the one that has the turn is answered");
+    answer.ok();
+    assert_eq!(front.stock_of(&item).await, CHECKOUTS - 1, "what is refused is not done");
+    for order in orders.iter().filter(|order| *order != paid) {
+        assert!(!front.is_paid(order).await);
+        front.checkout(order).await.ok();
+    }
+    assert_eq!((front.stock_of(&item).await, front.credit_of(&user).await), (0, 0));
 }

@@ -46,6 +46,8 @@ named! {
         AlreadyPaid = "already_paid",
         /// The user has too little credit.
         InsufficientCredit = "insufficient_credit",
+        /// 429: too many at once; nothing was done.
+        Overloaded = "overloaded",
         /// The attempt was given up; nothing was taken.
         Aborted = "aborted",
         /// 503: it may have been paid.

@@ -49,7 +49,7 @@ metrics! {
         "Requests refused before anything was done for them, because too many were in flight (429)";
 
     CHECKOUTS = Counter "shardcart_checkouts_total" ["outcome"]
-        "Checkouts answered. outcome: paid, repeated (it was paid already, or another request's attempt paid it), the code of the refusal, aborted, unknown (503 outcome_unknown), unavailable (503 shard_unavailable)";
+        "Checkouts answered. outcome: paid, repeated (it was paid already, or another request's attempt paid it), the code of the refusal, overloaded (429), aborted, unknown (503 outcome_unknown), unavailable (503 shard_unavailable)";
     CHECKOUT_DURATION = Seconds "shardcart_checkout_duration_seconds" ["outcome"]
         "From a checkout's begin to its answer. outcome: paid, repeated, refused, unknown (both kinds of 503)";
     CHECKOUT_STEP_DURATION = Seconds "shardcart_checkout_step_duration_seconds" ["step"]

@@ -102,8 +102,8 @@ impl Context {
 }
 
 /// Runs something as a part of this context.
-pub async fn within<F: Future>(context: &Rc<Context>, work: F) -> F::Output {
-    CONTEXT.scope(Rc::clone(context), work).await
+pub fn within<F: Future>(context: &Rc<Context>, work: F) -> impl Future<Output = F::Output> + use<F> {
+    CONTEXT.scope(Rc::clone(context), work)
 }
 
 /// Does something that writes to the log, for an operation of this origin.
@@ -144,33 +144,41 @@ pub fn drives(tx: &TxId) {
     });
 }
 
-/// Measures a step of a checkout.
-pub async fn step<F: Future>(step: Step, work: F) -> F::Output {
-    let began = Instant::now();
+/// A step of a checkout, until it is dropped.
+#[must_use]
+#[derive(Debug)]
+pub struct Timed {
+    step: Step,
+    began: Instant,
+    outer: Option<u64>,
+}
+
+/// Measures a step of this task's checkout until what it returns is dropped. A value and no wrapper around the step's
+/// future, which would make every future around it larger.
+pub fn step(step: Step) -> Timed {
     let outer = CONTEXT.try_with(|context| {
-        let outer = context.inner.get();
         // Without a collector there is no span, and nobody asks for its id.
-        if export::wants(context.origin.parent) {
-            context.inner.set(new_span());
-        }
-        outer
+        export::wants(context.origin.parent).then(|| context.inner.replace(new_span()))
     });
-    let done = work.await;
-    let took = began.elapsed();
-    metrics::checkout::step(step, took);
-    let _ = CONTEXT.try_with(|context| {
-        let mut steps = context.steps.get();
-        let total = &mut steps[step as usize];
-        *total = total.saturating_add(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
-        context.steps.set(steps);
-        let Ok(outer) = outer else { return };
-        let own = context.inner.replace(outer);
-        if own != outer {
-            let parent = TraceParent { span: own, ..context.origin.parent };
-            export::send(Span::new("order", step.as_str().to_owned(), parent, Some(outer), began));
-        }
-    });
-    done
+    Timed { step, began: Instant::now(), outer: outer.ok().flatten() }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        let Timed { step, began, outer } = *self;
+        let took = began.elapsed();
+        metrics::checkout::step(step, took);
+        let _ = CONTEXT.try_with(|context| {
+            let mut steps = context.steps.get();
+            let total = &mut steps[step as usize];
+            *total = total.saturating_add(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+            context.steps.set(steps);
+            if let Some(outer) = outer {
+                let parent = TraceParent { span: context.inner.replace(outer), ..context.origin.parent };
+                export::send(Span::new("order", step.as_str().to_owned(), parent, Some(outer), began));
+            }
+        });
+    }
 }
 
 /// What a log line is about, as far as it is known: written as fields behind the line's own.

@@ -1,6 +1,5 @@
 //! Where spans go: to a collector, if one is set. Without one, all of this is one look at a static.
 
-use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -104,19 +103,11 @@ pub fn script(origin: &Origin, began: Instant, name: &str, service: &'static str
     send(span);
 }
 
-/// Measures a script call of this task, its own or one that it shares with others, and exports its span.
-pub async fn measured<T, E>(
-    name: &str,
-    service: &'static str,
-    shard: u16,
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    let began = begin(super::current);
-    let answer = call.await;
+/// Exports the span of a script call for which [`begin`] has said that it is wanted.
+pub fn ended(began: Option<(Origin, Instant)>, name: &str, service: &'static str, shard: u16, failed: bool) {
     if let Some((origin, began)) = began {
-        script(&origin, began, name, service, shard, answer.is_err());
+        script(&origin, began, name, service, shard, failed);
     }
-    answer
 }
 
 /// Exports a span. Never waits: if too many wait already, it is dropped.

@@ -15,7 +15,7 @@ const WAIT_MAX: Duration = Duration::from_secs(240);
 /// The console's token is asked for from the outside: it has to be harder to guess than those between machines.
 const TOKEN_MIN: usize = 16;
 
-/// How a checkout is driven. Lease < deadline < wait: checked at start.
+/// How a checkout is driven. Lease < deadline < wait, queue < wait: checked at start.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Checkout")]
 pub struct CheckoutSettings {
@@ -28,6 +28,12 @@ pub struct CheckoutSettings {
     /// How long a checkout waits for another of the same order, in milliseconds; then it answers 503. Less than the gateway's timeout
     #[arg(long, env = "CHECKOUT_WAIT_MS", default_value = "8000", value_parser = milliseconds)]
     pub checkout_wait_ms: Duration,
+    /// Checkouts under way at once in each worker thread; further ones wait for their turn
+    #[arg(long, env = "CHECKOUTS_MAX", default_value = "1024", value_parser = clap::value_parser!(u16).range(1..))]
+    pub checkouts_max: u16,
+    /// How long a checkout may wait for its turn, in milliseconds; one that cannot expect it in time answers 429 at once. Less than the wait
+    #[arg(long, env = "CHECKOUT_QUEUE_MS", default_value = "2500", value_parser = milliseconds)]
+    pub checkout_queue_ms: Duration,
     /// How long an attempt asks again where only undecided attempts of others stand in its way, in milliseconds
     #[arg(long, env = "BUSY_WAIT_MS", default_value = "500", value_parser = milliseconds)]
     pub busy_wait_ms: Duration,
@@ -49,6 +55,11 @@ impl CheckoutSettings {
     /// A sentence that names the variables.
     pub fn check(&self) -> Result<(), String> {
         let (lease, deadline, wait) = (self.checkout_lease_ms, self.checkout_deadline_ms, self.checkout_wait_ms);
+        let queue = self.checkout_queue_ms;
+        if queue >= wait {
+            let (queue, wait) = (queue.as_millis(), wait.as_millis());
+            return Err(format!("CHECKOUT_QUEUE_MS={queue}, CHECKOUT_WAIT_MS={wait}: expected queue < wait"));
+        }
         if lease < deadline && deadline < wait && wait <= WAIT_MAX && !lease.is_zero() {
             return Ok(());
         }

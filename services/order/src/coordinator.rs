@@ -14,16 +14,17 @@ use shardcart_common::metrics;
 use shardcart_common::metrics::checkout::Step;
 use shardcart_common::participant::{self, Answer, Operation, ParticipantError, Refusal};
 use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::trace::{self, step};
+use shardcart_common::trace::{self, Context};
 
 use crate::attempt::{self, Attempt, Begun, Named, Status, Truth};
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
-use crate::observed::observed;
+use crate::observed;
 use crate::recent::Recent;
 use crate::settler::SettleQueue;
 use crate::settling::{Part, Settlement, Settling};
 use crate::together::Attempts;
+use crate::turns::{TooMany, Turns};
 
 /// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
 const BEGINS_MAX: usize = 3;
@@ -36,9 +37,12 @@ const SUBMIT_MAX: Duration = Duration::from_secs(2);
 const CANCEL_MIN: Duration = Duration::from_millis(500);
 
 /// Drives checkouts in one thread.
+///
+/// What seldom happens is boxed: a checkout's future is copied when it sets out, and has room for its largest part.
 pub struct Coordinator {
     settling: Rc<Settling>,
     attempts: Attempts,
+    turns: Rc<Turns>,
     settings: CheckoutSettings,
     queue: SettleQueue,
     gate: Arc<Gate>,
@@ -85,7 +89,8 @@ impl Coordinator {
         recent: Arc<Recent>,
     ) -> Rc<Self> {
         let attempts = Attempts::new(&settling.shards, &settings);
-        Rc::new(Coordinator { settling, attempts, settings, queue, gate, recent })
+        let turns = Turns::new(usize::from(settings.checkouts_max), settings.checkout_queue_ms);
+        Rc::new(Coordinator { settling, attempts, turns, settings, queue, gate, recent })
     }
 
     /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be settled.
@@ -106,15 +111,18 @@ impl Coordinator {
     ///
     /// # Errors
     /// - `Refused`, `UnknownOrder`: the attempts that this call made or waited for took nothing, and never will.
+    /// - `TooMany`: it did nothing.
     /// - `OutcomeUnknown`, `Shard` and others: it may have been paid; repeat it.
     pub async fn checkout(self: &Rc<Self>, order: OrderId) -> Result<()> {
         // On its own, so that a client that hangs up does not leave an attempt half way.
         let (coordinator, work) = (Rc::clone(self), self.gate.begin_work());
-        let origin = trace::current();
-        let attempt = rt::spawn(async move {
+        let context = Context::of_checkout(trace::current(), &order);
+        let attempt = rt::spawn(trace::within(&Rc::clone(&context), async move {
             let _work = work;
-            observed(origin, &order, coordinator.settings.slow_ms, coordinator.pay(&order)).await
-        });
+            let done = coordinator.pay(&order).await;
+            observed::ended(&context, coordinator.settings.slow_ms, &done);
+            done
+        }));
         attempt.await.unwrap_or(Err(OrderError::OutcomeUnknown))
     }
 
@@ -124,7 +132,8 @@ impl Coordinator {
         let (shard, partition) = self.settling.shards.route(order.as_str())?;
         let mut has_waited = false;
         loop {
-            let truth = match step(Step::Begin, self.begin(shard, partition, order)).await? {
+            let turn = self.turns.take().await.map_err(|TooMany| OrderError::TooMany)?;
+            let truth = match self.begin(shard, partition, order).await? {
                 Begun::Attempt(attempt) => {
                     let outcome = self.drive(shard, &attempt, give_up).await;
                     self.recent.push(attempt, &outcome, asked.elapsed());
@@ -137,8 +146,9 @@ impl Coordinator {
                 Status::Paid => return Ok(()),
                 Status::Open => return Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
+                    drop(turn);
                     trace::about_tx(&truth.tx);
-                    let waited = self.wait(shard, partition, order, &truth.tx, give_up);
+                    let waited = Box::pin(self.wait(shard, partition, order, &truth.tx, give_up));
                     let outcome = tokio::time::timeout_at(give_up.into(), waited)
                         .await
                         .unwrap_or(Err(OrderError::OutcomeUnknown));
@@ -157,6 +167,7 @@ impl Coordinator {
     }
 
     async fn begin(&self, shard: &Shard, partition: Partition, order: &OrderId) -> Result<Begun> {
+        let _timed = trace::step(Step::Begin);
         let mut tx = TxId::mint(partition, now_ms());
         let mut last = Begun::Moved { last_ms: 0 };
         for _ in 0..BEGINS_MAX {
@@ -193,17 +204,17 @@ impl Coordinator {
                 Err(error) if !matches!(error, ParticipantError::BeyondList { .. }) && patience.pause().await => {}
                 Err(_) => {
                     let given_up = self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end);
-                    return step(Step::GiveUp, given_up).await;
+                    return Box::pin(given_up).await;
                 }
             }
         };
         match self.reserve(attempt, &parts, patience.until).await {
             Reserved::All => {
                 fault::point(Point::AfterAll);
-                step(Step::Decide, self.decide(shard, attempt, &parts, give_up)).await
+                self.decide(shard, attempt, &parts, give_up).await
             }
             Reserved::Not { refusal, holders } => {
-                step(Step::GiveUp, self.give_up(shard, attempt, refusal, holders, lease_end)).await
+                Box::pin(self.give_up(shard, attempt, refusal, holders, lease_end)).await
             }
         }
     }
@@ -220,10 +231,13 @@ impl Coordinator {
         let Some((payment, stock)) = parts.split_last() else {
             return Reserved::Not { refusal: Refusal::CheckoutAborted, holders: Vec::new() };
         };
+        let timed = trace::step(Step::Stock);
         let mut asked: Vec<(&Part, Answer)> =
-            step(Step::Stock, join_all(stock.iter().map(async |part| (part, self.ask(&asking, part).await)))).await;
+            join_all(stock.iter().map(async |part| (part, self.ask(&asking, part).await))).await;
+        drop(timed);
         if asked.iter().all(|(_, answer)| is_held(answer)) {
-            asked.push((payment, step(Step::Payment, self.ask(&asking, payment)).await));
+            let _timed = trace::step(Step::Payment);
+            asked.push((payment, self.ask(&asking, payment).await));
         }
         let against = asked.iter().map(|(_, answer)| answer).filter(|answer| !is_held(answer));
         match against.min_by_key(|answer| rank(answer)).map(refusal) {
@@ -269,6 +283,7 @@ impl Coordinator {
 
     /// Commits. After an unknown answer it asks again, and believes what the order's shard says.
     async fn decide(&self, shard: &Shard, attempt: &Attempt, parts: &[Part], give_up: Instant) -> Result<()> {
+        let _timed = trace::step(Step::Decide);
         let mut patience = Patience::until(give_up);
         loop {
             match self.attempts.decide(attempt.named()).await {
@@ -280,7 +295,8 @@ impl Coordinator {
                 // Another attempt came after this one, or the order was overwritten or removed since: it may have been paid
                 // before, by a decide whose answer was lost on the way, also where the connection sent it again.
                 Ok(truth) if truth.tx != attempt.tx.as_str() => {
-                    return self.wait(shard, attempt.partition, &attempt.order, attempt.tx.as_str(), give_up).await;
+                    let tx = attempt.tx.as_str();
+                    return Box::pin(self.wait(shard, attempt.partition, &attempt.order, tx, give_up)).await;
                 }
                 Ok(truth) => return self.ended(attempt, &truth),
                 Err(_) if patience.pause().await => {}
@@ -312,6 +328,7 @@ impl Coordinator {
         holders: Vec<Part>,
         lease_end: Instant,
     ) -> Result<()> {
+        let _timed = trace::step(Step::GiveUp);
         if refusal == Refusal::CheckoutAborted {
             let asked = holders.len();
             log::warn!(order:% = attempt.order, tx:% = attempt.tx, asked; "an attempt is given up: not all it needs has answered");

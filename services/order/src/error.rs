@@ -38,6 +38,9 @@ pub enum OrderError {
     /// The checkout may have happened. Repeating it tells the truth.
     #[error("the outcome is not known yet; repeat the checkout: it is safe, and tells the truth")]
     OutcomeUnknown,
+    /// Too many checkouts wait for their turn; this one did nothing.
+    #[error("too many checkouts at once; nothing was done")]
+    TooMany,
     /// The idempotency key came with another request.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
@@ -63,6 +66,7 @@ impl OrderError {
             OrderError::OutOfRange => Code::OutOfRange,
             OrderError::Refused(refusal) => refusal.code(),
             OrderError::OutcomeUnknown => Code::OutcomeUnknown,
+            OrderError::TooMany => Code::Overloaded,
             OrderError::KeyReused(_) => Code::IdempotencyKeyReused,
             OrderError::Newer(_) | OrderError::Shard(_) | OrderError::Participant(_) => {
                 return Problem::shard_unavailable();

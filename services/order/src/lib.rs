@@ -18,6 +18,7 @@ pub mod settler;
 pub mod settling;
 pub mod standings;
 pub mod together;
+pub mod turns;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,12 +1,11 @@
 //! What is recorded of a checkout as a whole: its outcome, its time, its span, and its steps when it was slow.
 
-use std::future::Future;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use shardcart_common::ids::OrderId;
 use shardcart_common::metrics::checkout::{self, Outcome, Step};
-use shardcart_common::trace::{self, Context, Origin, export};
+use shardcart_common::metrics::requests;
+use shardcart_common::trace::{Context, export};
 
 use crate::error::{OrderError, Result};
 
@@ -15,29 +14,20 @@ const COMPLAINT: Duration = Duration::from_millis(100);
 
 static COMPLAINED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Runs a checkout in a context of its own and records it. `origin`: the request that asks for it, `slow`: it logs its steps when it takes longer.
-pub async fn observed(
-    origin: Option<Origin>,
-    order: &OrderId,
-    slow: Duration,
-    checkout: impl Future<Output = Result<()>>,
-) -> Result<()> {
-    let context = Context::of_checkout(origin, order);
-    let done = trace::within(&context, async {
-        let done = checkout.await;
-        let (outcome, took) = (outcome(&done, context.drives()), context.began().elapsed());
-        checkout::ended(outcome, took);
-        if took > slow {
-            complain(&context, outcome, took);
-        }
-        (done, outcome)
-    });
-    let (done, outcome) = done.await;
+/// Records a checkout that has ended. `slow`: it logs its steps when it took longer. To be called within its context.
+pub fn ended(context: &Context, slow: Duration, done: &Result<()>) {
+    let (outcome, took) = (outcome(done, context.drives()), context.began().elapsed());
+    checkout::ended(outcome, took);
+    if outcome == Outcome::Overloaded {
+        requests::refused();
+    }
+    if took > slow {
+        complain(context, outcome, took);
+    }
     if let Some(mut span) = context.span("order", || "checkout".to_owned()) {
         span.failed = matches!(outcome, Outcome::Unknown | Outcome::Unavailable);
         export::send(span.with("outcome", outcome.as_str()));
     }
-    done
 }
 
 fn outcome(done: &Result<()>, drives: bool) -> Outcome {
@@ -46,6 +36,7 @@ fn outcome(done: &Result<()>, drives: bool) -> Outcome {
         Ok(()) => Outcome::Repeated,
         Err(OrderError::Refused(refusal)) => refusal.into(),
         Err(OrderError::UnknownOrder(_)) => Outcome::UnknownOrder,
+        Err(OrderError::TooMany) => Outcome::Overloaded,
         Err(OrderError::OutcomeUnknown) => Outcome::Unknown,
         Err(_) => Outcome::Unavailable,
     }

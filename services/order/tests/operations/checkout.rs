@@ -33,6 +33,8 @@ fn settings() -> CheckoutSettings {
         checkout_lease_ms: Duration::from_secs(60),
         checkout_deadline_ms: Duration::from_secs(120),
         checkout_wait_ms: Duration::from_secs(180),
+        checkouts_max: 64,
+        checkout_queue_ms: PATIENCE,
         busy_wait_ms: PATIENCE,
         settle_linger_ms: Duration::ZERO,
         slow_ms: Duration::from_secs(60),
