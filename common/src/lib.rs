@@ -17,6 +17,7 @@ pub mod orders;
 pub mod participant;
 pub mod participant_machine;
 pub mod peers;
+pub mod probe;
 pub mod problem;
 pub mod reservation;
 pub mod review;

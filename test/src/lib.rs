@@ -8,6 +8,7 @@ pub mod data;
 pub mod front;
 pub mod http;
 pub mod ids;
+pub mod kube;
 pub mod lone;
 pub mod ports;
 pub mod process;
@@ -18,6 +19,7 @@ pub mod service;
 pub mod settings;
 pub mod shop;
 pub mod stage;
+pub mod thousand;
 pub mod wait;
 
 pub use cluster::{Cluster, ClusterOptions};

@@ -1,0 +1,154 @@
+//! What `gke-scale/deploy.sh` renders, run: its containers' commands, their environment and the gateway's configuration
+//! as local processes, where every Service has an address of its own.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use shardcart_test::kube::{Deployed, Kube, Kubectl, render};
+use shardcart_test::{Front, Service, eventually, ids, thousand};
+
+const DEPLOY: &str = "gke-scale/deploy.sh";
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// Applies what is rendered for as many shards and machines, and has a thousand clients shop there.
+async fn sells_exactly_what_is_there(size: &str) {
+    let kube = Kube::default();
+    kube.apply(render(DEPLOY, &[("SHARDS", size), ("ALLOW_BATCH_INIT", "true")])).await;
+    let front = kube.front();
+    thousand::exactly_100_are_sold(&front).await;
+    thousand::users_drawn_at_random_get_what_they_can_pay(&front).await;
+    kube.data().settled(SETTLED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_shard_sells_exactly_what_is_there() {
+    sells_exactly_what_is_there("1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_shards_sell_exactly_what_is_there() {
+    sells_exactly_what_is_there("2").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_shards_sell_exactly_what_is_there() {
+    sells_exactly_what_is_there("5").await;
+}
+
+/// Runs `deploy.sh apply`, here for one pod of the gateway.
+async fn apply(kubectl: &Kubectl, shards: &str, machines: &str) -> Deployed {
+    let size = [("SHARDS", shards), ("MACHINES", machines), ("GATEWAY_PODS_MIN", "1")];
+    let settings = [&size[..], &[("ALLOW_BATCH_INIT", "true"), ("FRONT", "cluster-ip")]].concat();
+    kubectl.deploy("apply", &settings).await
+}
+
+/// The same while a thousand clients at a time shop: every answer of theirs must be right.
+async fn apply_under_load(kubectl: &Kubectl, shards: &str, machines: &str, front: &Front) {
+    let over = AtomicBool::new(false);
+    let load = async {
+        let mut runs = 0;
+        while !over.load(Ordering::Relaxed) {
+            thousand::exactly_100_are_sold(front).await;
+            runs += 1;
+        }
+        runs
+    };
+    let growth = async {
+        let grown = apply(kubectl, shards, machines).await;
+        over.store(true, Ordering::Relaxed);
+        grown
+    };
+    let (runs, grown) = tokio::join!(load, growth);
+    assert!(grown.success, "{}", grown.text);
+    assert!(runs > 0, "too little load to tell anything");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deploy_adds_a_third_shard_and_machine_under_load_and_takes_away_nothing_that_is_used() {
+    let kube = Kube::default();
+    let kubectl = Kubectl::before(&kube);
+    let made = apply(&kubectl, "2", "2").await;
+    assert!(made.success, "{}", made.text);
+    let front = kube.front();
+    let (user, item) = (front.user_with(100).await, front.item_with(100, 1).await);
+    let old = front.order_of(&user, &[(&item, 2)]).await;
+
+    apply_under_load(&kubectl, "3", "2", &front).await;
+    // More machines are another configuration of the gateway. This nginx may be one that closes idle connections
+    // into which a client has just written.
+    apply_under_load(&kubectl, "3", "3", &front.clone().without_keep_alive()).await;
+
+    let data = kube.data();
+    data.settled(SETTLED).await;
+    for (service, kind) in [(Service::Order, "order"), (Service::Stock, "item"), (Service::Payment, "user")] {
+        assert_eq!(data.shard_count(service), 3);
+        assert_eq!(kube.workloads(&[("shardcart/role", "machine"), ("shardcart/service", service.program())]).len(), 3);
+        let minted = data.keys(service, 2, &format!("*:{kind}:*")).await;
+        assert!(minted.iter().all(|key| key.contains('-')), "ids that were not minted here stay: {minted:?}");
+    }
+    let front = kube.front();
+    front.checkout(&old).await.ok();
+    assert_eq!((front.stock_of(&item).await, front.credit_of(&user).await), (98, 98));
+
+    // New ids are made on the third shard now; it cannot go any more.
+    eventually("an item on the third shard", SETTLED, async || {
+        (ids::shard(&front.create_item(1).await.text("item_id")) == 2).then_some(())
+    })
+    .await;
+    let before = kube.workloads(&[]);
+    for (shards, reason) in [("2", "holds data"), ("1", "made with 2 shards")] {
+        let refused = apply(&kubectl, shards, "3").await;
+        assert!(!refused.success && refused.text.contains(reason), "{}", refused.text);
+    }
+    assert_eq!(kube.workloads(&[]), before, "nothing was taken away");
+
+    let told = [made.text, kubectl.calls().join("\n")].concat();
+    assert!(!told.contains(&kube.secret("redis-password")) && !told.contains(&kube.secret("internal-token")), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deploy_takes_an_empty_shard_away_again() {
+    let kube = Kube::default();
+    let kubectl = Kubectl::before(&kube);
+    for (shards, machines) in [("1", "1"), ("2", "2"), ("1", "1")] {
+        let applied = apply(&kubectl, shards, machines).await;
+        assert!(applied.success, "{}", applied.text);
+    }
+    let left = ["gateway", "order-1", "order-redis-0", "payment-1", "payment-redis-0", "stock-1", "stock-redis-0"];
+    let mut workloads = kube.workloads(&[]);
+    workloads.sort();
+    assert_eq!(workloads, left);
+    let front = kube.front();
+    front.checkout(&front.order_of(&front.user_with(1).await, &[]).await).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_shard_closes_no_machine_and_a_dead_machine_no_service() {
+    let kube = Kube::default();
+    kube.apply(render(DEPLOY, &[("SHARDS", "2"), ("GATEWAY_PODS_MIN", "1")])).await;
+    let front = kube.front();
+    let items = front.items_on_all_shards(2, 1, 5, 1).await;
+
+    kube.kill9("stock-redis-1");
+    eventually("the dead shard is noticed", Duration::from_secs(20), async || {
+        (front.find_item(&items[1]).await.status == 503).then_some(())
+    })
+    .await;
+    front.find_item(&items[1]).await.is_problem(503, "shard_unavailable");
+    for machine in ["stock-1", "stock-2"] {
+        assert!(kube.all_ready(machine).await, "{machine} serves on");
+    }
+    assert_eq!(front.stock_of(&items[0]).await, 5);
+
+    kube.rolled_out("stock-redis-1").await;
+    eventually("the shard is back with its data", Duration::from_secs(20), async || {
+        (front.find_item(&items[1]).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(front.stock_of(&items[1]).await, 5);
+
+    kube.kill9("stock-1");
+    for _ in 0..50 {
+        assert_eq!(front.stock_of(&items[0]).await, 5, "another machine answers");
+    }
+}
