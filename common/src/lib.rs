@@ -26,3 +26,4 @@ pub mod script;
 pub mod settings;
 pub mod shard;
 pub mod shards;
+pub mod walk;

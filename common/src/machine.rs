@@ -26,7 +26,12 @@ const BACKLOG: u32 = 8192;
 
 /// Sets up the log: to stderr, `RUST_LOG` chooses (default `info`), fields as `key=value`.
 pub fn start_log() {
-    let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
+    start_log_at("info,actix_server=warn");
+}
+
+/// The same with another default.
+pub fn start_log_at(default: &str) {
+    let environment = env_logger::Env::default().default_filter_or(default);
     // A second start in one process (tests) keeps the first.
     let _ = env_logger::Builder::from_env(environment).format_timestamp_millis().try_init();
 }

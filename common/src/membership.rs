@@ -1,5 +1,7 @@
 //! Joining a data set: what a machine learns and checks once, before it serves.
 
+mod observe;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -92,6 +94,26 @@ impl Membership {
         settings: &RedisSettings,
         fatal: Fatal,
     ) -> Result<Arc<Self>, String> {
+        let membership = Membership::of(service, addresses, machine_id, settings, fatal)?;
+        if let Err(refused) = membership.join().await {
+            // Another machine may be creating or growing the data set at this moment: its records are then
+            // seen half written, and whole a moment later.
+            log::warn!(service, refused:%; "the shards are not as they should be; looking once more");
+            tokio::time::sleep(START_RETRY * 3).await;
+            membership.join().await.map_err(|refused| format!("{service}: {refused}"))?;
+        }
+        membership.compare_clocks(&membership.shards()?).await;
+        Ok(membership)
+    }
+
+    /// A membership that has not looked at its shards yet.
+    fn of(
+        service: &'static str,
+        addresses: Vec<Address>,
+        machine_id: Option<MachineId>,
+        settings: &RedisSettings,
+        fatal: Fatal,
+    ) -> Result<Arc<Self>, String> {
         let count = u16::try_from(addresses.len())
             .ok()
             .filter(|count| (1..=crate::settings::SHARDS_MAX).contains(&usize::from(*count)));
@@ -102,7 +124,7 @@ impl Membership {
             return Err(format!("MINT_SHARDS is {mint}, but there are only {count} shards"));
         }
         let clock_offsets_ms = addresses.iter().map(|_| AtomicI64::new(0)).collect();
-        let membership = Arc::new(Membership {
+        Ok(Arc::new(Membership {
             service,
             addresses,
             settings: settings.clone(),
@@ -110,16 +132,7 @@ impl Membership {
             identity: OnceLock::new(),
             clock_offsets_ms,
             fatal,
-        });
-        if let Err(refused) = membership.join().await {
-            // Another machine may be creating or growing the data set at this moment: its records are then
-            // seen half written, and whole a moment later.
-            log::warn!(service, refused:%; "the shards are not as they should be; looking once more");
-            tokio::time::sleep(START_RETRY * 3).await;
-            membership.join().await.map_err(|refused| format!("{service}: {refused}"))?;
-        }
-        membership.compare_clocks(&membership.shards()?).await;
-        Ok(membership)
+        }))
     }
 
     async fn join(self: &Arc<Self>) -> Result<(), String> {

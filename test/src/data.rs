@@ -41,6 +41,15 @@ impl Data {
         self.shards[service.index()].len()
     }
 
+    /// The addresses of a service's shards, as the settings of the programs take them.
+    pub fn addresses(&self, service: Service) -> Vec<String> {
+        let address = |url: &String| match url.strip_prefix("redis+unix://") {
+            Some(path) => format!("unix:{path}"),
+            None => url.trim_start_matches("redis://").to_owned(),
+        };
+        self.shards[service.index()].iter().map(address).collect()
+    }
+
     /// A connection to one shard.
     pub async fn shard(&self, service: Service, shard: usize) -> MultiplexedConnection {
         connect(&self.shards[service.index()][shard]).await

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod auditor;
 pub mod binaries;
 pub mod buyers;
 pub mod child;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod attempt;
+pub mod audit;
 pub mod config;
 pub mod coordinator;
 pub mod error;

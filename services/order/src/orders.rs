@@ -141,7 +141,8 @@ pub async fn load(
 ) -> std::result::Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let mut keys: Vec<String> = Partition::of_shard(shard).map(|partition| partition.own_key("inflight")).collect();
+        let own = |kind| Partition::of_shard(shard).map(move |partition| partition.own_key(kind));
+        let mut keys: Vec<String> = own("inflight").chain(own("overwritten")).collect();
         for (partition, order) in chunk {
             let [record, cart, _] = self::keys(*partition, &order.to_string());
             keys.extend([record, cart]);

@@ -4,15 +4,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::Args;
 use shardcart_common::settings::{Address, BatchInitSettings, HttpSettings, RedisSettings, milliseconds};
 use shardcart_order::config::CheckoutSettings;
 
 use crate::redis_servers::Fsync;
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
-#[derive(Debug, Clone, Parser)]
-#[command(version, about)]
+#[derive(Debug, Clone, Args)]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8000)]

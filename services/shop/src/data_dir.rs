@@ -141,6 +141,21 @@ fn check_shards(path: &Path, wanted: u16) -> Result<(), StartError> {
     Ok(())
 }
 
+/// How many shards each service has in a data directory; 0 where there is no data.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn shards_of(path: &Path) -> Result<u16, StartError> {
+    let shards = shards_in(path).map_err(StartError::io("list", path))?;
+    Ok(u16::try_from(shards).unwrap_or(u16::MAX))
+}
+
+/// The addresses at which a shop's own Redis servers listen while it runs, in the order of their shards.
+pub fn addresses(path: &Path, service: &str, shards: u16) -> Vec<String> {
+    let socket = |shard| path.join(server_name(service, shard)).join(SOCKET);
+    (0..shards).map(|shard| format!("unix:{}", socket(shard).display())).collect()
+}
+
 /// How many shards a service has in a data directory: by its highest number, so that a directory
 /// that has gone missing does not make the rest look like fewer.
 fn shards_in(path: &Path) -> io::Result<usize> {

@@ -2,7 +2,9 @@
 -- Overwrites many orders of one shard, each with two lines of one unit, while nothing is in flight on it.
 --
 -- KEYS[1…16]  {p}:inflight   sorted sets: what is in flight in each partition of the shard
--- KEYS[17…]   {p}:order:<id> and {p}:cart:<id> in turn, two for each order
+-- KEYS[17…32] {p}:overwritten  hashes, one for each partition: item -> units that paid orders had bought before they were
+--             overwritten (for the audit)
+-- KEYS[33…]   {p}:order:<id> and {p}:cart:<id> in turn, two for each order
 -- ARGV[1]     life: an id minted at this moment. It is each order's first last tx, so that no attempt of an earlier
 --             order of that id can begin, and tells payments of earlier orders from this one's
 -- ARGV[2]     price of each line
@@ -14,7 +16,14 @@ for set = 1, 16 do
 end
 local price, arg = tonumber(ARGV[2]), 3
 local one, two = string.format('1 %.0f', price), string.format('2 %.0f', 2 * price)
-for key = 17, #KEYS, 2 do
+for key = 33, #KEYS, 2 do
+  if redis.call('HGET', KEYS[key], 'status') == 'paid' then
+    local overwritten = string.match(KEYS[key], '^{%d+}:') .. 'overwritten'
+    local lines = redis.call('HGETALL', KEYS[key + 1])
+    for line = 1, #lines, 2 do
+      redis.call('HINCRBY', overwritten, lines[line], string.match(lines[line + 1], '^%d+'))
+    end
+  end
   redis.call('DEL', KEYS[key], KEYS[key + 1])
   redis.call('HSET', KEYS[key], 'user', ARGV[arg], 'status', 'open', 'tx', ARGV[1], 'total', 2 * price, 'life', ARGV[1])
   if ARGV[arg + 1] == ARGV[arg + 2] then

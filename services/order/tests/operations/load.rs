@@ -93,6 +93,41 @@ async fn load_forgets_that_an_order_was_paid_and_its_old_attempts_cannot_touch_i
 }
 
 #[actix_web::test]
+async fn load_keeps_what_overwritten_paid_orders_had_bought_and_of_others_nothing() {
+    let orders = TestOrders::start().await;
+    let overwritten = async || {
+        let mut units = std::collections::BTreeMap::new();
+        for (key, lines) in orders.raw.everything().await.into_iter().filter(|(key, _)| key.ends_with(":overwritten")) {
+            assert!(key.starts_with('{'), "{key} is in a partition");
+            for line in lines.split(' ') {
+                let (item, sold) = line.split_once('=').unwrap();
+                *units.entry(item.to_owned()).or_insert(0) += sold.parse::<u64>().unwrap();
+            }
+        }
+        units
+    };
+    let mut bought = std::collections::BTreeMap::new();
+    for _ in 0..2 {
+        load(&orders, 20, 4, 3, 7).await.unwrap();
+        for number in 0..10 {
+            let paid = order(&number.to_string());
+            orders.add(&paid, "1", 5, 7).await;
+            for (item, units) in orders::find(&orders.shards, &paid).await.unwrap().items {
+                *bought.entry(item.to_string()).or_insert(0) += units;
+            }
+            let attempt = orders.begun(&paid).await;
+            orders.decide(&attempt).await;
+            orders.finish(&attempt).await;
+        }
+    }
+
+    load(&orders, 20, 4, 3, 7).await.unwrap();
+    assert_eq!(overwritten().await, bought);
+    load(&orders, 20, 4, 3, 7).await.unwrap();
+    assert_eq!(overwritten().await, bought, "each once");
+}
+
+#[actix_web::test]
 async fn load_is_refused_while_anything_is_in_flight_on_the_shard() {
     let orders = TestOrders::start().await;
     for partition in Partition::of_shard(0) {

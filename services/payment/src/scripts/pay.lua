@@ -1,7 +1,7 @@
 #!lua
 -- Takes an amount from a user's credit directly, outside any checkout; for an order at most once.
 --
--- KEYS[1]  {p}:user:<id>               hash: credit, net, life
+-- KEYS[1]  {p}:user:<id>               hash: credit, net, life, before
 -- KEYS[2]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life (absent for a payment without an order)
 -- ARGV[1]  amount, from 0
 -- ARGV[2]  the order's life: which of the orders that had this id one after the other; empty for a minted id; `*` if there
@@ -27,6 +27,10 @@ if KEYS[2] then
     return 'ALREADY_PAID'
   end
   if credit < amount then return 'INSUFFICIENT' end
+  -- What a checkout charged this user for an order that was overwritten since stays charged: `before`, for the audit.
+  if payment[1] == 'charged' and payment[2] == 'checkout' and string.sub(payment[4] or '', 1, #mine) == mine then
+    redis.call('HINCRBY', KEYS[1], 'before', payment[3])
+  end
   redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[2], 'state', 'charged', 'by', 'pay', 'charged', ARGV[1], 'refunded', 0, 'life', life)
 elseif credit < amount then

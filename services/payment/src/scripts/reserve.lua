@@ -4,7 +4,7 @@
 -- KEYS[1]  {p}:tx:<tx>                 string: version, state, and for HELD the order, the user's and the payment's key, the
 --                                      amount, and the life of user and order
 -- KEYS[2]  {p}:held                    sorted set: tx -> deadline, for all that this partition holds
--- KEYS[3]  {p}:user:<id>               hash: credit, held, life
+-- KEYS[3]  {p}:user:<id>               hash: credit, held, life, before
 -- KEYS[4]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life, was
 -- ARGV[1]  tx
 -- ARGV[2]  deadline, Unix ms
@@ -36,7 +36,8 @@ end
 local user = redis.call('HMGET', KEYS[3], 'credit', 'held', 'life', 'v')
 local payment = redis.call('HMGET', KEYS[4], 'state', 'by', 'charged', 'life', 'v')
 local credit, held, amount = tonumber(user[1]), tonumber(user[2]), tonumber(ARGV[4])
-local life = (user[3] or '') .. '/' .. ARGV[5]
+local mine = (user[3] or '') .. '/'
+local life = mine .. ARGV[5]
 if user[4] or payment[5] then return 'NEWER' end
 if not credit then return refuse('UNKNOWN') end
 -- A payment of another life of the user or the order says nothing about this one.
@@ -51,7 +52,13 @@ if state == 'cancelled' then
   -- A direct payment that was given back: `was` brings it back should this attempt be cancelled.
   redis.call('HSET', KEYS[4], 'state', 'reserved', 'by', 'checkout', 'charged', ARGV[4], 'refunded', 0, 'was', payment[3])
 else
-  if payment[1] then redis.call('DEL', KEYS[4]) end
+  if payment[1] then
+    -- What a checkout charged this user for an order that was overwritten since stays charged: `before`, for the audit.
+    if payment[1] == 'charged' and payment[2] == 'checkout' and string.sub(payment[4] or '', 1, #mine) == mine then
+      redis.call('HINCRBY', KEYS[3], 'before', payment[3])
+    end
+    redis.call('DEL', KEYS[4])
+  end
   redis.call('HSET', KEYS[4], 'state', 'reserved', 'by', 'checkout', 'charged', ARGV[4], 'refunded', 0, 'life', life)
 end
 -- Never with a time to live: what is held stays held until it is decided.

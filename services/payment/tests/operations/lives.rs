@@ -93,6 +93,53 @@ async fn lives_of_a_foreign_order_have_checkouts_of_their_own() {
 }
 
 #[actix_web::test]
+async fn lives_of_a_foreign_order_that_were_paid_stay_charged_when_their_payment_is_overwritten() {
+    let payment = TestPayment::start().await;
+    let (user, foreign) = (payment.user_with(100).await, order("5"));
+    let before = async || payment.raw.number(&payment.key(&user), "before").await;
+    let [a, b] = [payment.attempt_for(&user, &foreign, "a").await, payment.attempt_for(&user, &foreign, "b").await];
+    payment.reserve(&a, 3).await;
+    payment.confirm(&a).await;
+    assert!(!payment.raw.hash(&payment.key(&user)).await.contains_key("before"), "nothing was overwritten");
+
+    payment.reserve(&b, 4).await;
+    assert_eq!(before().await, 3);
+    payment.reserve(&b, 4).await;
+    payment.cancel(&b).await;
+    payment.cancel(&b).await;
+    payment.reserve(&b, 4).await;
+    assert_eq!(before().await, 3, "once, whatever is repeated, and whatever becomes of the attempt");
+
+    let again = payment.attempt_for(&user, &foreign, "b").await;
+    payment.reserve(&again, 4).await;
+    payment.confirm(&again).await;
+    assert_eq!(before().await, 3, "there was nothing left to overwrite");
+    payment.orders.live(&foreign, "open", "c");
+    payment.pay(&user, &foreign, 5).await.unwrap();
+    payment.pay(&user, &foreign, 5).await.unwrap();
+    assert_eq!(before().await, 7, "a direct payment keeps it too");
+    let purse = payment.purse(&user).await;
+    assert_eq!((purse.credit, purse.held, purse.net, purse.charged()), (88, 0, 95, 7));
+}
+
+#[actix_web::test]
+async fn lives_of_a_reloaded_user_keep_nothing_of_what_an_earlier_one_was_charged() {
+    let payment = TestPayment::start().await;
+    payment.load(1, 10).await;
+    let (zero, foreign) = (user("0"), order("5"));
+    let old = payment.attempt_for(&zero, &foreign, "a").await;
+    payment.reserve(&old, 3).await;
+    payment.confirm(&old).await;
+    payment.load(1, 10).await;
+
+    let new = payment.attempt_for(&zero, &foreign, "b").await;
+    payment.reserve(&new, 4).await;
+
+    assert!(!payment.raw.hash(&payment.key(&zero)).await.contains_key("before"));
+    assert_eq!(payment.purse(&zero).await.charged(), 0);
+}
+
+#[actix_web::test]
 async fn lives_that_ended_with_a_payment_given_back_are_not_brought_back() {
     let payment = TestPayment::start().await;
     let (user, foreign) = (payment.user_with(10).await, order("5"));

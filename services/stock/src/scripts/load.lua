@@ -2,7 +2,7 @@
 -- Overwrites many items of one shard, while nothing is held on it.
 --
 -- KEYS[1…16]  {p}:held       sorted sets: what each partition of the shard holds
--- KEYS[17…]   {p}:item:<id>  hashes
+-- KEYS[17…]   {p}:item:<id>  hashes: price, stock, held, net; before (units sold in earlier lives, for the audit)
 -- ARGV[1]     price
 -- ARGV[2]     stock
 --
@@ -13,7 +13,15 @@ for set = 1, 16 do
   if redis.call('EXISTS', KEYS[set]) == 1 then return 'IN_USE' end
 end
 for item = 17, #KEYS do
-  redis.call('DEL', KEYS[item])
-  redis.call('HSET', KEYS[item], 'price', ARGV[1], 'stock', ARGV[2], 'held', 0, 'net', ARGV[2])
+  local key = KEYS[item]
+  local old = redis.call('HMGET', key, 'net', 'stock', 'held', 'before')
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'price', ARGV[1], 'stock', ARGV[2], 'held', 0, 'net', ARGV[2])
+  if old[1] then
+    -- The orders that bought in an earlier life are still there: what they took stays sold.
+    local sold = tonumber(old[1]) - tonumber(old[2]) - tonumber(old[3])
+    if old[4] then redis.call('HSET', key, 'before', old[4]) end
+    if sold ~= 0 then redis.call('HINCRBY', key, 'before', string.format('%.0f', sold)) end
+  end
 end
 return 'DONE'

@@ -55,6 +55,41 @@ async fn load_repeated_overwrites_and_leaves_other_items_alone() {
 }
 
 #[actix_web::test]
+async fn load_keeps_what_earlier_lives_have_sold() {
+    let stock = TestStock::start().await;
+    let (zero, before) = (item("0"), async || stock.raw.hash(&stock.key(&item("0"))).await.get("before").cloned());
+    load(&stock, 1, 5, 7).await.unwrap();
+    load(&stock, 1, 5, 7).await.unwrap();
+    assert_eq!(before().await, None, "nothing was sold");
+    for (sold, in_all) in [(2, "2"), (3, "5"), (0, "5")] {
+        stock.add(&zero, 10).await;
+        items::subtract(&stock.shards, &zero, amount(1)).await.unwrap();
+        if sold > 0 {
+            let attempt = stock.attempt(&zero).await;
+            stock.reserve(&attempt, &[(&zero, sold)]).await;
+            stock.confirm(&attempt).await;
+        }
+        load(&stock, 1, 5, 7).await.unwrap();
+        assert_eq!(before().await.as_deref(), Some(in_all));
+        assert_eq!(stock.units(&zero).await, Units { stock: 5, held: 0, net: 5 });
+    }
+}
+
+#[actix_web::test]
+async fn load_keeps_what_was_sold_exactly_beyond_what_a_double_counts() {
+    let stock = TestStock::start().await;
+    let zero = item("0");
+    for _ in 0..3 {
+        load(&stock, 1, AMOUNT_MAX, 7).await.unwrap();
+        let attempt = stock.attempt(&zero).await;
+        stock.reserve(&attempt, &[(&zero, AMOUNT_MAX)]).await;
+        stock.confirm(&attempt).await;
+    }
+    load(&stock, 1, 1, 7).await.unwrap();
+    assert_eq!(stock.raw.number(&stock.key(&zero), "before").await, 3 * AMOUNT_MAX);
+}
+
+#[actix_web::test]
 async fn load_keeps_the_largest_amounts_exactly() {
     let stock = TestStock::start().await;
     load(&stock, 2, AMOUNT_MAX, AMOUNT_MAX).await.unwrap();

@@ -1,0 +1,266 @@
+//! Reading a shard from end to end without writing: its keys in large steps, and what lies under them, many at once.
+//!
+//! The audit is built on this. All calls go over the connections for bulk work, so that no request waits behind them.
+
+use std::fmt;
+use std::future::Future;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use redis::{FromRedisValue, Value};
+
+use crate::ids::Partition;
+use crate::script::{Call, words};
+use crate::shard::{Shard, ShardError};
+
+crate::scripts! {
+    HASHES = "hashes.lua";
+    RECORDS = "records.lua";
+    HOLDINGS = "holdings.lua";
+}
+
+/// Places of the keyspace that one `SCAN` looks at: about a quarter of a millisecond of Redis.
+const STEP: usize = 1000;
+/// Keys that are read at once: one to two milliseconds of Redis.
+const BATCH: usize = 500;
+/// Batches of one shard that are read at a time.
+const ABREAST: usize = 3;
+
+/// A key in its parts: `{113}:item:42` is partition 113, kind `item`, name `42`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key<'a> {
+    /// The partition in the braces.
+    pub partition: Partition,
+    /// What kind of thing it is.
+    pub kind: &'a str,
+    /// Which one; empty for what a partition has one of.
+    pub name: &'a str,
+}
+
+impl<'a> Key<'a> {
+    /// Takes a key apart; `None` if it is not built like ours.
+    pub fn parse(key: &'a str) -> Option<Self> {
+        let (partition, rest) = key.strip_prefix('{')?.split_once("}:")?;
+        let (kind, name) = rest.split_once(':').unwrap_or((rest, ""));
+        Some(Key { partition: Partition(partition.parse().ok()?), kind, name })
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{{{}}}:{}:{}", self.partition.0, self.kind, self.name)
+    }
+}
+
+/// A number that tells one run of the shard's server from another. A walk over a server that was started anew
+/// meanwhile has missed keys.
+///
+/// # Errors
+/// The shard does not answer.
+pub async fn run_id(shard: &Shard) -> Result<String, ShardError> {
+    let mut info = redis::cmd("INFO");
+    info.arg("server");
+    let info = words(shard.run_bulk(&Call::read(info)).await?).join("\n");
+    let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+    id.map(|id| id.trim().to_owned()).ok_or_else(|| odd(shard, "INFO", "no run_id"))
+}
+
+/// How many keys a shard has.
+///
+/// # Errors
+/// The shard does not answer.
+pub async fn size(shard: &Shard) -> Result<u64, ShardError> {
+    let reply = shard.run_bulk(&Call::read(redis::cmd("DBSIZE"))).await?;
+    u64::from_redis_value(reply).map_err(|error| odd(shard, "DBSIZE", &error.to_string()))
+}
+
+/// Goes through all keys that match a glob pattern and hands them to `read` in batches, a few at a time.
+///
+/// A key that is there from the first to the last moment is handed out at least once. It may be more often, and keys
+/// that come or go meanwhile may be among them or not.
+///
+/// # Errors
+/// The shard's, or the first of `read`.
+pub async fn walk<R>(shard: &Shard, pattern: &str, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
+where
+    R: Future<Output = Result<(), ShardError>>,
+{
+    let (mut cursor, mut keys) = (String::from("0"), Vec::with_capacity(2 * BATCH));
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
+        let reply = shard.run_bulk(&Call::read(scan)).await?;
+        let (next, found) =
+            <(String, Vec<String>)>::from_redis_value(reply).map_err(|error| odd(shard, "SCAN", &error.to_string()))?;
+        keys.extend(found);
+        cursor = next;
+        let is_last = cursor == "0";
+        while keys.len() >= BATCH || is_last && !keys.is_empty() {
+            let rest = keys.split_off(keys.len().min(BATCH));
+            under_way.push(read(std::mem::replace(&mut keys, rest)));
+            if under_way.len() >= ABREAST {
+                under_way.next().await.transpose()?;
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    while let Some(done) = under_way.next().await {
+        done?;
+    }
+    Ok(())
+}
+
+/// The same fields of many hashes, in the order of the keys; a field that is not there is `None`.
+///
+/// # Errors
+/// The shard's.
+pub async fn hashes(shard: &Shard, keys: &[String], fields: &[&str]) -> Result<Vec<Vec<Option<String>>>, ShardError> {
+    let reply = shard.run_bulk(&HASHES.keys(keys).arg(fields)).await?;
+    rows(shard, &HASHES, reply)
+}
+
+/// The raw rows of a script's reply: for each a list of texts, `None` for what is not there.
+///
+/// # Errors
+/// The reply is not built like that.
+pub fn rows(
+    shard: &Shard,
+    script: &crate::script::Script,
+    reply: Value,
+) -> Result<Vec<Vec<Option<String>>>, ShardError> {
+    let Value::Array(rows) = reply else {
+        return Err(odd(shard, script.name(), "no list"));
+    };
+    rows.into_iter()
+        .map(|row| match row {
+            Value::Array(fields) => Ok(fields.into_iter().map(text).collect()),
+            _ => Err(odd(shard, script.name(), "a row is no list")),
+        })
+        .collect()
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }),
+        Value::Nil => None,
+        other => String::from_redis_value(other).ok(),
+    }
+}
+
+/// A reservation as it lies on its shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// The partition that lists it.
+    pub partition: Partition,
+    /// Its attempt.
+    pub tx: String,
+    /// Its record, if there is one.
+    pub record: Option<String>,
+}
+
+impl Reservation {
+    /// The words of its record after `1 HELD`; `None` for any other record.
+    pub fn held(&self) -> Option<Vec<&str>> {
+        held(self.record.as_deref()?)
+    }
+}
+
+/// The words of a record after `1 HELD`; `None` for any other record.
+pub fn held(record: &str) -> Option<Vec<&str>> {
+    record.strip_prefix("1 HELD ").map(|rest| rest.split(' ').collect())
+}
+
+/// All that a shard holds at one moment.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    /// What the partitions list as held, each with its record.
+    pub reservations: Vec<Reservation>,
+    /// The wanted fields of the hashes that these records name, and of those that were asked for besides, by key.
+    pub hashes: Vec<(String, Vec<Option<String>>)>,
+}
+
+/// Reads all that a shard holds, and fields of the hashes that it concerns, at one moment. `besides` are the keys of
+/// other hashes to be read with it.
+///
+/// # Errors
+/// The shard's.
+pub async fn holdings(shard: &Shard, besides: &[String], fields: &[&str]) -> Result<Holdings, ShardError> {
+    let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
+    let mut keys: Vec<String> = partitions.iter().map(|partition| partition.own_key("held")).collect();
+    keys.extend_from_slice(besides);
+    let reply = shard.run_bulk(&HOLDINGS.keys(&keys).arg(fields)).await?;
+    let rows = rows(shard, &HOLDINGS, reply)?;
+    let mut holdings = Holdings::default();
+    for mut row in rows {
+        let kind = row.first_mut().and_then(Option::take).unwrap_or_default();
+        if let Some(place) = kind.strip_prefix("set ") {
+            let partition = place.parse::<usize>().ok().and_then(|place| partitions.get(place.checked_sub(1)?));
+            let (Some(partition), [_, tx, record]) = (partition, row.as_mut_slice()) else {
+                return Err(odd(shard, HOLDINGS.name(), "a row of a reservation has another form"));
+            };
+            let (tx, record) = (tx.take().unwrap_or_default(), record.take());
+            holdings.reservations.push(Reservation { partition: *partition, tx, record });
+        } else {
+            holdings.hashes.push((kind, row.split_off(1)));
+        }
+    }
+    Ok(holdings)
+}
+
+/// The records of attempts, by their keys, each with its place in the partition's `held` if it is held: record and
+/// deadline.
+///
+/// # Errors
+/// The shard's.
+pub async fn records(shard: &Shard, keys: &[String]) -> Result<Vec<(Option<String>, bool)>, ShardError> {
+    let mut pairs = Vec::with_capacity(2 * keys.len());
+    let mut txs = Vec::with_capacity(keys.len());
+    for key in keys {
+        let Some(parsed) = Key::parse(key) else {
+            return Err(odd(shard, RECORDS.name(), "a key that was asked for has another form"));
+        };
+        pairs.extend([key.clone(), parsed.partition.own_key("held")]);
+        txs.push(parsed.name);
+    }
+    let reply = shard.run_bulk(&RECORDS.keys(&pairs).arg(txs)).await?;
+    let rows = rows(shard, &RECORDS, reply)?;
+    let record = |row: Vec<Option<String>>| {
+        let mut row = row.into_iter();
+        (row.next().flatten(), row.next().flatten().is_some())
+    };
+    Ok(rows.into_iter().map(record).collect())
+}
+
+/// A reply that cannot be understood.
+pub fn odd(shard: &Shard, call: &str, what: &str) -> ShardError {
+    ShardError::Unanswered { shard: shard.number(), cause: format!("{call}: {what}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_taken_apart() {
+        let key = Key::parse("{113}:payment:ann:7").unwrap();
+        assert_eq!(key, Key { partition: Partition(113), kind: "payment", name: "ann:7" });
+        assert_eq!(Key::parse("{3}:held").unwrap(), Key { partition: Partition(3), kind: "held", name: "" });
+        for other in ["{shard}:identity", "item:1", "{1}item:1", ""] {
+            assert_eq!(Key::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_a_held_record_of_this_version_has_something_to_tell() {
+        assert_eq!(held("1 HELD 7 {1}:item:a 2"), Some(vec!["7", "{1}:item:a", "2"]));
+        for other in ["1 CONFIRMED", "1 CANCELLED", "2 HELD 7 {1}:item:a 2", "1 INSUFFICIENT 1", ""] {
+            assert_eq!(held(other), None, "{other}");
+        }
+    }
+}

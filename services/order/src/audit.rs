@@ -1,0 +1,174 @@
+//! What the audit reads of the order service: orders with their carts, what is in flight, and what overwritten orders
+//! had bought. Nothing here writes.
+
+use std::future::Future;
+
+use redis::FromRedisValue;
+use shardcart_common::ids::Partition;
+use shardcart_common::script::Call;
+use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::walk::{self, Key};
+
+use crate::orders::keys;
+
+shardcart_common::scripts! {
+    AUDIT = "audit.lua";
+    INFLIGHT = "inflight.lua";
+}
+
+/// What was found where an order should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// A record of another version.
+    Newer,
+    /// A record that this release never writes; what is wrong with it.
+    Unreadable(String),
+    /// An order.
+    Order(Record),
+}
+
+/// An order as it lies on its shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// `open`, `pending`, `aborting`, `paid`.
+    pub status: String,
+    /// The current or last attempt.
+    pub tx: String,
+    /// Whose it is.
+    pub user: String,
+    /// What a checkout charges.
+    pub total: i64,
+    /// Which of the orders that had this id; empty for a minted one.
+    pub life: String,
+    /// Whether recovery knows of it. Always false for an open order: see [`in_flight`].
+    pub in_flight: bool,
+    /// Item, units, and the sum quoted for them.
+    pub lines: Vec<(String, i64, i64)>,
+}
+
+impl Record {
+    /// Whether it is paid.
+    pub fn is_paid(&self) -> bool {
+        self.status == "paid"
+    }
+
+    /// The sum of the cart's sums.
+    pub fn sum(&self) -> i128 {
+        self.lines.iter().map(|(_, _, sum)| i128::from(*sum)).sum()
+    }
+}
+
+/// Goes through the ids of all orders of a shard: see [`walk::walk`].
+///
+/// # Errors
+/// The shard's, or the first of `read`.
+pub async fn walk<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
+where
+    R: Future<Output = Result<(), ShardError>>,
+{
+    walk::walk(shard, "{*}:order:*", read).await
+}
+
+/// Reads orders by partition and id, in their order; each with its cart and its place in flight at one moment.
+///
+/// # Errors
+/// The shard's.
+pub async fn read(shard: &Shard, orders: &[(Partition, &str)]) -> Result<Vec<Found>, ShardError> {
+    let wanted: Vec<String> = orders.iter().flat_map(|(partition, order)| keys(*partition, order)).collect();
+    let ids: Vec<&str> = orders.iter().map(|(_, order)| *order).collect();
+    let reply = shard.run_bulk(&AUDIT.keys(&wanted).arg(ids)).await?;
+    Ok(walk::rows(shard, &AUDIT, reply)?.into_iter().map(found).collect())
+}
+
+fn found(mut row: Vec<Option<String>>) -> Found {
+    if row.len() < 7 {
+        return Found::Unreadable("the reply is too short".to_owned());
+    }
+    let lines = row.split_off(7);
+    let mut row = row.into_iter();
+    let mut next = || row.next().flatten();
+    let (status, tx, user, total, life, version, due) = (next(), next(), next(), next(), next(), next(), next());
+    if version.is_some() {
+        return Found::Newer;
+    }
+    let Some(status) = status else {
+        return Found::Absent;
+    };
+    if !matches!(status.as_str(), "open" | "pending" | "aborting" | "paid") {
+        return Found::Unreadable(format!("status {status:?}"));
+    }
+    let Some(((tx, user), total)) = tx.zip(user).zip(total) else {
+        return Found::Unreadable("it has no tx, user or total".to_owned());
+    };
+    let Ok(total) = total.parse() else {
+        return Found::Unreadable(format!("total {total:?}"));
+    };
+    let line = |pair: &[Option<String>]| {
+        let [Some(item), Some(line)] = pair else { return None };
+        let (units, sum) = line.split_once(' ')?;
+        Some((item.clone(), units.parse().ok()?, sum.parse().ok()?))
+    };
+    match lines.chunks(2).map(line).collect() {
+        Some(lines) => Found::Order(Record {
+            status,
+            tx,
+            user,
+            total,
+            life: life.unwrap_or_default(),
+            in_flight: due.is_some(),
+            lines,
+        }),
+        None => Found::Unreadable("a line of its cart is not units and a sum".to_owned()),
+    }
+}
+
+/// An order that is listed as in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFlight {
+    /// Its id.
+    pub order: String,
+    /// Its status at that moment; `None` if there is no such order.
+    pub status: Option<String>,
+    /// Whether its record is of another version.
+    pub newer: bool,
+}
+
+/// All that is in flight on a shard, at one moment.
+///
+/// # Errors
+/// The shard's.
+pub async fn in_flight(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
+    let sets: Vec<String> =
+        Partition::of_shard(shard.number()).map(|partition| partition.own_key("inflight")).collect();
+    let reply = shard.run_bulk(&INFLIGHT.keys(&sets)).await?;
+    let row = |row: Vec<Option<String>>| {
+        let mut row = row.into_iter();
+        let (order, status) = (row.next().flatten().unwrap_or_default(), row.next().flatten());
+        InFlight { order, status, newer: row.nth(1).flatten().is_some() }
+    };
+    Ok(walk::rows(shard, &INFLIGHT, reply)?.into_iter().map(row).collect())
+}
+
+/// Items and units that paid orders of a shard had bought before `batch_init` overwrote them. Only ever grows.
+///
+/// # Errors
+/// The shard's.
+pub async fn overwritten(shard: &Shard) -> Result<Vec<(String, i64)>, ShardError> {
+    let mut all = Vec::new();
+    for partition in Partition::of_shard(shard.number()) {
+        let mut read = redis::cmd("HGETALL");
+        read.arg(partition.own_key("overwritten"));
+        let reply = shard.run_bulk(&Call::read(read)).await?;
+        let lines = Vec::<(String, i64)>::from_redis_value(reply)
+            .map_err(|error| walk::odd(shard, "HGETALL", &error.to_string()))?;
+        all.extend(lines);
+    }
+    Ok(all)
+}
+
+/// The id of an order in its key; `None` for another key.
+pub fn id(key: &str) -> Option<(Partition, &str)> {
+    Key::parse(key).filter(|key| key.kind == "order").map(|key| (key.partition, key.name))
+}

@@ -1,0 +1,94 @@
+//! What the audit reads of the stock service: items, and what is held of them. Nothing here writes.
+
+use std::future::Future;
+
+use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::walk::{self, Holdings, Reservation};
+
+/// What was found where an item should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// A record of another version.
+    Newer,
+    /// A record that this release never writes.
+    Unreadable,
+    /// An item.
+    Item(Units),
+}
+
+/// An item's units as its shard counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Units {
+    /// Can be bought now.
+    pub stock: i64,
+    /// In undecided or unsettled attempts.
+    pub held: i64,
+    /// Added minus taken out directly.
+    pub net: i64,
+    /// Sold before `batch_init` overwrote the item.
+    pub before: i64,
+}
+
+impl Units {
+    /// What has been sold and settled, if nothing was lost: everything that ever came in and is not here any more.
+    pub fn gone(self) -> i64 {
+        self.net.saturating_add(self.before).saturating_sub(self.stock).saturating_sub(self.held)
+    }
+}
+
+const FIELDS: [&str; 5] = ["stock", "held", "net", "before", "v"];
+
+/// Goes through the keys of all items of a shard: see [`walk::walk`].
+///
+/// # Errors
+/// The shard's, or the first of `read`.
+pub async fn walk<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
+where
+    R: Future<Output = Result<(), ShardError>>,
+{
+    walk::walk(shard, "{*}:item:*", read).await
+}
+
+/// Reads items by their keys, in their order.
+///
+/// # Errors
+/// The shard's.
+pub async fn read(shard: &Shard, keys: &[String]) -> Result<Vec<Found>, ShardError> {
+    Ok(walk::hashes(shard, keys, &FIELDS).await?.into_iter().map(|row| found(&row)).collect())
+}
+
+fn found(row: &[Option<String>]) -> Found {
+    let [stock, held, net, before, version] = row else { return Found::Unreadable };
+    if version.is_some() {
+        return Found::Newer;
+    }
+    if [stock, held, net].iter().all(|field| field.is_none()) {
+        return Found::Absent;
+    }
+    let number = |field: &Option<String>| field.as_deref().and_then(|text| text.parse::<i64>().ok());
+    let before = if before.is_none() { Some(0) } else { number(before) };
+    match (number(stock), number(held), number(net), before) {
+        (Some(stock), Some(held), Some(net), Some(before)) => Found::Item(Units { stock, held, net, before }),
+        _ => Found::Unreadable,
+    }
+}
+
+/// All that a shard holds, with these items and those that it concerns, at one moment.
+///
+/// # Errors
+/// The shard's.
+pub async fn holdings(shard: &Shard, items: &[String]) -> Result<(Vec<Reservation>, Vec<(String, Found)>), ShardError> {
+    let Holdings { reservations, hashes } = walk::holdings(shard, items, &FIELDS).await?;
+    Ok((reservations, hashes.into_iter().map(|(key, row)| (key, found(&row))).collect()))
+}
+
+/// What a reservation holds: the order, and each line's item key and units. `None` for a record that is none.
+pub fn lines<'a>(reservation: &'a Reservation) -> Option<(&'a str, Vec<(&'a str, i64)>)> {
+    let words = reservation.held()?;
+    let (order, lines) = words.split_first()?;
+    let line = |pair: &[&'a str]| Some((*pair.first()?, pair.get(1)?.parse().ok()?));
+    let lines: Option<Vec<(&str, i64)>> = lines.chunks(2).map(line).collect();
+    Some((order, lines?))
+}
