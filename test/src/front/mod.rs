@@ -46,8 +46,12 @@ impl Front {
 
     /// A client of single machines, by [`Service::index`].
     pub fn direct(ports: [u16; 3]) -> Front {
-        let base = |port| format!("http://127.0.0.1:{port}");
-        Front { client: HttpClient::default(), bases: ports.map(base) }
+        Front::direct_at(ports.map(|port| format!("127.0.0.1:{port}")))
+    }
+
+    /// A client of single machines anywhere, by [`Service::index`].
+    pub fn direct_at(addresses: [String; 3]) -> Front {
+        Front { client: HttpClient::default(), bases: addresses.map(|address| format!("http://{address}")) }
     }
 
     /// The URL under which a service is reached.

@@ -183,6 +183,23 @@ impl Kube {
         Front::at(&format!("{address}:80"))
     }
 
+    /// A client of the first machine of each service.
+    pub fn direct(&self) -> Front {
+        Front::direct_at(Service::ALL.map(|service| {
+            let name = format!("{service}-1");
+            self.state(|state| {
+                let port = state.manifests.get("Service", &name).at("/spec/ports/0/port").clone();
+                format!("{}:{port}", state.services[&name])
+            })
+        }))
+    }
+
+    /// Prints the end of what each pod wrote.
+    pub fn report(&self) {
+        let pods: Vec<Arc<Pod>> = self.state(|state| state.pods.values().flatten().cloned().collect());
+        pods.iter().for_each(|pod| pod.report());
+    }
+
     /// What lies in its shards.
     pub fn data(&self) -> Data {
         let shards = |service: Service| {

@@ -188,6 +188,16 @@ impl Pod {
         self.child(Child::kill);
     }
 
+    /// Prints the end of what it wrote.
+    pub fn report(&self) {
+        const LINES: usize = 15;
+        for name in ["stdout", "stderr"] {
+            let text = fs::read_to_string(self.dir.join(name)).unwrap_or_default();
+            eprintln!("--- {} at {}, {name} (last {LINES} lines):", self.name, self.address);
+            text.lines().skip(text.lines().count().saturating_sub(LINES)).for_each(|line| eprintln!("{line}"));
+        }
+    }
+
     fn child<T>(&self, use_it: impl FnOnce(&mut Child) -> T) -> T {
         use_it(&mut self.child.lock().expect("no holder of this lock panics"))
     }
@@ -196,12 +206,7 @@ impl Pod {
 impl Drop for Pod {
     fn drop(&mut self) {
         if thread::panicking() && !self.reported.load(Ordering::Relaxed) {
-            for name in ["stdout", "stderr"] {
-                let text = fs::read_to_string(self.dir.join(name)).unwrap_or_default();
-                let last: Vec<&str> = text.lines().rev().take(15).collect();
-                eprintln!("--- {} at {}, {name}:", self.name, self.address);
-                last.iter().rev().for_each(|line| eprintln!("{line}"));
-            }
+            self.report();
         }
     }
 }
