@@ -6,7 +6,10 @@ ARG RUNTIME=debian:12.12-slim
 
 FROM ${RUST} AS build
 WORKDIR /src
-ENV CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_INCREMENTAL=0
+# Others than these are for tests alone: they build sooner what runs slower.
+ARG OPT_LEVEL=3
+ARG LTO=thin
+ENV CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_OPT_LEVEL=${OPT_LEVEL} CARGO_PROFILE_RELEASE_LTO=${LTO}
 
 # The dependencies, from the manifests alone: this layer stays as long as Cargo.lock does.
 COPY Cargo.toml Cargo.lock ./

@@ -64,6 +64,10 @@ clean() {
     done
 }
 trap clean EXIT
+# The namespaces end with `unshare`, and that with this script: in good order, or by the signal that setpriv sets.
+setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --mount-proc "$0" --inside "$@" &
+namespaces=$!
+trap 'kill -KILL "$namespaces"; exit 1' INT TERM HUP
 code=0
-unshare --mount --net --pid --fork --kill-child --mount-proc "$0" --inside "$@" || code=$?
+wait "$namespaces" || code=$?
 exit "$code"

@@ -63,15 +63,18 @@ prepare() {
 }
 
 load() {
-    local image=$1 name=$2
+    local image=$1 name=$2 known key
     shift 2
-    docker image inspect "$image" > /dev/null 2>&1 && return 0
-    if [ "${SHARDCART_ENGINE:-}" != inside ] && docker pull --quiet "$image" > /dev/null 2>&1; then
-        return 0
+    key=$suite-$(cat "$root/Cargo.lock" "$0" | cksum | tr ' ' -)
+    if known=$(docker image inspect --format '{{index .Config.Labels "shardcart.stand-in"}}' "$image" 2> /dev/null); then
+        # The real one, or a stand-in that is up to date.
+        case $known in "" | "$key") return ;; esac
+    elif [ "${SHARDCART_ENGINE:-}" != inside ] && docker pull --quiet "$image" > /dev/null 2>&1; then
+        return
     fi
     [ -e "$dir/$name.done" ] || prepare
     echo "a stand-in for $image"
-    tar -C "$dir/$name" -c . | docker import "$@" --change 'LABEL shardcart.stand-in=true' - "$image" > /dev/null
+    tar -C "$dir/$name" -c . | docker import "$@" --change "LABEL shardcart.stand-in=$key" - "$image" > /dev/null
 }
 
 case ${1:-} in

@@ -7,6 +7,7 @@ pub mod child;
 pub mod cluster;
 pub mod data;
 pub mod front;
+pub mod gateway;
 pub mod given;
 pub mod http;
 pub mod ids;

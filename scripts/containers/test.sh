@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# The system in containers, tested: builds the images, brings compose.yaml up, and runs the front-door tests, the
+# thousand clients and the deaths of containers against its gateway. Takes everything down again.
+#
+#   test.sh      `make test-containers`. Exit code 75 where no Docker engine runs and none may be started
+#
+# SHARDCART_IMAGES=release builds the images as they are shipped; without it, sooner and slower ones.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cd "$root"
+project=shardcart-test
+say() { echo "== $* ($((SECONDS)) s)"; }
+
+if [ "${1:-}" != --with-engine ]; then
+    # In the engine's namespaces there is no network: what is needed is fetched and built before.
+    cargo build --workspace --bins
+    cargo test --package shardcart-test --no-run
+    if [ "${SHARDCART_ENGINE:-}" = own ] || ! docker info > /dev/null 2>&1; then
+        [ "$(id -u)" -eq 0 ] || { echo "no Docker engine runs here, and only root may start one" >&2; exit 75; }
+        "$here/stand-ins.sh" prepare
+    fi
+    exec "$here/in-engine.sh" "$0" --with-engine
+fi
+
+if docker compose version > /dev/null 2>&1; then compose=(docker compose); else compose=(docker-compose); fi
+compose+=(--project-name "$project")
+export PORT=8000 REDIS_PASSWORD=the-password-of-the-tests INTERNAL_TOKEN=the-secret-of-the-tests
+if [ "${SHARDCART_IMAGES:-}" != release ]; then export OPT_LEVEL=1 LTO=off; fi
+# The builder of docker-compose 1.29 is the engine's own, which needs nothing from the network.
+if [ "${SHARDCART_ENGINE:-}" = inside ]; then export DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0; fi
+
+down() {
+    local code=$?
+    if [ "$code" -ne 0 ]; then
+        "${compose[@]}" ps || true
+        "${compose[@]}" logs --tail 30 || true
+    fi
+    say "taking everything down"
+    "${compose[@]}" down --volumes --timeout 30 > /dev/null 2>&1 || true
+    exit "$code"
+}
+trap down EXIT
+
+say "base images"
+"$here/stand-ins.sh" load
+say "images"
+"${compose[@]}" build > "$root/target/containers/build.log" 2>&1 || { tail -n 40 "$root/target/containers/build.log"; exit 1; }
+base=$(sed -n 's/^ARG RUNTIME=//p' Dockerfile)
+size() { docker image inspect --format '{{.Size}}' "$1"; }
+for service in order stock payment; do
+    beyond=$(($(size "shardcart-$service") - $(size "$base")))
+    echo "shardcart-$service: $((beyond / 1000)) kB beyond its base"
+    [ "$beyond" -lt 40000000 ] || { echo "that is more than 40 MB" >&2; exit 1; }
+done
+
+say "compose up"
+"${compose[@]}" up --detach > "$root/target/containers/up.log" 2>&1 || { tail -n 40 "$root/target/containers/up.log"; exit 1; }
+id() { "${compose[@]}" ps --quiet "$1"; }
+for _ in $(seq 60); do
+    [ "$(docker inspect --format '{{.State.Health.Status}}' "$(id gateway)")" != healthy ] || break
+    sleep 1
+done
+curl -fsS "http://127.0.0.1:$PORT/health/ready"
+echo
+
+address() { docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(id "$1")"; }
+export SHARDCART_TEST_GATEWAY=127.0.0.1:$PORT SHARDCART_TEST_GATEWAY_REDIS_PASSWORD=$REDIS_PASSWORD
+for service in order:8001 stock:8002 payment:8003; do
+    name=${service%:*} port=${service#*:}
+    export "SHARDCART_TEST_GATEWAY_${name^^}_MACHINES=$(address "$name-1"):$port,$(address "$name-2"):$port"
+    export "SHARDCART_TEST_GATEWAY_${name^^}_REDIS=$(address "$name-redis-0"):6379,$(address "$name-redis-1"):6379"
+done
+
+say "front-door tests through the gateway"
+cargo test --offline --package shardcart-test --test contract --test problems --test internal -- gateway::
+say "a thousand clients, and containers killed"
+cargo test --offline --package shardcart-test --test containers -- --ignored --test-threads 1
+say "all passed"
