@@ -63,6 +63,25 @@ async fn apply_under_load(kubectl: &Kubectl, shards: &str, machines: &str, front
     assert!(runs > 0, "too little load to tell anything");
 }
 
+/// The order of the steps in which two machines of a service get from two shards to three.
+fn all_know_a_shard_before_one_makes_ids_there(calls: &[String]) {
+    let place = |line: &str| {
+        let found = calls.iter().position(|call| call == line);
+        found.unwrap_or_else(|| panic!("{line}: {calls:#?}"))
+    };
+    for service in Service::ALL {
+        let machines = [format!("{service}-1"), format!("{service}-2")];
+        for minting in &machines {
+            let mints = place(&format!("machine {minting} 3 3"));
+            for other in &machines {
+                let knows = place(&format!("machine {other} 3 2"));
+                let waits = |call: &String| call.contains(&format!("rollout status deployment/{other} "));
+                assert!(knows < mints && calls[knows..mints].iter().any(waits), "{minting}, {other}: {calls:#?}");
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deploy_adds_a_third_shard_and_machine_under_load_and_takes_away_nothing_that_is_used() {
     let kube = Kube::default();
@@ -73,7 +92,9 @@ async fn deploy_adds_a_third_shard_and_machine_under_load_and_takes_away_nothing
     let (user, item) = (front.user_with(100).await, front.item_with(100, 1).await);
     let old = front.order_of(&user, &[(&item, 2)]).await;
 
+    let before = kubectl.calls().len();
     apply_under_load(&kubectl, "3", "2", &front).await;
+    all_know_a_shard_before_one_makes_ids_there(&kubectl.calls()[before..]);
     // More machines are another configuration of the gateway. This nginx may be one that closes idle connections
     // into which a client has just written.
     apply_under_load(&kubectl, "3", "3", &front.clone().without_keep_alive()).await;

@@ -82,7 +82,8 @@ impl Kubectl {
         Deployed { success: status.is_some_and(|status| status.success()), text: text("stdout") + &text("stderr") }
     }
 
-    /// All calls so far, each in one line.
+    /// All calls so far, each in one line; after it, a line for each machine that it sets up:
+    /// `machine <name> <shards that it knows> <shards on which it makes ids>`.
     pub fn calls(&self) -> Vec<String> {
         self.calls.lock().expect("no holder of this lock panics").clone()
     }
@@ -101,8 +102,8 @@ async fn serve(spool: PathBuf, kube: Kube, calls: Arc<Mutex<Vec<String>>>) {
             fs::remove_file(call.join("complete")).expect("a call is answered once");
             let words = fs::read_to_string(call.join("words")).expect("words");
             let words: Vec<String> = words.split_terminator("\n\u{1e}").map(str::to_owned).collect();
-            calls.lock().expect("no holder of this lock panics").push(words.join(" "));
             let stdin = fs::read_to_string(call.join("stdin")).unwrap_or_default();
+            calls.lock().expect("no holder of this lock panics").extend(described(&words, &stdin));
             let kube = kube.clone();
             // Each in a task of its own: a rollout takes its time.
             tokio::spawn(async move {
@@ -112,6 +113,19 @@ async fn serve(spool: PathBuf, kube: Kube, calls: Arc<Mutex<Vec<String>>>) {
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+fn described(words: &[String], stdin: &str) -> Vec<String> {
+    let mut lines = vec![words.join(" ")];
+    if words.iter().any(|word| word == "apply") {
+        for machine in Manifests::parse(stdin).of_kind("Deployment").filter(|one| one.variable("MACHINE_ID").is_some())
+        {
+            let shards = machine.variable("REDIS_ADDRS").map_or(0, |all| all.split(',').count());
+            let minting = machine.variable("MINT_SHARDS").unwrap_or_default();
+            lines.push(format!("machine {} {shards} {minting}", machine.name()));
+        }
+    }
+    lines
 }
 
 fn write_answer(call: &Path, answer: Result<String, String>) {
