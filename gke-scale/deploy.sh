@@ -238,7 +238,7 @@ check_shrink() {
 
 # Removes what is left over of KIND when LAST is the highest number wanted.
 remove_beyond() {
-    local kind=$1 role=$2 label=$3 last=$4 line
+    local kind=$1 role=$2 label=$3 last=$4 number name
     kube get "$kind" --selector "shardcart/role=$role,shardcart/service=$SERVICE" \
         --output "jsonpath={range .items[*]}{.metadata.labels.shardcart/$label}{\" \"}{.metadata.name}{\"\n\"}{end}" |
         while read -r number name; do
@@ -298,7 +298,7 @@ apply() {
         for kind in statefulset service; do remove_beyond "$kind" redis shard "$((SHARDS_OF - 1))"; done
     done
     say "done"
-    address
+    address 60
 }
 
 # Renders with the sizes of the first of two steps.
@@ -309,18 +309,19 @@ with_first() {
         "$@"
 }
 
+# The address, waited for as often as $1 says, 5 s each.
 address() {
-    local host= try
+    local host="" try
     case $FRONT in
     load-balancer | gateway-api)
-        for ((try = 0; try < 60; try++)); do
+        for ((try = 0; try < $1; try++)); do
             if [ "$FRONT" = gateway-api ]; then
                 host=$(kube get gateway shardcart --output 'jsonpath={.status.addresses[0].value}' 2> /dev/null || true)
             else
                 host=$(kube get service gateway --output 'jsonpath={.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}' 2> /dev/null || true)
             fi
             if [ -n "$host" ]; then echo "http://$host"; return; fi
-            sleep 5
+            [ "$1" -eq 1 ] || sleep 5
         done
         echo "the load balancer has no address yet: ask again with '$0 status'" >&2
         ;;
@@ -333,7 +334,7 @@ status() {
     check_cluster
     kube get statefulsets,deployments,horizontalpodautoscalers,pods,persistentvolumeclaims \
         --selector app.kubernetes.io/part-of=shardcart
-    address
+    address 1
 }
 
 delete() {

@@ -1,6 +1,6 @@
 //! `<service> health`: asks the machine that runs beside it whether it is ready, for containers without a shell.
 
-use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::io::{Error, Read, Result, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -43,5 +43,5 @@ fn ready(address: SocketAddr) -> Result<()> {
     if answer.starts_with("HTTP/1.1 200 ") {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Other, answer.lines().last().unwrap_or("an empty answer").to_owned()))
+    Err(Error::other(answer.lines().last().unwrap_or("an empty answer").to_owned()))
 }

@@ -13,13 +13,16 @@ project=shardcart-test
 say() { echo "== $* ($((SECONDS)) s)"; }
 
 if [ "${1:-}" != --with-engine ]; then
+    own=no
+    if [ "${SHARDCART_ENGINE:-}" = own ] || ! docker info > /dev/null 2>&1; then own=yes; fi
+    if [ "$own" = yes ] && [ "$(id -u)" -ne 0 ]; then
+        echo "no Docker engine runs here, and only root may start one" >&2
+        exit 75
+    fi
     # In the engine's namespaces there is no network: what is needed is fetched and built before.
     cargo build --workspace --bins
     cargo test --package shardcart-test --no-run
-    if [ "${SHARDCART_ENGINE:-}" = own ] || ! docker info > /dev/null 2>&1; then
-        [ "$(id -u)" -eq 0 ] || { echo "no Docker engine runs here, and only root may start one" >&2; exit 75; }
-        "$here/stand-ins.sh" prepare
-    fi
+    if [ "$own" = yes ]; then "$here/stand-ins.sh" prepare; fi
     exec "$here/in-engine.sh" "$0" --with-engine
 fi
 
