@@ -52,21 +52,21 @@ FROM runtime AS order
 LABEL org.opencontainers.image.title="Shardcart order"
 COPY --from=build /programs/order /usr/local/bin/order
 EXPOSE 8001 9001
-HEALTHCHECK --interval=2s --timeout=5s --start-period=30s --retries=3 CMD ["order", "health"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["order", "health"]
 ENTRYPOINT ["order"]
 
 FROM runtime AS stock
 LABEL org.opencontainers.image.title="Shardcart stock"
 COPY --from=build /programs/stock /usr/local/bin/stock
 EXPOSE 8002 9002
-HEALTHCHECK --interval=2s --timeout=5s --start-period=30s --retries=3 CMD ["stock", "health"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["stock", "health"]
 ENTRYPOINT ["stock"]
 
 FROM runtime AS payment
 LABEL org.opencontainers.image.title="Shardcart payment"
 COPY --from=build /programs/payment /usr/local/bin/payment
 EXPOSE 8003 9003
-HEALTHCHECK --interval=2s --timeout=5s --start-period=30s --retries=3 CMD ["payment", "health"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["payment", "health"]
 ENTRYPOINT ["payment"]
 
 FROM runtime AS shop

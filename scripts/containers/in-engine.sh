@@ -18,7 +18,7 @@ if [ "${1:-}" = --inside ]; then
     mkdir -p "$data" /run/docker
     # A negative score would need a capability that not every place has.
     dockerd --data-root "$data" --exec-root /run/docker --pidfile /run/docker.pid --host unix:///run/docker.sock \
-        --oom-score-adjust 0 > "$data.log" 2>&1 &
+        --oom-score-adjust 0 --cgroup-parent /shardcart-engine > "$data.log" 2>&1 &
     engine=$!
     export DOCKER_HOST=unix:///run/docker.sock SHARDCART_ENGINE=inside
     for _ in $(seq 120); do
@@ -56,16 +56,19 @@ if ! command -v dockerd > /dev/null || ! command -v docker-compose > /dev/null; 
 fi
 unshare --mount --net --pid --fork true 2> /dev/null || say "namespaces are not allowed"
 
-# The groups of an engine that was killed would stay.
-before=$(find /sys/fs/cgroup -maxdepth 3 -type d -name docker 2> /dev/null || true)
+# One at a time: two engines would use the same layers.
+mkdir -p "$data"
+exec 9> "$data.lock"
+flock --timeout 600 9 || say "another one is still running"
+# Its control groups are the one thing that namespaces do not end.
 clean() {
-    for group in $(find /sys/fs/cgroup -maxdepth 3 -type d -name docker 2> /dev/null); do
-        case " $before " in *"$group"*) ;; *) find "$group" -depth -type d -exec rmdir {} + 2> /dev/null || true ;; esac
+    find /sys/fs/cgroup -maxdepth 2 -type d -name shardcart-engine 2> /dev/null | while read -r group; do
+        find "$group" -depth -type d -exec rmdir {} + 2> /dev/null || true
     done
 }
 trap clean EXIT
 # The namespaces end with `unshare`, and that with this script: in good order, or by the signal that setpriv sets.
-setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --mount-proc "$0" --inside "$@" &
+setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --mount-proc "$0" --inside "$@" 9>&- &
 namespaces=$!
 trap 'kill -KILL "$namespaces"; exit 1' INT TERM HUP
 code=0

@@ -59,11 +59,15 @@ done
 
 say "compose up"
 "${compose[@]}" up --detach > "$root/target/containers/up.log" 2>&1 || { tail -n 40 "$root/target/containers/up.log"; exit 1; }
-id() { "${compose[@]}" ps --quiet "$1"; }
-for _ in $(seq 60); do
+id() {
+    docker ps --quiet --filter "label=com.docker.compose.project=$project" \
+        --filter "label=com.docker.compose.service=$1"
+}
+for _ in $(seq 120); do
     [ "$(docker inspect --format '{{.State.Health.Status}}' "$(id gateway)")" != healthy ] || break
     sleep 1
 done
+say "front-door tests through the gateway"
 curl -fsS "http://127.0.0.1:$PORT/health/ready"
 echo
 
@@ -75,7 +79,6 @@ for service in order:8001 stock:8002 payment:8003; do
     export "SHARDCART_TEST_GATEWAY_${name^^}_REDIS=$(address "$name-redis-0"):6379,$(address "$name-redis-1"):6379"
 done
 
-say "front-door tests through the gateway"
 cargo test --offline --package shardcart-test --test contract --test problems --test internal -- gateway::
 say "a thousand clients, and containers killed"
 cargo test --offline --package shardcart-test --test containers -- --ignored --test-threads 1
