@@ -26,7 +26,7 @@ SHARDS=${SHARDS:-2}
 IMAGES=${IMAGES:-} TAG=${TAG:-latest} NAMESPACE=${NAMESPACE:-shardcart} FRONT=${FRONT:-load-balancer}
 TIMEOUT=${TIMEOUT:-600s}
 CURRENCY=${CURRENCY:-EUR} ALLOW_BATCH_INIT=${ALLOW_BATCH_INIT:-false} FSYNC=${FSYNC:-always}
-RUST_LOG=${RUST_LOG:-info,actix_server=warn}
+REDIS_TIMEOUT_MS=${REDIS_TIMEOUT_MS:-1000} RUST_LOG=${RUST_LOG:-info,actix_server=warn}
 GATEWAY_CLASS=${GATEWAY_CLASS:-gke-l7-global-external-managed}
 REDIS_IMAGE=${REDIS_IMAGE:-redis:8.6.7-trixie} NGINX_IMAGE=${NGINX_IMAGE:-nginx:1.31.6-trixie}
 # Redis needs room beyond its data while it writes its file anew.

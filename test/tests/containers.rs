@@ -98,6 +98,9 @@ async fn checkouts_that_are_repeated_survive_the_death_of_the_gateway() {
         docker(&["start"], "gateway");
     });
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    // Connections to the dead one are of no use any more.
+    let front = given().front();
+    eventually("the gateway is back", BACK, async || is_ready(&front).await.then_some(())).await;
     assert_eq!((front.stock_of(&item).await, front.credit_of(&user).await), (800, 800));
     given().data().settled(BACK).await;
     given().audit().await.clean();
