@@ -110,7 +110,8 @@ impl Stage {
             Some(kube) => kube,
             None => {
                 let kube = Arc::new(Kube::default());
-                let settings = [("SHARDS", "2"), ("ALLOW_BATCH_INIT", "true"), ("GATEWAY_PODS_MIN", "1")];
+                let settings =
+                    [("SHARDS", "2"), ("ALLOW_BATCH_INIT", "true"), ("GATEWAY_PODS_MIN", "1"), ("FSYNC", "no")];
                 kube.apply(kube::render("gke-scale/deploy.sh", &settings)).await;
                 kube
             }
