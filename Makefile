@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit lease doc manifests test-containers bench tools test-tools help
+.PHONY: run build test check unit lease chaos model doc manifests test-containers bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,9 +24,11 @@ unit: test-tools ## all tests: the front-door tests start real services, so thes
 	cargo build --workspace --bins
 	cargo test --workspace
 
-lease: test-tools ## the front-door tests once more, with a lease so short that recovery is always in the way
+# The front-door tests in which a checkout can meet recovery. `cargo test --package shardcart-test` runs all of them.
+LEASE_TESTS := batch_load consistency contract faults idempotency killed lost_shard model tombstones
+lease: test-tools ## these once more, with a lease so short that recovery is always in the way
 	cargo build --workspace --bins
-	SHARDCART_TEST_LEASE_MS=20 cargo test --package shardcart-test
+	SHARDCART_TEST_LEASE_MS=20 cargo test --package shardcart-test $(LEASE_TESTS:%=--test %)
 
 manifests: test-tools ## what deploy.sh renders, against the schemas of Kubernetes
 	scripts/validate-manifests.sh
@@ -34,8 +36,26 @@ manifests: test-tools ## what deploy.sh renders, against the schemas of Kubernet
 test-containers: test-tools ## the system in containers, with a Docker engine: with one of its own where none runs
 	scripts/containers/test.sh
 
-bench: tools ## what a checkout costs on this machine
-	benchmark/run.sh
+DURATION ?= 2m
+chaos: tools ## the whole cluster under random faults (DURATION=30m SEED=7; without SEED a random one)
+	cargo build --workspace --bins
+	cargo run --quiet --package shardcart-test --bin chaos -- --duration $(DURATION) $(if $(SEED),--seed $(SEED))
+
+model: tools ## every state that the checkout's model can be in: the large scenarios, too
+	cargo run --release --package shardcart-model
+
+bench: bench-tools ## whether a checkout is still as cheap as on record: five minutes
+	target/release/benchmark kept
+
+bench-record: bench-tools ## the same, and put what is found on record
+	target/release/benchmark kept --record
+
+price: bench-tools ## what a checkout costs in CPU time, in three settings: a quarter of an hour
+	target/release/benchmark price
+
+bench-tools:
+	@scripts/install-tools.sh nginx
+	cargo build --release --workspace --bins --target-dir target
 
 tools: ## install what is missing
 	@scripts/install-tools.sh

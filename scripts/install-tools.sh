@@ -1,14 +1,18 @@
 #!/bin/sh
-# Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server; and with
-# `install-tools.sh test` what only the tests need: nginx, and Python with venv.
+# Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server; with the
+# argument `nginx` that one as well, which measurements need; with `test` what only the tests need: nginx, and Python
+# with venv.
 # Says what it does; does nothing where all is there.
 set -eu
 
 missing=""
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+# A user's PATH may lack the directory where nginx is.
+case ${1:-} in
+nginx | test) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light" ;;
+esac
 if [ "${1:-}" = test ]; then
-    command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 fi
 if ! command -v cargo >/dev/null 2>&1; then

@@ -3,10 +3,13 @@
 //! A rate is worth nothing if the checkouts behind it did not happen, so the stock and credit left are added up
 //! after the measurement.
 
+use std::cell::Cell;
+
 use serde::{Deserialize, Serialize};
 
 use crate::control::Control;
-use crate::fill::Fill;
+use crate::fill::{Fill, Goods};
+use crate::front::Service;
 
 /// Above this many items and users together the sums are not read: it would take longer than the measurement.
 const RECORDS_MAX: u64 = 20_000;
@@ -18,48 +21,58 @@ pub struct Books {
     pub units_taken: i64,
     /// Credit gone. Negative if there is more than at first.
     pub credit_taken: i64,
-    /// Checkouts of two units each that this means.
+    /// Checkouts that this means.
     pub checkouts: i64,
     /// Whether it agrees with the answers.
     pub balanced: bool,
 }
 
-#[derive(Deserialize)]
-struct Item {
-    stock: u64,
+/// What `find` tells of an item.
+#[derive(Debug, Deserialize)]
+pub struct Item {
+    /// Units that can be bought.
+    pub stock: u64,
 }
 
-#[derive(Deserialize)]
-struct User {
-    credit: u64,
+/// What `find_user` tells of a user.
+#[derive(Debug, Deserialize)]
+pub struct User {
+    /// What is left.
+    pub credit: u64,
 }
 
 impl Books {
     /// Adds up what is left; `None` where that is too much to read.
     ///
-    /// `committed` checkouts were answered 2xx, `unknown` more may have happened.
+    /// `committed` checkouts were answered 2xx, `unknown` more may have happened. `drained` credit was taken otherwise.
     ///
     /// # Errors
     /// A record could not be read.
     pub async fn check(
         fill: &Fill,
-        control: &mut Control,
+        goods: &Goods,
+        control: &Control,
         committed: u64,
         unknown: u64,
+        drained: u64,
     ) -> Result<Option<Self>, String> {
-        if fill.items.saturating_add(fill.users) > RECORDS_MAX {
+        if goods.items.len().saturating_add(goods.users.len()) > RECORDS_MAX {
             return Ok(None);
         }
-        let (mut stock_left, mut credit_left) = (0, 0);
-        for item in 0..fill.items {
-            let item: Item = control.find(&format!("/stock/find/{item}")).await?;
-            stock_left += u128::from(item.stock);
-        }
-        for user in 0..fill.users {
-            let user: User = control.find(&format!("/payment/find_user/{user}")).await?;
-            credit_left += u128::from(user.credit);
-        }
-        Ok(Some(Self::of(fill, stock_left, credit_left, committed, unknown)))
+        let (stock_left, credit_left) = (Cell::new(0_u128), Cell::new(u128::from(drained)));
+        let items = control.each(goods.items.len(), async |at, control| {
+            let item: Item = control.find(Service::Stock, format_args!("/find/{}", goods.items.get(at))).await?;
+            stock_left.set(stock_left.get() + u128::from(item.stock));
+            Ok(())
+        });
+        items.await?;
+        let users = control.each(goods.users.len(), async |at, control| {
+            let user: User = control.find(Service::Payment, format_args!("/find_user/{}", goods.users.get(at))).await?;
+            credit_left.set(credit_left.get() + u128::from(user.credit));
+            Ok(())
+        });
+        users.await?;
+        Ok(Some(Self::of(fill, stock_left.get(), credit_left.get(), committed, unknown)))
     }
 
     fn of(fill: &Fill, stock_left: u128, credit_left: u128, committed: u64, unknown: u64) -> Self {
@@ -69,11 +82,12 @@ impl Books {
         };
         let units_taken = gone(fill.items, fill.stock, stock_left);
         let credit_taken = gone(fill.users, fill.credit, credit_left);
+        let lines = i64::try_from(fill.lines.max(1)).unwrap_or(i64::MAX);
         let possible = i128::from(committed)..=i128::from(committed) + i128::from(unknown);
-        let balanced = units_taken % 2 == 0
-            && possible.contains(&i128::from(units_taken / 2))
+        let balanced = units_taken % lines == 0
+            && possible.contains(&i128::from(units_taken / lines))
             && i128::from(credit_taken) == i128::from(units_taken) * i128::from(fill.price);
-        Self { units_taken, credit_taken, checkouts: units_taken / 2, balanced }
+        Self { units_taken, credit_taken, checkouts: units_taken / lines, balanced }
     }
 }
 
@@ -81,7 +95,7 @@ impl Books {
 mod tests {
     use super::*;
 
-    const FILL: Fill = Fill { items: 10, stock: 100, price: 3, users: 5, credit: 1000, orders: 7 };
+    const FILL: Fill = Fill { items: 10, stock: 100, price: 3, users: 5, credit: 1000, orders: 7, lines: 2 };
 
     fn balanced(stock_left: u128, credit_left: u128, committed: u64, unknown: u64) -> bool {
         Books::of(&FILL, stock_left, credit_left, committed, unknown).balanced

@@ -6,18 +6,33 @@
 //! waited for (a Redis that rewrites its log forks one).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Linux reports CPU time to user space in hundredths of a second on every platform it is used on today (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// Which processes are measured.
-#[derive(Debug, Clone, Default)]
+/// Which processes are measured, on the command line.
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Watched {
-    /// These and nothing else.
+    /// Processes whose CPU time is measured
+    #[arg(long = "pids", value_delimiter = ',', value_name = "PID,…")]
     pub alone: Vec<u32>,
-    /// These and all that descend from them.
+    /// Processes whose CPU time is measured together with that of all their descendants
+    #[arg(long = "process-tree", value_delimiter = ',', value_name = "PID,…")]
     pub trees: Vec<u32>,
+    /// Directories of control groups (a container's, under /sys/fs/cgroup) whose CPU time is measured
+    #[arg(long = "cgroup", value_delimiter = ',', value_name = "DIRECTORY,…")]
+    pub cgroups: Vec<PathBuf>,
+}
+
+/// What one control group has used since it was made.
+#[derive(Debug, Clone, PartialEq)]
+struct Group {
+    name: String,
+    cpu: Duration,
+    user: Duration,
+    system: Duration,
 }
 
 /// A process, told apart from a later one that got the same number by its start.
@@ -42,6 +57,7 @@ struct Used {
 #[derive(Debug, Clone)]
 pub struct Reading {
     processes: BTreeMap<Process, Used>,
+    groups: BTreeMap<PathBuf, Group>,
     /// Whether every process's CPU clock could be read.
     fine: bool,
 }
@@ -49,7 +65,7 @@ pub struct Reading {
 /// What one process used between two readings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spent {
-    /// The process id.
+    /// The process id; of a control group 0.
     pub pid: u32,
     /// The program, for Redis with what tells it from others (its socket's directory, or its address).
     pub name: String,
@@ -62,7 +78,7 @@ pub struct Spent {
 impl Watched {
     /// Whether no process was named.
     pub fn is_empty(&self) -> bool {
-        self.alone.is_empty() && self.trees.is_empty()
+        self.alone.is_empty() && self.trees.is_empty() && self.cgroups.is_empty()
     }
 
     /// Reads what each watched process has used so far.
@@ -81,7 +97,10 @@ impl Watched {
             parents.extend(children.filter(|child| pids.insert(*child)));
         }
 
-        let mut reading = Reading { processes: BTreeMap::new(), fine: true };
+        let mut reading = Reading { processes: BTreeMap::new(), groups: BTreeMap::new(), fine: true };
+        for directory in &self.cgroups {
+            reading.groups.insert(directory.clone(), Group::read(directory)?);
+        }
         for pid in pids {
             let stat = &stats[&pid];
             let own = match cpu_clock(pid) {
@@ -107,17 +126,27 @@ impl Watched {
 impl Reading {
     /// How many processes were read.
     pub fn processes(&self) -> usize {
-        self.processes.len()
+        self.processes.len() + self.groups.len()
+    }
+
+    /// Their names by process id.
+    pub fn names(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.processes.iter().map(|(process, used)| (process.pid, used.name.as_str()))
     }
 
     /// What all of them together have used.
     pub fn total(&self) -> Duration {
-        self.processes.values().map(|used| used.cpu).sum()
+        let processes = self.processes.values().map(|used| used.cpu);
+        processes.chain(self.groups.values().map(|group| group.cpu)).sum()
     }
 
     /// Where the figures come from, for the report.
     pub fn source(&self) -> &'static str {
-        if self.fine { "CPU clock of each process, ns" } else { "/proc/<pid>/stat, ticks of 10 ms" }
+        match (self.processes.is_empty(), self.fine) {
+            (true, _) => "cpu.stat of each control group",
+            (false, true) => "CPU clock of each process, ns",
+            (false, false) => "/proc/<pid>/stat, ticks of 10 ms",
+        }
     }
 
     /// What each process has used since an earlier reading, and the pids of those whose use is lost because they
@@ -150,7 +179,18 @@ impl Reading {
                 system_share: if user + system > 0.0 { system / (user + system) } else { 0.0 },
             }
         });
-        (spent.collect(), lost)
+        let groups = self.groups.iter().filter_map(|(directory, group)| {
+            let before = before.groups.get(directory)?;
+            let used = |now: Duration, then: Duration| now.saturating_sub(then).as_secs_f64();
+            let (user, system) = (used(group.user, before.user), used(group.system, before.system));
+            Some(Spent {
+                pid: 0,
+                name: group.name.clone(),
+                seconds: used(group.cpu, before.cpu),
+                system_share: if user + system > 0.0 { system / (user + system) } else { 0.0 },
+            })
+        });
+        (spent.chain(groups).collect(), lost)
     }
 
     /// The process itself if it still runs, or else its nearest ancestor that does.
@@ -161,6 +201,33 @@ impl Reading {
         }
         Some(process)
     }
+}
+
+impl Group {
+    /// `cpu.stat` of cgroup v2: lines of a name and a number of microseconds.
+    fn read(directory: &Path) -> Result<Self, String> {
+        let file = directory.join("cpu.stat");
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let name = directory.file_name().unwrap_or(directory.as_os_str()).to_string_lossy();
+        Self::parse(&name, &text).ok_or_else(|| format!("{} has no usage_usec: it is not of cgroup v2", file.display()))
+    }
+
+    fn parse(name: &str, text: &str) -> Option<Self> {
+        let field = |wanted: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+            let (_, us) = lines.find(|(field, _)| *field == wanted)?;
+            Some(Duration::from_micros(us.trim().parse().ok()?))
+        };
+        let (cpu, user, system) = (field("usage_usec")?, field("user_usec")?, field("system_usec")?);
+        Some(Self { name: name.to_owned(), cpu, user, system })
+    }
+}
+
+/// How much memory a process has resident, in bytes; `None` where it is not known.
+pub fn resident(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
 }
 
 /// CPU time that this process has used so far; `None` where it is not known.
@@ -291,7 +358,7 @@ mod tests {
             system_ticks: 0,
         };
         let entries = processes.iter().map(|&(pid, parent, ms)| (Process { pid, started: 1 }, used(parent, ms)));
-        Reading { processes: entries.collect(), fine: true }
+        Reading { processes: entries.collect(), groups: BTreeMap::new(), fine: true }
     }
 
     #[test]
@@ -310,6 +377,21 @@ mod tests {
         let (spent, lost) = reading(&[(20, 1, 40)]).since(&reading(&[(10, 1, 1000)]));
         assert_eq!((spent[0].pid, spent[0].seconds), (20, 0.04));
         assert_eq!(lost, [10]);
+    }
+
+    #[test]
+    fn a_control_group_counts_from_reading_to_reading() {
+        let directory = tempfile::tempdir().unwrap();
+        let watched = Watched { cgroups: vec![directory.path().to_owned()], ..Watched::default() };
+        let used = |total, user| {
+            let text = format!("usage_usec {total}\nuser_usec {user}\nsystem_usec {}\nnr_periods 0\n", total - user);
+            std::fs::write(directory.path().join("cpu.stat"), text).unwrap();
+            watched.read().unwrap()
+        };
+        let (before, after) = (used(5_000_000, 4_000_000), used(7_000_000, 5_500_000));
+        let (spent, _) = after.since(&before);
+        assert_eq!((spent.len(), spent[0].seconds, spent[0].system_share), (1, 2.0, 0.25));
+        assert!(Group::parse("v1", "nr_periods 0").is_none());
     }
 
     #[cfg(target_os = "linux")]

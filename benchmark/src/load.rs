@@ -2,14 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::control::{Control, ShopArgs};
-use crate::fill::{Call, Fill};
+use crate::control::Control;
+use crate::fill::{Fill, Goods, How, Ids, Loading};
+use crate::front::{Service, ShopArgs};
 
 /// What to load.
 #[derive(Debug, clap::Args)]
 pub struct LoadArgs {
     #[command(flatten)]
     pub shop: ShopArgs,
+    /// How: three batch_init calls, or one record after another
+    #[arg(long, value_enum, default_value = "batch")]
+    pub how: How,
     /// Items to load
     #[arg(long, default_value_t = 100_000)]
     pub items: u64,
@@ -35,8 +39,8 @@ pub struct LoadArgs {
 pub struct LoadReport {
     /// Where the shop is.
     pub url: String,
-    /// One entry a call, in the order they were made.
-    pub calls: Vec<Call>,
+    /// One entry for each kind of record, in the order they were loaded.
+    pub calls: Vec<Loading>,
     /// All of them, in seconds.
     pub seconds: f64,
 }
@@ -58,37 +62,42 @@ struct Order {
     total_cost: u64,
 }
 
-/// Fills the shop with one batch_init after another, and reads the last of each kind back.
+/// Fills the shop, and reads the last of each kind back.
 ///
 /// # Errors
 /// The shop is not ready, refuses, or does not hold what it said it loaded.
 pub async fn run(args: &LoadArgs) -> Result<LoadReport, String> {
     let &LoadArgs { items, users, orders, price, stock, credit, .. } = args;
     let mut control = Control::connect(&args.shop).await?;
-    let fill = Fill { items, stock, price, users, credit, orders };
-    let calls = fill.load(&mut control).await?;
-    read_back(&mut control, &fill).await?;
-    Ok(LoadReport { url: args.shop.url.to_string(), seconds: calls.iter().map(|call| call.seconds).sum(), calls })
+    let fill = Fill { items, stock, price, users, credit, orders, lines: 2 };
+    let (goods, calls) = fill.load(args.how, &mut control).await?;
+    read_back(&mut control, &fill, &goods).await?;
+    Ok(LoadReport { url: control.places().to_string(), seconds: calls.iter().map(|call| call.seconds).sum(), calls })
 }
 
-async fn read_back(control: &mut Control, fill: &Fill) -> Result<(), String> {
-    let wrong = |what: &str, id: u64| Err(format!("{what} {id} does not read back as it was loaded"));
-    if let Some(last) = fill.items.checked_sub(1) {
-        let item: Item = control.find(&format!("/stock/find/{last}")).await?;
+async fn read_back(control: &mut Control, fill: &Fill, goods: &Goods) -> Result<(), String> {
+    let wrong =
+        |what: &str, id: &dyn std::fmt::Display| Err(format!("{what} {id} does not read back as it was loaded"));
+    let last = |ids: &Ids| ids.len().checked_sub(1);
+    if let Some(last) = last(&goods.items) {
+        let id = goods.items.get(last);
+        let item: Item = control.find(Service::Stock, format_args!("/find/{id}")).await?;
         if (item.stock, item.price) != (fill.stock, fill.price) {
-            return wrong("item", last);
+            return wrong("item", &id);
         }
     }
-    if let Some(last) = fill.users.checked_sub(1) {
-        let user: User = control.find(&format!("/payment/find_user/{last}")).await?;
+    if let Some(last) = last(&goods.users) {
+        let id = goods.users.get(last);
+        let user: User = control.find(Service::Payment, format_args!("/find_user/{id}")).await?;
         if user.credit != fill.credit {
-            return wrong("user", last);
+            return wrong("user", &id);
         }
     }
-    if let Some(last) = fill.orders.checked_sub(1) {
-        let order: Order = control.find(&format!("/orders/find/{last}")).await?;
+    if let Some(last) = last(&goods.orders) {
+        let id = goods.orders.get(last);
+        let order: Order = control.find(Service::Orders, format_args!("/find/{id}")).await?;
         if (order.paid, order.total_cost) != (false, 2 * fill.price) {
-            return wrong("order", last);
+            return wrong("order", &id);
         }
     }
     Ok(())

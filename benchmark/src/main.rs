@@ -2,29 +2,58 @@
 
 mod answers;
 mod books;
+mod calls;
+mod chart;
 mod checkout;
+mod child;
 mod client;
+mod consistency;
 mod control;
 mod cpu;
+mod drive;
+mod experiments;
 mod fill;
+mod findings;
+mod front;
+mod growth;
 mod http;
+mod kept;
 mod load;
+mod measure;
+mod nginx;
+mod orders;
+mod pace;
+mod page;
+mod ports;
+mod price;
+mod progress;
+mod reference;
 mod report;
 mod settle;
 #[cfg(test)]
 mod standin;
+mod stress;
+mod system;
+mod table;
+mod timeline;
 
 use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
-/// What a checkout costs, and how long it takes.
+use crate::findings::Findings;
+use crate::page::Page;
+
+/// What a checkout costs, how long it takes, and whether it is true.
 ///
-/// Measures a running shop, which it fills with data of its own by batch_init: whatever orders, items and users
-/// 0, 1, 2 … it held are overwritten. Figures go to stdout, progress to stderr. Ends with 1 if there is nothing to report.
+/// Measures any running shop. `load`, `checkout`, `stress` and `experiments` fill it with batch_init: whatever orders, items
+/// and users 0, 1, 2 … it held are overwritten. `price`, `growth` and `kept` start systems of their own and leave nothing behind.
+/// Figures go to stdout, progress to stderr. Ends with 0 if the figures stand, 1 if not, 2 for a wrong flag, 130 if interrupted.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -33,14 +62,35 @@ struct Args {
     /// Print the figures as JSON
     #[arg(long, global = true)]
     json: bool,
+    /// Write a page with tables and charts, which needs nothing else
+    #[arg(long, global = true, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write each chart of several runs into a file of its own
+    #[arg(long, global = true, value_name = "DIRECTORY")]
+    charts: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Time three batch_init calls, one after another
+    /// Time how long it takes to fill a shop
     Load(load::LoadArgs),
     /// Check out distinct orders of two items each: rate, latency, CPU time of the named processes
     Checkout(checkout::CheckoutArgs),
+    /// Any mix of calls, closed or open loop, for a time or a number of checkouts
+    Stress(stress::StressArgs),
+    /// Bursts that want more than there is, and then every store against every answer; ends with 1 on any difference
+    Consistency(consistency::ConsistencyArgs),
+    /// What others published about systems of this kind, done again: theirs beside ours
+    Experiments(experiments::ExperimentsArgs),
+    /// What a checkout costs in CPU time: as one shop, as separate services behind nginx, and as two machines of each
+    Price(price::PriceArgs),
+    /// How that cost grows: shards, data, carts, contention, refusals, memory, overload
+    Growth(growth::GrowthArgs),
+    /// Whether a checkout is still as cheap as on record, against a reference of this minute; ends with 1 if not
+    Kept(kept::KeptArgs),
+    /// A server that does nothing, for the reference
+    #[command(hide = true)]
+    Bare(reference::BareArgs),
 }
 
 /// One thread is enough and is the cheapest: it shares its cores with the server, and clients need no locks.
@@ -49,11 +99,11 @@ fn main() -> ExitCode {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
-        Ok(runtime) => LocalSet::new().block_on(&runtime, run(&args)),
+        Ok(runtime) => LocalSet::new().block_on(&runtime, until_interrupted(&args)),
         Err(error) => Err(format!("could not start: {error}")),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -61,25 +111,53 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(args: &Args) -> Result<(), String> {
-    match &args.command {
-        Command::Load(load) => show(&load::run(load).await?, args.json),
-        Command::Checkout(checkout) => {
-            let report = checkout::run(checkout).await?;
-            show(&report, args.json)?;
-            report.verdict()
-        }
+/// An interrupted run is dropped where it stands, and with it what it has started.
+async fn until_interrupted(args: &Args) -> Result<ExitCode, String> {
+    let handler = |kind| signal(kind).map_err(|error| format!("no signal handler: {error}"));
+    let mut interrupt = handler(SignalKind::interrupt())?;
+    let mut terminate = handler(SignalKind::terminate())?;
+    tokio::select! {
+        done = run(args) => done.map(|()| ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(ExitCode::from(130)),
+        _ = terminate.recv() => Ok(ExitCode::from(143)),
     }
 }
 
-fn show(report: &(impl Display + Serialize), json: bool) -> Result<(), String> {
-    if json {
+async fn run(args: &Args) -> Result<(), String> {
+    match &args.command {
+        Command::Load(load) => show(&load::run(load).await?, args),
+        Command::Checkout(checkout) => shown(&checkout::run(checkout).await?, args),
+        Command::Stress(stress) => shown(&stress::run(stress).await?, args),
+        Command::Consistency(consistency) => found(&consistency::run(consistency).await?, args),
+        Command::Price(price) => found(&price::run(price).await?, args),
+        Command::Growth(growth) => found(&growth::run(growth).await?, args),
+        Command::Experiments(experiments) => found(&experiments::run(experiments).await?, args),
+        Command::Kept(kept) => found(&kept::run(kept).await?, args),
+        Command::Bare(bare) => reference::bare(bare).await,
+    }
+}
+
+fn shown(report: &report::Report, args: &Args) -> Result<(), String> {
+    show(report, args)?;
+    report.verdict()
+}
+
+fn found(findings: &Findings, args: &Args) -> Result<(), String> {
+    show(findings, args)?;
+    if let Some(directory) = &args.charts {
+        findings.write_charts(directory)?;
+    }
+    findings.verdict()
+}
+
+fn show(report: &(impl Display + Serialize + Page), args: &Args) -> Result<(), String> {
+    if args.json {
         let text = serde_json::to_string_pretty(report).map_err(|error| format!("no JSON of the report: {error}"))?;
         println!("{text}");
     } else {
         println!("{report}");
     }
-    Ok(())
+    args.html.as_deref().map_or(Ok(()), |file: &Path| page::write(file, report))
 }
 
 #[cfg(test)]

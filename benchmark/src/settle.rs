@@ -23,6 +23,9 @@ const IDLE_WINDOW: Duration = Duration::from_millis(100);
 /// Longest wait for idle processes after the last answer, and the whole wait where there is nothing to look at.
 pub const IDLE_WAIT: Duration = Duration::from_millis(1500);
 
+/// How long a Redis server may take to answer.
+const REDIS_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How a wait ended.
 #[derive(Debug, Clone, Serialize)]
 pub struct Settled {
@@ -39,6 +42,24 @@ pub struct OrderShards {
     connections: Vec<MultiplexedConnection>,
 }
 
+/// Connects to a Redis server: `host:port`, `unix:/path`, or a Redis URL.
+///
+/// # Errors
+/// It is no address or cannot be reached.
+pub async fn connect(address: &str) -> Result<MultiplexedConnection, String> {
+    let url = if address.contains("://") || address.starts_with("unix:") {
+        address.replacen("unix:/", "unix:///", usize::from(!address.contains("://")))
+    } else {
+        format!("redis://{address}")
+    };
+    // The usual half second is too little on a machine that a measurement keeps busy.
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(REDIS_PATIENCE))
+        .set_response_timeout(Some(REDIS_PATIENCE));
+    let opened = async { redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await }.await;
+    opened.map_err(|error| format!("could not reach the Redis server at {address}: {error}"))
+}
+
 impl OrderShards {
     /// Connects to each of `addresses`: `host:port`, `unix:/path`, or a Redis URL.
     ///
@@ -47,13 +68,7 @@ impl OrderShards {
     pub async fn connect(addresses: &[String]) -> Result<Self, String> {
         let mut connections = Vec::new();
         for address in addresses {
-            let url = if address.contains("://") || address.starts_with("unix:") {
-                address.replacen("unix:/", "unix:///", usize::from(!address.contains("://")))
-            } else {
-                format!("redis://{address}")
-            };
-            let opened = async { redis::Client::open(url)?.get_multiplexed_async_connection().await }.await;
-            connections.push(opened.map_err(|error| format!("could not reach the order shard at {address}: {error}"))?);
+            connections.push(connect(address).await?);
         }
         Ok(Self { connections })
     }

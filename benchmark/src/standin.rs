@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::front::Service;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -14,6 +15,14 @@ pub struct Behaviour {
     pub lies: bool,
     /// Closes all connections and listens no more after so many checkouts.
     pub stops_after: Option<u64>,
+    /// Keeps items, users and orders, each with what it has, instead of sums. It knows no batch_init then.
+    pub keeps_records: bool,
+    /// Takes the stock and not the money.
+    pub forgets_to_charge: bool,
+    /// Is this service alone, whose paths have no prefix.
+    pub only: Option<Service>,
+    /// Pauses for so long, once, before it answers this checkout, and nobody else is answered meanwhile.
+    pub stalls: Option<(u64, std::time::Duration)>,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +32,27 @@ struct State {
     price: u64,
     taken_units: u64,
     asked: Vec<u64>,
+    paid: std::collections::HashSet<u64>,
+    created: u64,
+    users: u64,
+    orders: u64,
+    records: Records,
+}
+
+/// What [`Behaviour::keeps_records`] keeps; the position is the id.
+#[derive(Debug, Default)]
+struct Records {
+    /// Price and stock.
+    items: Vec<(u64, u64)>,
+    credits: Vec<u64>,
+    orders: Vec<Order>,
+}
+
+#[derive(Debug)]
+struct Order {
+    user: usize,
+    lines: Vec<(usize, u64)>,
+    paid: bool,
 }
 
 /// A running stand-in.
@@ -80,7 +110,8 @@ async fn serve(
             continue;
         }
         let text = String::from_utf8_lossy(&request);
-        let path = text.split(' ').nth(1).expect("a path").to_owned();
+        let prefix = behaviour.only.map_or("", Service::prefix);
+        let path = format!("{prefix}{}", text.split(' ').nth(1).expect("a path"));
         request.clear();
         let Some((status, body)) = answer(&path, &state, &behaviour) else {
             let _ = stopped.send(()).await;
@@ -97,6 +128,9 @@ async fn serve(
 fn answer(path: &str, state: &Mutex<State>, behaviour: &Behaviour) -> Option<(u16, String)> {
     let mut state = lock(state);
     let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    if behaviour.keeps_records && words[0] != "health" {
+        return Some(state.records.answer(&words, behaviour));
+    }
     let number = |at: usize| words[at].parse::<u64>().expect("a number");
     let taken = |id: u64, units: u64| if id == 0 { units } else { 0 };
     let body = match (words[0], words[1]) {
@@ -117,20 +151,112 @@ fn answer(path: &str, state: &Mutex<State>, behaviour: &Behaviour) -> Option<(u1
             format!(r#"{{"user_id":"x","credit":{left}}}"#)
         }
         ("orders", "checkout") => {
+            let repeated = state.paid.contains(&number(2));
             state.asked.push(number(2));
+            if let Some((at, pause)) = behaviour.stalls
+                && state.asked.len() as u64 == at
+            {
+                std::thread::sleep(pause);
+            }
             if behaviour.stops_after.is_some_and(|checkouts| state.asked.len() as u64 > checkouts) {
                 return None;
             }
             if behaviour.refuses_every.is_some_and(|every| number(2).is_multiple_of(every)) {
                 return Some((409, r#"{"code":"checkout_aborted","detail":"given up"}"#.to_owned()));
             }
-            if !behaviour.lies {
+            if !behaviour.lies && !repeated {
                 state.taken_units += 2;
+                state.paid.insert(number(2));
             }
             String::new()
         }
-        ("health", "ready") | ("orders", "batch_init") => String::new(),
+        ("stock", "item") => {
+            (state.price, state.created) = (number(3), state.created + 1);
+            return Some((200, format!(r#"{{"item_id":"{}"}}"#, state.created - 1)));
+        }
+        // Each item and user has the same; only the first is charged.
+        ("stock", "add") => {
+            state.stock = number(3);
+            String::new()
+        }
+        ("payment", "create_user") => {
+            state.users += 1;
+            return Some((200, format!(r#"{{"user_id":"{}"}}"#, state.users - 1)));
+        }
+        ("payment", "add_funds") => {
+            state.credit = number(3);
+            String::new()
+        }
+        ("orders", "create") => {
+            state.orders += 1;
+            return Some((200, format!(r#"{{"order_id":"{}"}}"#, state.orders - 1)));
+        }
+        ("orders", "addItem") => String::new(),
+        ("orders", "batch_init") => {
+            state.paid.clear();
+            String::new()
+        }
+        (_, "health") | ("health", "ready") => String::new(),
         _ => return Some((404, String::new())),
     };
     Some((200, body))
+}
+
+impl Records {
+    fn answer(&mut self, words: &[&str], behaviour: &Behaviour) -> (u16, String) {
+        let number = |at: usize| words[at].parse::<u64>().expect("a number");
+        let place = |at: usize| words[at].parse::<usize>().expect("a number");
+        let body = match (words[0], words[1]) {
+            ("stock", "item") => {
+                self.items.push((number(3), 0));
+                format!(r#"{{"item_id":"{}"}}"#, self.items.len() - 1)
+            }
+            ("stock", "add") => {
+                self.items[place(2)].1 += number(3);
+                String::new()
+            }
+            ("stock", "find") => {
+                format!(r#"{{"price":{},"stock":{}}}"#, self.items[place(2)].0, self.items[place(2)].1)
+            }
+            ("payment", "create_user") => {
+                self.credits.push(0);
+                format!(r#"{{"user_id":"{}"}}"#, self.credits.len() - 1)
+            }
+            ("payment", "add_funds") => {
+                self.credits[place(2)] += number(3);
+                String::new()
+            }
+            ("payment", "find_user") => format!(r#"{{"user_id":"x","credit":{}}}"#, self.credits[place(2)]),
+            ("orders", "create") => {
+                self.orders.push(Order { user: place(2), lines: Vec::new(), paid: false });
+                format!(r#"{{"order_id":"{}"}}"#, self.orders.len() - 1)
+            }
+            ("orders", "addItem") => {
+                self.orders[place(2)].lines.push((place(3), number(4)));
+                String::new()
+            }
+            ("orders", "find") => format!(r#"{{"paid":{}}}"#, self.orders[place(2)].paid),
+            ("orders", "checkout") => return self.check_out(place(2), behaviour),
+            _ => return (404, String::new()),
+        };
+        (200, body)
+    }
+
+    fn check_out(&mut self, order: usize, behaviour: &Behaviour) -> (u16, String) {
+        let Order { user, lines, paid } = &mut self.orders[order];
+        if *paid {
+            return (200, String::new());
+        }
+        let total: u64 = lines.iter().map(|(item, units)| self.items[*item].0 * units).sum();
+        if lines.iter().any(|(item, units)| self.items[*item].1 < *units) {
+            return (409, r#"{"code":"insufficient_stock"}"#.to_owned());
+        }
+        if self.credits[*user] < total {
+            return (402, r#"{"code":"insufficient_credit"}"#.to_owned());
+        }
+        lines.iter().for_each(|(item, units)| self.items[*item].1 -= units);
+        self.credits[*user] -= if behaviour.forgets_to_charge { 0 } else { total };
+        *paid = true;
+        (200, String::new())
+    }
 }

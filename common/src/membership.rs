@@ -12,8 +12,9 @@ use redis::aio::MultiplexedConnection;
 use crate::identity::{Found, Identity, SCHEMA};
 use crate::ids::now_ms;
 use crate::script::Call;
+use crate::server::{Admission, run_over};
 use crate::settings::{Address, MachineId, RedisSettings};
-use crate::shard::{Admission, Shard, ShardError, run_over};
+use crate::shard::{Shard, ShardError};
 
 /// Shards' clocks further apart than this are worth a warning: deadlines are compared across shards.
 const CLOCK_WARNING_MS: i64 = 500;
@@ -114,6 +115,7 @@ impl Membership {
         settings: &RedisSettings,
         fatal: Fatal,
     ) -> Result<Arc<Self>, String> {
+        settings.check()?;
         let count = u16::try_from(addresses.len())
             .ok()
             .filter(|count| (1..=crate::settings::SHARDS_MAX).contains(&usize::from(*count)));
@@ -204,7 +206,7 @@ impl Membership {
         for shard in shards.iter().filter(|shard| found[usize::from(shard.number())] == Some(Found::Empty)) {
             let number = shard.number();
             let wanted = Identity { shard: number, members: first.members.max(1), ..first.clone() };
-            let written = shard.run(&wanted.write()).await.map_err(|error| error.to_string()).and_then(Found::parse)?;
+            let written = shard.ask(&wanted.write()).await.map_err(|error| error.to_string()).and_then(Found::parse)?;
             if number == 0
                 && let Found::Identity(winner) = &written
                 && winner.service == first.service
@@ -220,7 +222,7 @@ impl Membership {
         first.members = first.members.max(self.count());
         for shard in shards.iter().filter(|shard| found[usize::from(shard.number())].is_some()) {
             let raised = Identity { shard: shard.number(), ..first.clone() };
-            shard.run(&raised.write()).await.map_err(|error| error.to_string())?;
+            shard.ask(&raised.write()).await.map_err(|error| error.to_string())?;
         }
         let _ = self.identity.set(first);
         Ok(())
@@ -231,7 +233,7 @@ impl Membership {
         let deadline = Instant::now() + self.settings.start_timeout_ms;
         let found = futures_util::future::join_all(shards.iter().map(|shard| async move {
             loop {
-                let error = match shard.run(&Identity::read()).await {
+                let error = match shard.ask(&Identity::read()).await {
                     Ok(reply) => return Found::parse(reply).map(Some),
                     Err(error) => error,
                 };
@@ -366,7 +368,7 @@ impl Membership {
 }
 
 async fn time_ms(shard: &Shard) -> Result<i64, ShardError> {
-    let reply = shard.run(&Call::read(redis::cmd("TIME"))).await?;
+    let reply = shard.ask(&Call::read(redis::cmd("TIME"))).await?;
     let (seconds, micros) = <(i64, i64)>::from_redis_value(reply)
         .map_err(|error| ShardError::Unanswered { shard: shard.number(), cause: error.to_string() })?;
     Ok(seconds * 1000 + micros / 1000)

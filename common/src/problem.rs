@@ -38,6 +38,8 @@ codes! {
     InvalidAmount = BAD_REQUEST "invalid_amount" "Malformed amount";
     /// The path cannot be read.
     InvalidPath = BAD_REQUEST "invalid_path" "Malformed path";
+    /// The header `Idempotency-Key` cannot be read.
+    InvalidIdempotencyKey = BAD_REQUEST "invalid_idempotency_key" "Malformed Idempotency-Key";
     /// The internal listener wants its secret.
     Unauthorized = UNAUTHORIZED "unauthorized" "Missing or wrong token";
     /// The user has too little credit.
@@ -72,6 +74,8 @@ codes! {
     InUse = CONFLICT "in_use" "In use";
     /// A body or a cart over the limit.
     TooLarge = PAYLOAD_TOO_LARGE "too_large" "Too large";
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency_key_reused" "Idempotency-Key used for another request";
     /// Refused before anything was done.
     Overloaded = TOO_MANY_REQUESTS "overloaded" "Overloaded";
     /// A shard does not answer.

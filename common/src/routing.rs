@@ -12,13 +12,21 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 /// A minted id carries its partition. Any other is spread by a hash over the partitions of the founding shards;
 /// as `founding` never changes, neither kind ever moves when shards are added.
 pub fn partition(id: &str, founding: u16) -> Partition {
-    minted_partition(id).unwrap_or_else(|| {
-        let hash = fnv1a(id.as_bytes());
-        // The halves are folded: the low bits alone, which decide a remainder by 16, are the weakest of FNV.
-        let folded = (hash >> 32) ^ (hash & 0xffff_ffff);
-        let partitions = u64::from(founding.max(1)) * u64::from(PARTITIONS_PER_SHARD);
-        Partition(u16::try_from(folded % partitions).unwrap_or(0))
-    })
+    minted_partition(id).unwrap_or_else(|| spread(id, founding))
+}
+
+/// The partition for what is created with an idempotency key: by the same hash, whatever the key looks like. A client
+/// may use a minted id as its key; where that id lives says nothing about where something new may.
+pub fn partition_of_key(key: &str, founding: u16) -> Partition {
+    spread(key, founding)
+}
+
+fn spread(text: &str, founding: u16) -> Partition {
+    let hash = fnv1a(text.as_bytes());
+    // The halves are folded: the low bits alone, which decide a remainder by 16, are the weakest of FNV.
+    let folded = (hash >> 32) ^ (hash & 0xffff_ffff);
+    let partitions = u64::from(founding.max(1)) * u64::from(PARTITIONS_PER_SHARD);
+    Partition(u16::try_from(folded % partitions).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -41,6 +49,16 @@ mod tests {
         for (id, founding, expected) in pinned {
             assert_eq!(partition(id, founding), Partition(expected), "{id} over {founding} shards");
         }
+    }
+
+    #[test]
+    fn keys_are_pinned_and_go_to_a_founding_shard_whatever_they_look_like() {
+        for (key, founding, expected) in [("0", 1, 3), ("2", 2, 25), ("a b/c", 3, 4)] {
+            assert_eq!(partition_of_key(key, founding), Partition(expected), "{key} over {founding} shards");
+        }
+        let minted = "01935e5c-7e4c-8fff-bfff-0123456789ab";
+        assert_eq!(partition(minted, 2), Partition(u16::MAX));
+        assert_eq!(partition_of_key(minted, 2), Partition(9));
     }
 
     #[test]

@@ -1,30 +1,53 @@
 //! Scripts: the atomic steps, each one Lua file that runs on one shard.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use redis::{Cmd, FromRedisValue, ToRedisArgs, Value};
+
+use crate::idempotency::Once;
+
+/// What is put around a script that is run with an idempotency key.
+const IDEMPOTENCY: &str = include_str!("scripts/idempotency.lua");
+/// Where the script goes.
+const PLACE: &str = "-- {script}\n";
 
 /// A Lua script, known by its file name. Redis keeps it by its SHA-1.
 #[derive(Debug)]
 pub struct Script {
-    name: &'static str,
-    code: &'static str,
+    name: Cow<'static, str>,
+    code: Cow<'static, str>,
     sha1: String,
+    keyed: OnceLock<Box<Script>>,
 }
 
 impl Script {
     /// A script from its source text; `name` is its file's, for messages.
-    pub fn new(name: &'static str, code: &'static str) -> Self {
-        Script { name, code, sha1: redis::Script::new(code).get_hash().to_owned() }
+    pub fn new(name: impl Into<Cow<'static, str>>, code: impl Into<Cow<'static, str>>) -> Self {
+        let code = code.into();
+        let sha1 = redis::Script::new(&code).get_hash().to_owned();
+        Script { name: name.into(), code, sha1, keyed: OnceLock::new() }
     }
 
     /// The file name.
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same script with `idempotency.lua` around it, under the flags of its own first line. Another script to Redis:
+    /// one that is called without a key runs as it is written.
+    fn keyed(&self) -> &Script {
+        self.keyed.get_or_init(|| {
+            let (flags, code) = self.code.split_once('\n').unwrap_or((&self.code, ""));
+            let code = format!("{flags}\n{}", IDEMPOTENCY.replace(PLACE, code));
+            Box::new(Script::new(format!("{} with a key", self.name), code))
+        })
     }
 
     /// The command that makes Redis keep the script.
     pub(crate) fn load(&self) -> Cmd {
         let mut load = redis::cmd("SCRIPT");
-        load.arg("LOAD").arg(self.code);
+        load.arg("LOAD").arg(self.code.as_ref());
         load
     }
 
@@ -38,6 +61,16 @@ impl Script {
         // Redis holds such a script to its word.
         let repeatable = self.code.starts_with("#!lua flags=no-writes");
         Call { script: Some(self), command, repeatable }
+    }
+
+    /// A call with its keys that is carried out once for an idempotency key, if there is one: then it may be repeated.
+    /// The first of the keys is what the script changes; the others, and the record, are in its partition.
+    ///
+    /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `scripts/idempotency.lua`.
+    pub fn once(&'static self, once: Option<Once>, keys: &[String]) -> Call {
+        let Some(Once { record, request, answer, order_life }) = once else { return self.keys(keys) };
+        let keys: Vec<&str> = keys.iter().map(String::as_str).chain([record.as_str()]).collect();
+        self.keyed().keys(&keys).arg(request).arg(answer).arg(order_life).repeatable()
     }
 }
 
@@ -102,4 +135,38 @@ macro_rules! scripts {
         static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
             $crate::script::Script::new($file, include_str!(concat!("scripts/", $file))));
     )*};
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::idempotency::IdempotencyKey;
+    use crate::ids::Partition;
+
+    static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("a.lua", "#!lua flags=allow-oom\nreturn 'DONE'\n"));
+
+    #[test]
+    fn without_a_key_a_script_is_called_as_it_is_written() {
+        let keys = ["{1}:item:7".to_owned()];
+        let (plain, once) = (SCRIPT.keys(&keys).arg(5), SCRIPT.once(None, &keys).arg(5));
+        assert_eq!(once.command.get_packed_command(), plain.command.get_packed_command());
+        assert!(!once.repeatable);
+    }
+
+    #[test]
+    fn with_a_key_a_script_is_put_into_another_under_its_own_flags() {
+        let key = IdempotencyKey::parse(b"k").unwrap();
+        let call = SCRIPT.once(Some(key.change(Partition(1), "7", "add 5")), &["{1}:item:7".to_owned()]).arg(5);
+        let script = call.script.unwrap();
+        assert!(script.code.starts_with("#!lua flags=allow-oom\n-- Makes a script safe to repeat"), "{}", script.code);
+        assert!(script.code.contains("\nlocal function run()\nreturn 'DONE'\nend\n"), "{}", script.code);
+        assert_ne!(script.sha1, SCRIPT.sha1);
+        assert!(call.repeatable);
+        let command = String::from_utf8(call.command.get_packed_command()).unwrap();
+        let words: Vec<&str> = command.split("\r\n").skip(2).step_by(2).collect();
+        let expected = ["EVALSHA", &script.sha1, "2", "{1}:item:7", "{1}:key:7:k", "add 5", "-", "", "5"];
+        assert_eq!(words, expected);
+    }
 }

@@ -150,6 +150,15 @@ pub struct RedisSettings {
     /// Shared connections to a shard from each worker thread; commands are pipelined over them
     #[arg(long, env = "REDIS_CONNECTIONS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub redis_connections: u16,
+    /// How many replicas of a shard must have what a call did, or found, before it is answered (0: none is waited for). Fewer in time: the outcome is unknown
+    #[arg(long, env = "REDIS_WAIT_REPLICAS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=16))]
+    pub redis_wait_replicas: u16,
+    /// How long replicas are waited for, in milliseconds. Less than REDIS_TIMEOUT_MS
+    #[arg(long, env = "REDIS_WAIT_TIMEOUT_MS", default_value = "500", value_parser = milliseconds)]
+    pub redis_wait_timeout_ms: Duration,
+    /// Connections to a shard from each worker thread for calls that wait for replicas: each carries one batch at a time
+    #[arg(long, env = "REDIS_WAIT_CONNECTIONS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub redis_wait_connections: u16,
     /// How long the start waits for all shards to answer, in milliseconds
     #[arg(long, env = "START_TIMEOUT_MS", default_value = "10000", value_parser = milliseconds)]
     pub start_timeout_ms: Duration,
@@ -159,6 +168,24 @@ pub struct RedisSettings {
     /// Currency of the data set, as ISO 4217 writes it; fixed when the data set is created
     #[arg(long, env = "CURRENCY", default_value = "EUR", value_parser = currency)]
     pub currency: String,
+}
+
+impl RedisSettings {
+    /// Checks what one setting alone cannot.
+    ///
+    /// # Errors
+    /// A sentence that names the variables.
+    pub fn check(&self) -> Result<(), String> {
+        let (wait, whole) = (self.redis_wait_timeout_ms, self.redis_timeout_ms);
+        // WAIT takes 0 for ever, and a connection that is given up before its WAIT ends tells nothing of replicas.
+        if self.redis_wait_replicas == 0 || (!wait.is_zero() && wait < whole) {
+            return Ok(());
+        }
+        let (wait, whole) = (wait.as_millis(), whole.as_millis());
+        Err(format!(
+            "REDIS_WAIT_TIMEOUT_MS={wait}, REDIS_TIMEOUT_MS={whole}: where replicas are waited for, expected 0 < REDIS_WAIT_TIMEOUT_MS < REDIS_TIMEOUT_MS"
+        ))
+    }
 }
 
 fn currency(text: &str) -> Result<String, String> {

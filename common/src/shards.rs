@@ -1,15 +1,17 @@
 //! All shards of a service as one worker thread sees them: routing to one, and minting on one.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use crate::ids::{PARTITIONS_PER_SHARD, Partition, now_ms};
+use crate::idempotency::{Done, IdempotencyKey, KeyReused};
+use crate::ids::{InvalidId, PARTITIONS_PER_SHARD, Partition, now_ms};
 use crate::membership::Membership;
 use crate::routing;
-use crate::script::Call;
+use crate::script::{Call, words};
 use crate::shard::{Shard, ShardError};
 
 /// How long shards that do not answer are passed over before a creation fails.
@@ -107,11 +109,56 @@ impl Shards {
         Err(failure.unwrap_or(ShardError::BeyondList { shard: 0 }))
     }
 
+    /// Creates something under a new id, as [`Shards::mint`] does, but with a key only once: on the one shard that the
+    /// key names, whichever machine is asked. Then `create` makes a call with [`IdempotencyKey::creation`].
+    ///
+    /// # Errors
+    /// That of the shard; with a key no other is tried, as a repeat would not look there. It may be repeated. Inside:
+    /// the key was used for another request.
+    pub async fn mint_once<Id>(
+        &self,
+        key: Option<&IdempotencyKey>,
+        create: impl FnMut(Partition, u64) -> (Id, Call),
+    ) -> Result<Result<Done<Id>, KeyReused>, ShardError>
+    where
+        Id: FromStr<Err = InvalidId>,
+    {
+        match key {
+            None => Ok(Ok(Done::now(self.mint(create).await?))),
+            Some(key) => self.mint_for(key, create).await,
+        }
+    }
+
+    async fn mint_for<Id>(
+        &self,
+        key: &IdempotencyKey,
+        mut create: impl FnMut(Partition, u64) -> (Id, Call),
+    ) -> Result<Result<Done<Id>, KeyReused>, ShardError>
+    where
+        Id: FromStr<Err = InvalidId>,
+    {
+        let partition = routing::partition_of_key(key.as_str(), self.membership.founding());
+        let (id, call) = create(partition, now_ms());
+        let words = words(self.shard(partition.shard())?.run(&call).await?);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["DONE"] => return Ok(Ok(Done::now(id))),
+            ["REUSED"] => return Ok(Err(KeyReused)),
+            ["REPLAYED", id] => {
+                if let Ok(id) = Id::from_str(id) {
+                    return Ok(Ok(Done::before(id)));
+                }
+            }
+            _ => {}
+        }
+        Err(ShardError::Unanswered { shard: partition.shard(), cause: format!("{} answered {words:?}", call.name()) })
+    }
+
     /// The numbers of the shards that do not answer now.
     pub async fn silent(&self) -> Vec<u16> {
         let answers = futures_util::future::join_all(self.shards.iter().map(|shard| async move {
             let ping = Call::read(redis::cmd("PING"));
-            (shard.number(), shard.run(&ping).await.is_ok())
+            (shard.number(), shard.ask(&ping).await.is_ok())
         }));
         answers.await.into_iter().filter(|(_, answers)| !answers).map(|(number, _)| number).collect()
     }

@@ -85,3 +85,15 @@ pub fn addresses(data: &Data) -> Settings {
         .into_iter()
         .fold(Settings::none(), |settings, service| settings.with(&of(service), data.addresses(service).join(",")))
 }
+
+/// What the audit finds wrong with a system at rest, each in words; nothing if it calls it clean and at rest.
+pub async fn findings(data: &Data) -> Vec<String> {
+    let audit = Audit::of(data).await;
+    let told: Value = serde_json::from_str(&audit.stdout).unwrap_or_default();
+    let disagreements = told["disagreements"].as_array().into_iter().flatten();
+    let mut found: Vec<String> = disagreements.map(|one| format!("audit: {one}")).collect();
+    if found.is_empty() && !(audit.code == 0 && told["clean"] == true && told["at_rest"] == true) {
+        found.push(format!("audit ended with {}: {}{}", audit.code, audit.stdout, audit.stderr));
+    }
+    found
+}

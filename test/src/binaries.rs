@@ -1,4 +1,4 @@
-//! Where the programs under test are: cargo puts them two directories above the running test.
+//! Where the programs under test are: cargo puts them beside, or one directory above, what is running.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,10 @@ use std::path::PathBuf;
 /// # Panics
 /// When it has not been built: `cargo test` of this package alone does not build it.
 pub fn path(program: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a running test knows its own path");
-    let profile = test.ancestors().nth(2).expect("a test lies in <target>/<profile>/deps");
+    let running = std::env::current_exe().expect("a running program knows its own path");
+    let dir = running.parent().expect("a program lies in a directory");
+    // A test lies in <target>/<profile>/deps, a program one level above.
+    let profile = if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir };
     let path = profile.join(program);
     assert!(
         path.is_file(),

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 
 use crate::wait::PAUSE;
@@ -40,9 +40,15 @@ impl Child {
     /// Starts a program. `orphaned` is the signal that it gets when the test process dies first.
     pub fn start(mut command: Command, orphaned: Signal) -> Child {
         let program = command.get_program().to_owned();
-        // SAFETY: between fork and exec only one system call is made, which is async-signal-safe.
+        // Ctrl-C at a terminal is for the test: it ends its children itself.
+        command.process_group(0);
+        // SAFETY: between fork and exec only two system calls are made, which are async-signal-safe.
         unsafe {
-            command.pre_exec(move || set_pdeathsig(orphaned).map_err(io::Error::from));
+            command.pre_exec(move || {
+                // A file that must not grow is then a failed write, as on a full disk, and not a signal.
+                signal(Signal::SIGXFSZ, SigHandler::SigIgn)?;
+                set_pdeathsig(orphaned).map_err(io::Error::from)
+            });
         }
         let (started, answer) = channel();
         let starter = STARTER.lock().expect("no holder of this lock panics");
@@ -68,6 +74,11 @@ impl Child {
             self.process.kill().expect("one may kill one's own child");
             self.status = Some(self.process.wait().expect("one may wait for one's own child"));
         }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// How it ended, if it has.

@@ -30,6 +30,17 @@ pub struct Amounts {
     pub held: u64,
 }
 
+impl Amounts {
+    /// Those of a stored item or user; `free` is the field that says what is free.
+    pub fn of(hash: &Hash, free: &str) -> Amounts {
+        let number = |field: &str| match hash.get(field) {
+            Some(text) => text.parse().unwrap_or_else(|_| panic!("{field} is {text:?}, not an amount")),
+            None => 0,
+        };
+        Amounts { free: number(free), held: number("held") }
+    }
+}
+
 impl Data {
     /// Knows the shards by their `redis` URLs, in the order of [`Service::ALL`].
     pub fn new(shards: [Vec<String>; 3]) -> Data {
@@ -108,12 +119,12 @@ impl Data {
 
     /// All units of one item.
     pub async fn units(&self, item: &str) -> Amounts {
-        amounts(&self.hash(Service::Stock, "item", item).await, "stock")
+        Amounts::of(&self.hash(Service::Stock, "item", item).await, "stock")
     }
 
     /// All credit of one user.
     pub async fn credit(&self, user: &str) -> Amounts {
-        amounts(&self.hash(Service::Payment, "user", user).await, "credit")
+        Amounts::of(&self.hash(Service::Payment, "user", user).await, "credit")
     }
 
     /// All units of all items.
@@ -137,6 +148,30 @@ impl Data {
             unsettled.extend(keys.into_iter().map(|(shard, key)| format!("{service} {shard} {key}")));
         }
         unsettled
+    }
+
+    /// What is begun and not yet settled, each as its service, partition and id. Costs the same however much is
+    /// stored: for a system that is checked again and again.
+    ///
+    /// # Errors
+    /// A shard that does not answer.
+    pub async fn in_flight(&self) -> ::redis::RedisResult<Vec<String>> {
+        let mut found = Vec::new();
+        for service in Service::ALL {
+            let set = if service == Service::Order { "inflight" } else { "held" };
+            for shard in 0..self.shard_count(service) {
+                let partitions = shard * 16..(shard + 1) * 16;
+                let mut reads = pipe();
+                for partition in partitions.clone() {
+                    reads.zrange(format!("{{{partition}}}:{set}"), 0, -1);
+                }
+                let mut connection = self.shard(service, shard).await;
+                let ids: Vec<Vec<String>> = reads.query_async(&mut connection).await?;
+                let all = partitions.zip(ids).flat_map(|(at, ids)| ids.into_iter().map(move |id| (at, id)));
+                found.extend(all.map(|(at, id)| format!("{service} {set} {at} {id}")));
+            }
+        }
+        Ok(found)
     }
 
     /// Waits until everything that was begun is settled; then nothing may be held.
@@ -198,17 +233,9 @@ impl Data {
     }
 }
 
-fn amounts(hash: &Hash, free: &str) -> Amounts {
-    let number = |field: &str| match hash.get(field) {
-        Some(text) => text.parse().unwrap_or_else(|_| panic!("{field} is {text:?}, not an amount")),
-        None => 0,
-    };
-    Amounts { free: number(free), held: number("held") }
-}
-
 fn sum(hashes: &BTreeMap<String, Hash>, free: &str) -> Amounts {
     hashes
         .values()
-        .map(|hash| amounts(hash, free))
+        .map(|hash| Amounts::of(hash, free))
         .fold(Amounts::default(), |all, one| Amounts { free: all.free + one.free, held: all.held + one.held })
 }

@@ -80,11 +80,26 @@ impl HttpClient {
     /// # Errors
     /// As [`HttpClient::request`].
     pub async fn request_with(&self, method: Method, url: &str, body: Bytes) -> Result<HttpAnswer, NoAnswer> {
-        let request = Request::builder()
-            .method(&method)
-            .uri(url)
-            .body(Full::new(body))
-            .unwrap_or_else(|error| panic!("{url} is not a URL: {error}"));
+        self.request_of(method, url, &[], body).await
+    }
+
+    /// Sends a request with header fields and a body.
+    ///
+    /// # Errors
+    /// As [`HttpClient::request`].
+    pub async fn request_of(
+        &self,
+        method: Method,
+        url: &str,
+        fields: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<HttpAnswer, NoAnswer> {
+        let mut request = Request::builder().method(&method).uri(url);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body));
+        let request = request.unwrap_or_else(|error| panic!("{url} with {fields:?} is no request: {error}"));
         let exchange = async {
             let answer = self.0.request(request).await.map_err(|error| format!("{error:?}"))?;
             let (head, body) = answer.into_parts();

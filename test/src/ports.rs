@@ -1,7 +1,7 @@
 //! Free TCP ports that stay free until somebody listens on them.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{LazyLock, Mutex};
 
 /// Ports are taken in blocks. Who listens on the first port of a block owns the others.
@@ -27,8 +27,9 @@ pub fn free() -> u16 {
     let mut owned = OWNED.lock().expect("no holder of this lock panics");
     loop {
         while let Some(port) = owned.left.pop() {
-            // What an earlier, killed run left behind may still listen there.
-            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            // What an earlier, killed run left behind may still listen there. Asked by connecting, not by listening:
+            // a process that is being started at this moment has a copy of our listener, until its program begins.
+            if TcpStream::connect(("127.0.0.1", port)).is_err() {
                 return port;
             }
         }

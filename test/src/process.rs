@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::binaries;
 use crate::child::Child;
+use crate::dirs;
 use crate::http::HttpClient;
 use crate::settings::Settings;
 use crate::wait::PAUSE;
@@ -43,8 +44,11 @@ impl Process {
     pub fn start(program: &str, settings: &Settings) -> Process {
         let mut command = Command::new(binaries::path(program));
         settings.apply(&mut command);
-        let dir = TempDir::new().expect("a temporary directory can be made");
-        let file = |name| File::create(dir.path().join(name)).expect("an output file can be made");
+        let dir = dirs::temporary(program);
+        let file = |name| {
+            let file = File::options().append(true).create(true).open(dir.path().join(name));
+            file.expect("an output file can be made")
+        };
         command.current_dir(dir.path()).stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
         // SIGTERM, so that a shop can end the Redis servers that it started.
         let child = Child::start(command, Signal::SIGTERM);
@@ -99,6 +103,11 @@ impl Process {
     /// Kills it without warning and returns when it is gone.
     pub fn kill9(&mut self) {
         self.child.kill();
+    }
+
+    /// Whether it has not ended yet; a paused process is running.
+    pub fn is_running(&mut self) -> bool {
+        self.child.status().is_none()
     }
 
     /// Stops it from running on until [`Process::resume`]; its connections stay open.

@@ -2,8 +2,8 @@
 //!
 //! It does what the shipped gateway is set up to do: the prefix is taken off and the rest of the
 //! path goes through unchanged; a request that cannot reach a machine goes to the next; one that
-//! was sent and not answered goes to the next only if it may be repeated; a machine that says it
-//! is not ready gets nothing while another is.
+//! was sent and not answered goes to the next only if it may be repeated, which every request with
+//! an `Idempotency-Key` may; a machine that says it is not ready gets nothing while another is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,8 +30,8 @@ const PROBE: Duration = Duration::from_millis(100);
 /// How long it may take to say so: a busy machine is not a dead one.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The header fields that are passed on, of requests and of answers.
-const REQUEST_FIELDS: [&str; 3] = ["content-type", "traceparent", "tracestate"];
-const ANSWER_FIELDS: [&str; 3] = ["content-type", "retry-after", "allow"];
+const REQUEST_FIELDS: [&str; 4] = ["content-type", "idempotency-key", "traceparent", "tracestate"];
+const ANSWER_FIELDS: [&str; 4] = ["content-type", "retry-after", "allow", "idempotency-replayed"];
 
 type Upstream = Client<HttpConnector, Full<Bytes>>;
 
@@ -167,7 +167,8 @@ impl Gateway {
             return plain(400, "the proxy of the tests could not read the body");
         };
         let body = body.to_bytes();
-        let repeatable = head.method == Method::GET || rest.starts_with("/checkout/");
+        let has_key = head.headers.contains_key("idempotency-key");
+        let repeatable = head.method == Method::GET || rest.starts_with("/checkout/") || has_key;
         for machine in self.in_turn(service) {
             let url = format!("http://127.0.0.1:{}{rest}", machine.port);
             let mut request = Request::builder()

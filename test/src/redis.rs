@@ -1,6 +1,7 @@
 //! A real `redis-server` that can be killed, paused, restarted and emptied.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -10,20 +11,24 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::dirs;
+use crate::disk::Disk;
 use crate::ports;
 use crate::wait::eventually;
 
 /// How long Redis may take to start, to end or to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When Redis calls fsync.
 ///
-/// What was acknowledged survives the death of the Redis *process* with both: it has been written
-/// to the operating system before the reply.
+/// What was acknowledged survives the death of the Redis *process* with the first and the last: it
+/// has been written to the operating system before the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fsync {
     /// Before every reply, as in production.
     Always,
+    /// About once a second, in the background.
+    EverySec,
     /// Never: faster, for tests in which no power fails.
     No,
 }
@@ -37,6 +42,7 @@ pub struct RedisServer {
     fsync: Fsync,
     policy: &'static str,
     dir: TempDir,
+    disk: Option<Disk>,
 }
 
 impl RedisServer {
@@ -47,8 +53,17 @@ impl RedisServer {
 
     /// Starts an empty server with this `maxmemory-policy`.
     pub async fn start_with(fsync: Fsync, policy: &'static str) -> RedisServer {
-        let dir = TempDir::new().expect("a temporary directory can be made");
-        let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir };
+        RedisServer::launch(fsync, policy, None).await
+    }
+
+    /// Starts an empty server on a disk whose power can be cut.
+    pub async fn start_on(disk: Disk, fsync: Fsync) -> RedisServer {
+        RedisServer::launch(fsync, "noeviction", Some(disk)).await
+    }
+
+    async fn launch(fsync: Fsync, policy: &'static str, disk: Option<Disk>) -> RedisServer {
+        let dir = dirs::temporary("redis");
+        let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir, disk };
         server.restart().await;
         server
     }
@@ -56,6 +71,11 @@ impl RedisServer {
     /// Starts as many servers as a service has shards.
     pub async fn start_many(count: usize) -> Vec<RedisServer> {
         futures_util::future::join_all((0..count).map(|_| RedisServer::start())).await
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `host:port`, as in `REDIS_ADDRS`.
@@ -73,6 +93,7 @@ impl RedisServer {
         self.stop().await;
         let fsync = match self.fsync {
             Fsync::Always => "always",
+            Fsync::EverySec => "everysec",
             Fsync::No => "no",
         };
         let mut command = Command::new("redis-server");
@@ -80,9 +101,14 @@ impl RedisServer {
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
             .args(["--port", &self.port.to_string(), "--appendfsync", fsync])
             .args(["--maxmemory-policy", self.policy, "--logfile", "redis.log"])
+            // A replica that asks for a copy gets it at once.
+            .args(["--repl-diskless-sync-delay", "0"])
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
+        if let Some(disk) = &self.disk {
+            disk.put_under(&mut command);
+        }
         self.child = Some(Child::start(command, Signal::SIGKILL));
         eventually("redis-server answers", PATIENCE, async || {
             let client = Client::open(self.url()).ok()?;
@@ -106,6 +132,22 @@ impl RedisServer {
         self.child = None;
     }
 
+    /// The disk that it was started on.
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("the server was started on a disk")
+    }
+
+    /// Where its append-only file is.
+    pub fn log_dir(&self) -> PathBuf {
+        self.dir.path().join("appendonlydir")
+    }
+
+    /// Kills it and takes from its files what had not been synced. Returns how many bytes that was.
+    pub fn cut_power(&mut self) -> u64 {
+        self.kill9();
+        self.disk().cut_power(&self.log_dir())
+    }
+
     /// Stops it from running on: it keeps its connections and accepts new ones, but is silent.
     pub fn pause(&self) {
         self.running().signal(Signal::SIGSTOP);
@@ -114,6 +156,88 @@ impl RedisServer {
     /// Lets it run on; what was sent to it meanwhile is carried out.
     pub fn resume(&self) {
         self.running().signal(Signal::SIGCONT);
+    }
+
+    /// Whether it runs; a paused server does.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.status().is_none())
+    }
+
+    /// Sends it one command.
+    pub async fn tell(&self, command: &[&str]) {
+        let done: ::redis::RedisResult<::redis::Value> =
+            cmd(command[0]).arg(&command[1..]).query_async(&mut self.connection().await).await;
+        done.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    }
+
+    /// Changes one of its settings until its next start.
+    pub async fn set(&self, name: &str, value: &str) {
+        self.tell(&["CONFIG", "SET", name, value]).await;
+    }
+
+    /// The size of the file to which it appends, in bytes.
+    pub fn file_size(&self) -> u64 {
+        let files = fs::read_dir(self.dir.path().join("appendonlydir")).expect("a server that runs appends to files");
+        let size = |file: fs::DirEntry| {
+            let appended = file.file_name().to_string_lossy().ends_with(".incr.aof");
+            appended.then(|| file.metadata().map_or(0, |data| data.len()))
+        };
+        files.flatten().filter_map(size).max().unwrap_or_default()
+    }
+
+    /// Lets none of its files grow beyond so many bytes, until its next start or `None`: as if the disk were full.
+    pub fn limit_file(&self, bytes: Option<u64>) {
+        let Some(child) = self.child.as_ref() else { return };
+        let pid = i32::try_from(child.id()).expect("process ids fit into an i32");
+        let hard = rlimit::INFINITY;
+        let limit = Some((bytes.unwrap_or(hard), hard));
+        // One that has ended has no limits: it gets none with its next start.
+        let _ = rlimit::prlimit(pid, rlimit::Resource::FSIZE, limit, None);
+    }
+
+    /// Starts an empty server that is a replica of `primary`, and returns when it has all that is there.
+    pub async fn start_replica_of(primary: &RedisServer) -> RedisServer {
+        let replica = RedisServer::start_with(primary.fsync, primary.policy).await;
+        replica.follow(primary).await;
+        replica
+    }
+
+    /// Makes it a replica of `primary`, and returns when it has all that is there.
+    pub async fn follow(&self, primary: &RedisServer) {
+        self.tell(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await;
+        let online = format!("port={},state=online", self.port);
+        eventually("the replica is online", PATIENCE, async || {
+            (primary.replication().await.contains(&online)
+                && self.replication().await.contains("master_link_status:up"))
+            .then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a replica has all that `primary` has. Nothing may be written meanwhile.
+    pub async fn has_all_of(&self, primary: &RedisServer) {
+        eventually("the replica has everything", PATIENCE, async || {
+            let (theirs, ours) = (primary.replication().await, self.replication().await);
+            (offset(&theirs, "master_repl_offset:") == offset(&ours, "slave_repl_offset:")).then_some(())
+        })
+        .await;
+    }
+
+    /// Cuts a replica off from its primary: it stays a replica, and keeps what it has got so far.
+    pub async fn cut_off(&self) {
+        // Nobody listens there.
+        self.tell(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    }
+
+    /// Makes a replica a primary, with what it has got so far.
+    pub async fn promote(&self) {
+        self.tell(&["REPLICAOF", "NO", "ONE"]).await;
+    }
+
+    async fn replication(&self) -> String {
+        let mut info = cmd("INFO");
+        info.arg("replication");
+        info.query_async(&mut self.connection().await).await.expect("a running Redis tells of its replication")
     }
 
     /// Kills it and removes its data: the next [`RedisServer::restart`] finds nothing.
@@ -138,6 +262,12 @@ impl RedisServer {
     fn running(&self) -> &Child {
         self.child.as_ref().expect("the server has been started and not ended")
     }
+}
+
+/// How far the stream of changes has come, from what a server tells of its replication.
+fn offset(replication: &str, field: &str) -> u64 {
+    let line = replication.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|offset| offset.trim().parse().ok()).unwrap_or_else(|| panic!("no {field} in {replication}"))
 }
 
 /// Connects to any Redis server, with more patience than a service has.

@@ -174,8 +174,13 @@ impl ShopOverRedis {
     /// Starts as many servers a service, and a shop that uses them.
     pub async fn start(shards: usize, settings: &Settings) -> ShopOverRedis {
         let redis = Service::ALL.map(|_| RedisServer::start_many(shards));
-        let redis: [Vec<RedisServer>; 3] =
-            futures_util::future::join_all(redis).await.try_into().expect("there are three services");
+        let redis = futures_util::future::join_all(redis).await.try_into().expect("there are three services");
+        ShopOverRedis::start_over(redis, settings).await
+    }
+
+    /// Starts a shop that uses these servers, in the order of [`Service::ALL`].
+    pub async fn start_over(redis: [Vec<RedisServer>; 3], settings: &Settings) -> ShopOverRedis {
+        let shards = redis[0].len();
         let data = DataDir::default();
         let port = ports::free();
         let mut settings = Settings::usual().with("PORT", port).with("DATA_DIR", data.path().display()).and(settings);

@@ -101,6 +101,22 @@ async fn loads_over_a_used_system_in_any_order_leave_it_clean(shop: &Stage) {
         let report = Audit::of(&shop.data).await.clean();
         assert_eq!(report["at_rest"], true, "after {loads}: {report}");
     }
+    // One unit and one of credit, lost or doubled, show however often everything was overwritten.
+    for (service, kind, field, wanted) in
+        [(Service::Stock, "item", "stock", "item_units"), (Service::Payment, "user", "credit", "user_credit")]
+    {
+        let shard = shop.data.home(service, kind, "1").await.expect("it was loaded");
+        let keys = shop.data.keys(service, shard, &format!("*:{kind}:1")).await;
+        let mut connection = shop.data.shard(service, shard).await;
+        // The last change undoes the others.
+        for (by, is_wrong) in [(1, true), (-2, true), (1, false)] {
+            let mut change = redis::cmd("HINCRBY");
+            change.arg(keys.first()).arg(field).arg(by);
+            change.query_async::<i64>(&mut connection).await.expect("a number");
+            let expected: Vec<_> = is_wrong.then(|| (wanted.to_owned(), "1".to_owned())).into_iter().collect();
+            assert_eq!(Audit::of(&shop.data).await.disagreements(), expected, "{field} by {by}");
+        }
+    }
     let (report, passes) = (Audit::of(&shop.data).await.clean(), Audit::in_passes(&shop.data).await.clean());
     for sums in ["items", "users", "orders", "payments"] {
         assert_eq!(passes[sums], report[sums], "{sums} in several passes");

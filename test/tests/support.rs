@@ -1,8 +1,9 @@
 //! The parts of this crate that other tests lean on.
 
 use std::convert::Infallible;
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -12,10 +13,11 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use shardcart_test::proxy::Proxy;
 use shardcart_test::{Front, RedisServer, Service, ids, ports, raw};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// A machine that answers with what it was asked: method, path, body length.
+/// A machine that answers with what it was asked: method, path, body length. It says of a request with a key that it is
+/// a replay.
 async fn echo() -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("some port is free");
     let port = listener.local_addr().expect("a bound listener has an address").port();
@@ -31,12 +33,17 @@ async fn echo() -> (u16, Arc<AtomicUsize>) {
                     let path = request.uri().path_and_query().expect("a path").to_string();
                     let method = request.method().clone();
                     let trace = request.headers().get("traceparent").cloned();
+                    let key = request.headers().get("idempotency-key").cloned();
                     let body = request.into_body().collect().await.expect("a body").to_bytes();
                     if !path.starts_with("/health") {
                         count.fetch_add(1, Ordering::Relaxed);
                     }
                     let text = format!("{method} {path} {} {trace:?}", body.len());
-                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(text)))
+                    let mut answer = Response::new(Full::<Bytes>::from(text));
+                    if let Some(key) = key {
+                        answer.headers_mut().insert("idempotency-replayed", key);
+                    }
+                    Ok::<_, Infallible>(answer)
                 }
             };
             let serve = hyper::server::conn::http1::Builder::new();
@@ -46,14 +53,21 @@ async fn echo() -> (u16, Arc<AtomicUsize>) {
     (port, asked)
 }
 
-/// A machine that accepts requests and breaks the connection instead of answering.
+/// A machine that says it is ready, and breaks the connection instead of answering anything else.
 async fn broken() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("some port is free");
     let port = listener.local_addr().expect("a bound listener has an address").port();
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.expect("connections can be accepted");
-            tokio::spawn(async move { stream.read(&mut [0; 1024]).await });
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                let length = stream.read(&mut request).await.expect("a request can be read");
+                if request[..length].starts_with(b"GET /health/ready ") {
+                    let ready = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                    stream.write_all(ready).await.expect("an answer can be written");
+                }
+            });
         }
     });
     port
@@ -112,14 +126,24 @@ async fn the_proxy_repeats_on_the_next_machine_only_what_may_be_repeated() {
     let ((machine, _), broken) = (echo().await, broken().await);
     let (_proxy, front) = proxy(&[broken, machine]);
     is_up(&front).await;
-    let post = async |path: &str| front.call(Method::POST, Service::Order, path).await.status;
+    let keyed = front.with_key("\"once\"");
     let mut others = Vec::new();
+    // Kind by kind: the machines take turns, so each kind meets both.
     for _ in 0..10 {
-        assert_eq!(post("/checkout/1").await, 200);
-        assert_eq!(front.call(Method::GET, Service::Order, "/find/1").await.status, 200);
-        others.push(post("/create/1").await);
+        assert_eq!(front.checkout_once("1").await.status, 200);
     }
-    assert!(others.iter().all(|status| [200, 502].contains(status)), "{others:?}");
+    for _ in 0..10 {
+        assert_eq!(front.find_order("1").await.status, 200);
+    }
+    for _ in 0..10 {
+        let answer = keyed.create_order("1").await;
+        assert_eq!(answer.status, 200, "what has a key may be repeated: {answer:?}");
+        assert_eq!(answer.http.header("idempotency-replayed"), Some("\"once\""), "keys and replays are passed on");
+    }
+    for _ in 0..10 {
+        others.push(front.create_order("1").await.status);
+    }
+    assert!(others.contains(&502) && others.iter().all(|status| [200, 502].contains(status)), "{others:?}");
 
     let (_proxy, front) = proxy(&[ports::free(), machine]);
     is_up(&front).await;
@@ -171,4 +195,24 @@ fn the_partition_of_an_id_is_read_from_behind_version_and_variant() {
 fn free_ports_are_given_once() {
     let given: std::collections::BTreeSet<u16> = (0..100).map(|_| ports::free()).collect();
     assert_eq!(given.len(), 100);
+}
+
+#[test]
+fn a_free_port_can_be_listened_on_while_processes_are_started() {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    Command::new("true").status().expect("a process starts");
+                }
+            });
+        }
+        let taken: Vec<u16> = (0..300)
+            .map(|_| ports::free())
+            .filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_err())
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        assert!(taken.is_empty(), "{taken:?}");
+    });
 }

@@ -8,3 +8,4 @@ mod mint;
 mod pipeline;
 mod review;
 mod support;
+mod waiting;

@@ -105,19 +105,32 @@ impl Coordinator {
     async fn pay(&self, order: &OrderId, trace: Option<&str>) -> Result<()> {
         let give_up = Instant::now() + self.settings.checkout_wait_ms;
         let (shard, partition) = self.settling.shards.route(order.as_str())?;
-        match self.begin(shard, partition, order).await? {
-            Begun::Attempt(attempt) => self.drive(shard, &attempt, trace, give_up).await,
-            Begun::Standing(truth) => match truth.status {
-                Status::Paid => Ok(()),
-                Status::Open => Err(truth.refusal().into()),
+        let mut has_waited = false;
+        loop {
+            let truth = match self.begin(shard, partition, order).await? {
+                Begun::Attempt(attempt) => return self.drive(shard, &attempt, trace, give_up).await,
+                Begun::Standing(truth) => truth,
+                Begun::Moved { .. } => return Err(OrderError::OutcomeUnknown),
+            };
+            match truth.status {
+                Status::Paid => return Ok(()),
+                Status::Open => return Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
                     let waited = self.wait(shard, partition, order, &truth.tx, give_up);
-                    tokio::time::timeout_at(give_up.into(), waited).await.unwrap_or(Err(OrderError::OutcomeUnknown))
+                    let outcome = tokio::time::timeout_at(give_up.into(), waited)
+                        .await
+                        .unwrap_or(Err(OrderError::OutcomeUnknown));
+                    // Nobody refused what this call waited for: it was given up, as when its coordinator has died. Its
+                    // client should not have to ask once more: one further attempt, its own or another's, if time is left.
+                    let given_up = matches!(outcome, Err(OrderError::Refused(Refusal::CheckoutAborted)));
+                    if has_waited || !given_up || Instant::now() + self.settings.checkout_lease_ms > give_up {
+                        return outcome;
+                    }
+                    has_waited = true;
                 }
-                Status::Unknown => Err(OrderError::UnknownOrder(order.clone())),
-                Status::Newer => Err(OrderError::Newer(order.clone())),
-            },
-            Begun::Moved { .. } => Err(OrderError::OutcomeUnknown),
+                Status::Unknown => return Err(OrderError::UnknownOrder(order.clone())),
+                Status::Newer => return Err(OrderError::Newer(order.clone())),
+            }
         }
     }
 
@@ -230,7 +243,6 @@ impl Coordinator {
     /// Commits. After an unknown answer it asks again, and believes what the order's shard says.
     async fn decide(&self, shard: &Shard, attempt: &Attempt, parts: &[Part], give_up: Instant) -> Result<()> {
         let mut patience = Patience::until(give_up);
-        let mut unknown = false;
         loop {
             match attempt::decide(shard, attempt).await {
                 Ok(truth) if truth.tx == attempt.tx.as_str() && truth.status == Status::Paid => {
@@ -238,10 +250,13 @@ impl Coordinator {
                     self.queue.push(Settlement::of(attempt, true, parts));
                     return Ok(());
                 }
-                // A decide that went unanswered may have paid an order that was overwritten since.
-                Ok(truth) if unknown && truth.tx != attempt.tx.as_str() => return Err(OrderError::OutcomeUnknown),
+                // Another attempt came after this one, or the order was overwritten or removed since: it may have been paid
+                // before, by a decide whose answer was lost on the way, also where the connection sent it again.
+                Ok(truth) if truth.tx != attempt.tx.as_str() => {
+                    return self.wait(shard, attempt.partition, &attempt.order, attempt.tx.as_str(), give_up).await;
+                }
                 Ok(truth) => return self.ended(attempt, &truth),
-                Err(_) if patience.pause().await => unknown = true,
+                Err(_) if patience.pause().await => {}
                 Err(error) => {
                     log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "a decision stays unknown");
                     return Err(OrderError::OutcomeUnknown);
@@ -334,7 +349,8 @@ impl Coordinator {
             match truth.status {
                 Status::Paid => return Ok(()),
                 Status::Newer => return Err(OrderError::Newer(order.clone())),
-                // The order was overwritten since: how the attempt on the old one ended is not on record any more.
+                // The order was removed or overwritten since: how the attempt on it ended is not on record any more.
+                Status::Unknown => return Err(OrderError::OutcomeUnknown),
                 _ if minted_ms(&life) >= minted_ms(tx) => return Err(OrderError::OutcomeUnknown),
                 _ if truth.tx != tx => return Err(Refusal::CheckoutAborted.into()),
                 Status::Open => return Err(truth.refusal().into()),
@@ -404,7 +420,8 @@ fn rank(answer: &Answer) -> u8 {
 }
 
 /// Whether something may be held after such an answer, now or when an earlier message arrives late. `Busy` is not
-/// final: a copy of the same reserve that was thought lost may still find room.
+/// final: a copy of the same reserve that was thought lost may still find room. `Expired` is final only as long as
+/// the participant's clock is not set back: it leaves no tombstone.
 fn may_hold(answer: &Answer) -> bool {
-    !matches!(answer, Answer::Refused(_) | Answer::Expired | Answer::Cancelled)
+    !matches!(answer, Answer::Refused(_) | Answer::Cancelled)
 }

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
+use shardcart_common::idempotency::KeyReused;
 use shardcart_common::ids::{ItemId, OrderId};
 use shardcart_common::participant::{ParticipantError, Refusal};
 use shardcart_common::problem::{Code, Problem};
@@ -37,6 +38,9 @@ pub enum OrderError {
     /// The checkout may have happened. Repeating it tells the truth.
     #[error("the outcome is not known yet; repeat the checkout: it is safe, and tells the truth")]
     OutcomeUnknown,
+    /// The idempotency key came with another request.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// The order's record is of a later release and was left alone.
     #[error("order {0} was written by a later release")]
     Newer(OrderId),
@@ -59,6 +63,7 @@ impl OrderError {
             OrderError::OutOfRange => Code::OutOfRange,
             OrderError::Refused(refusal) => refusal.code(),
             OrderError::OutcomeUnknown => Code::OutcomeUnknown,
+            OrderError::KeyReused(_) => Code::IdempotencyKeyReused,
             OrderError::Newer(_) | OrderError::Shard(_) | OrderError::Participant(_) => {
                 return Problem::shard_unavailable();
             }

@@ -9,6 +9,7 @@ use serde_json::json;
 use shardcart_common::amount::{Amount, Quantity};
 use shardcart_common::args::Args;
 use shardcart_common::endpoint;
+use shardcart_common::idempotency::{Done, IdempotencyKey, Key};
 use shardcart_common::ids::{ItemId, OrderId, UserId};
 use shardcart_common::participant::Prices;
 use shardcart_common::problem::{Code, Problem};
@@ -51,41 +52,56 @@ pub fn endpoints(config: &mut web::ServiceConfig, state: Rc<State>) {
 }
 
 /// Creates an order with an empty cart.
-async fn create(state: Data, Args((user,)): Args<(UserId,)>) -> Result<HttpResponse> {
+async fn create(state: Data, Args((user,)): Args<(UserId,)>, Key(key): Key) -> Result<HttpResponse> {
     state.coordinator.check_user(&user).await?;
-    let order = orders::create(&state.shards, &user).await?;
-    Ok(HttpResponse::Ok().json(json!({ "order_id": order })))
+    let created = orders::create(&state.shards, &user, key.as_ref()).await?;
+    Ok(created.answer(|order| HttpResponse::Ok().json(json!({ "order_id": order }))))
 }
 
 /// Adds one unit of an item.
-async fn add_one(state: Data, Args((order, item)): Args<(OrderId, ItemId)>) -> Result<HttpResponse> {
-    add(&state, &order, &item, Quantity::ONE).await
+async fn add_one(state: Data, Args((order, item)): Args<(OrderId, ItemId)>, Key(key): Key) -> Result<HttpResponse> {
+    add(&state, &order, &item, Quantity::ONE, key.as_ref()).await
 }
 
 /// Adds units of an item.
 async fn add_item(
     state: Data,
     Args((order, item, quantity)): Args<(OrderId, ItemId, Quantity)>,
+    Key(key): Key,
 ) -> Result<HttpResponse> {
-    add(&state, &order, &item, quantity).await
+    add(&state, &order, &item, quantity, key.as_ref()).await
 }
 
-async fn add(state: &State, order: &OrderId, item: &ItemId, quantity: Quantity) -> Result<HttpResponse> {
-    let price = state.prices.price(item).await?.ok_or_else(|| OrderError::UnknownItem(item.clone()))?;
-    orders::add_item(&state.shards, order, item, quantity, price).await?;
-    Ok(HttpResponse::Ok().finish())
+async fn add(
+    state: &State,
+    order: &OrderId,
+    item: &ItemId,
+    quantity: Quantity,
+    key: Option<&IdempotencyKey>,
+) -> Result<HttpResponse> {
+    let added = match (price(state, item).await, key) {
+        (Ok(price), _) => orders::add_item(&state.shards, order, item, quantity, price, key).await?,
+        // What was added stays added, whatever has become of the item or its shard: a replay is told so.
+        (Err(_), Some(key)) if orders::was_added(&state.shards, order, item, quantity, key).await? => Done::before(()),
+        (Err(error), _) => return Err(error),
+    };
+    Ok(added.answer(|()| HttpResponse::Ok().finish()))
+}
+
+async fn price(state: &State, item: &ItemId) -> Result<u64> {
+    state.prices.price(item).await?.ok_or_else(|| OrderError::UnknownItem(item.clone()))
 }
 
 /// Takes one unit of an item off.
-async fn remove_item(state: Data, Args((order, item)): Args<(OrderId, ItemId)>) -> Result<HttpResponse> {
-    orders::remove_item(&state.shards, &order, &item).await?;
-    Ok(HttpResponse::Ok().finish())
+async fn remove_item(state: Data, Args((order, item)): Args<(OrderId, ItemId)>, Key(key): Key) -> Result<HttpResponse> {
+    let removed = orders::remove_item(&state.shards, &order, &item, key.as_ref()).await?;
+    Ok(removed.answer(|()| HttpResponse::Ok().finish()))
 }
 
 /// Removes an order.
-async fn remove(state: Data, Args((order,)): Args<(OrderId,)>) -> Result<HttpResponse> {
-    orders::remove(&state.shards, &order).await?;
-    Ok(HttpResponse::Ok().finish())
+async fn remove(state: Data, Args((order,)): Args<(OrderId,)>, Key(key): Key) -> Result<HttpResponse> {
+    let removed = orders::remove(&state.shards, &order, key.as_ref()).await?;
+    Ok(removed.answer(|()| HttpResponse::Ok().finish()))
 }
 
 #[derive(Deserialize)]

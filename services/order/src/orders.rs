@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use shardcart_common::amount::{AMOUNT_MAX, Quantity};
 use shardcart_common::bulk::{self, LoadError};
+use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused, Once};
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
 use shardcart_common::script::words;
 use shardcart_common::settings::BatchInitSettings;
@@ -18,6 +19,7 @@ shardcart_common::scripts! {
     ADD_ITEM = "add_item.lua";
     REMOVE_ITEM = "remove_item.lua";
     REMOVE = "remove.lua";
+    REPLAY = "replay.lua";
     FIND = "find.lua";
     LOAD = "load.lua";
 }
@@ -49,30 +51,40 @@ pub(crate) fn parse_lines(words: &[String]) -> Option<Vec<(ItemId, u64)>> {
     words.chunks_exact(2).map(line).collect()
 }
 
-/// Creates an order with an empty cart. A repeat creates another.
+/// Creates an order with an empty cart. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
-/// `Shard`: no shard takes it.
-pub async fn create(shards: &Shards, user: &UserId) -> Result<OrderId> {
-    let created = shards.mint(|partition, now_ms| {
+/// - `KeyReused`: refused, nothing changed.
+/// - `Shard`: no shard takes it.
+pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>) -> Result<Done<OrderId>> {
+    let created = shards.mint_once(key, |partition, now_ms| {
         let order = OrderId::mint(partition, now_ms);
+        let once = key.map(|key| key.creation(partition, order.as_str(), format_args!("create {user}")));
         // The id carries the moment of creation, so it serves as the first last tx.
-        let call = CREATE.keys(&[partition.key("order", order.as_str())]).arg(user.as_str()).arg(order.as_str());
+        let call = CREATE.once(once, &[partition.key("order", order.as_str())]).arg(user.as_str()).arg(order.as_str());
         (order, call)
     });
-    Ok(created.await?)
+    Ok(created.await??)
 }
 
-/// Adds units of an item to a cart at `price` each. Not safe to repeat.
+/// Adds units of an item to a cart at `price` each. Safe to repeat only with a key: then at the price of the first time.
 ///
 /// # Errors
-/// - `UnknownOrder`, `Pending`, `Paid`, `TooLarge`, `OutOfRange`: refused, nothing changed.
+/// - `UnknownOrder`, `Pending`, `Paid`, `TooLarge`, `OutOfRange`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
-pub async fn add_item(shards: &Shards, order: &OrderId, item: &ItemId, units: Quantity, price: u64) -> Result<()> {
+pub async fn add_item(
+    shards: &Shards,
+    order: &OrderId,
+    item: &ItemId,
+    units: Quantity,
+    price: u64,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done> {
     let (shard, partition) = shards.route(order.as_str())?;
     let [record, cart, _] = keys(partition, order.as_str());
-    let call =
-        ADD_ITEM.keys(&[record, cart]).arg(item.as_str()).arg(units.get()).arg(price).arg(LINES_MAX).arg(AMOUNT_MAX);
+    let once = key.map(|key| adding(key, partition, order, item, units));
+    let call = ADD_ITEM.once(once, &[record, cart]).arg(item.as_str()).arg(units.get()).arg(price);
+    let call = call.arg(LINES_MAX).arg(AMOUNT_MAX);
     match only_word(words(shard.run(&call).await?)).as_str() {
         "TOO_LARGE" => Err(OrderError::TooLarge(format!("a cart has at most {LINES_MAX} lines"))),
         "OUT_OF_RANGE" => Err(OrderError::OutOfRange),
@@ -80,29 +92,63 @@ pub async fn add_item(shards: &Shards, order: &OrderId, item: &ItemId, units: Qu
     }
 }
 
-/// Takes one unit of an item off a cart. Not safe to repeat.
+/// Whether [`add_item`] was done before with this key, for when the price cannot be asked any more. Changes nothing.
 ///
 /// # Errors
-/// - `UnknownOrder`, `UnknownItem`, `Pending`, `Paid`: refused, nothing changed.
+/// - `KeyReused`.
+/// - `Newer`, `Shard`: no answer.
+pub async fn was_added(
+    shards: &Shards,
+    order: &OrderId,
+    item: &ItemId,
+    units: Quantity,
+    key: &IdempotencyKey,
+) -> Result<bool> {
+    let (shard, partition) = shards.route(order.as_str())?;
+    let [record, _, _] = keys(partition, order.as_str());
+    let call = REPLAY.once(Some(adding(key, partition, order, item, units)), &[record]);
+    match only_word(words(shard.run(&call).await?)).as_str() {
+        "NONE" => Ok(false),
+        other => Ok(changed(other, order, shard.number(), REPLAY.name())?.is_replay),
+    }
+}
+
+fn adding(key: &IdempotencyKey, partition: Partition, order: &OrderId, item: &ItemId, units: Quantity) -> Once {
+    key.change(partition, order.as_str(), format_args!("addItem {item} {units}"))
+}
+
+/// Takes one unit of an item off a cart. Safe to repeat only with a key.
+///
+/// # Errors
+/// - `UnknownOrder`, `UnknownItem`, `Pending`, `Paid`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
-pub async fn remove_item(shards: &Shards, order: &OrderId, item: &ItemId) -> Result<()> {
+pub async fn remove_item(
+    shards: &Shards,
+    order: &OrderId,
+    item: &ItemId,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done> {
     let (shard, partition) = shards.route(order.as_str())?;
     let [record, cart, _] = keys(partition, order.as_str());
-    match only_word(words(shard.run(&REMOVE_ITEM.keys(&[record, cart]).arg(item.as_str())).await?)).as_str() {
+    let once = key.map(|key| key.change(partition, order.as_str(), format_args!("removeItem {item}")));
+    let call = REMOVE_ITEM.once(once, &[record, cart]).arg(item.as_str());
+    match only_word(words(shard.run(&call).await?)).as_str() {
         "NO_LINE" => Err(OrderError::UnknownItem(item.clone())),
         other => changed(other, order, shard.number(), REMOVE_ITEM.name()),
     }
 }
 
-/// Removes an order that is neither paid nor being paid. A repeat finds that it is unknown.
+/// Removes an order that is neither paid nor being paid. A repeat finds that it is unknown, unless it has the same key.
 ///
 /// # Errors
-/// - `UnknownOrder`, `Pending`, `Paid`: refused, nothing changed.
+/// - `UnknownOrder`, `Pending`, `Paid`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
-pub async fn remove(shards: &Shards, order: &OrderId) -> Result<()> {
+pub async fn remove(shards: &Shards, order: &OrderId, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(order.as_str())?;
     let [record, cart, _] = keys(partition, order.as_str());
-    changed(&only_word(words(shard.run(&REMOVE.keys(&[record, cart])).await?)), order, shard.number(), REMOVE.name())
+    let once = key.map(|key| key.change(partition, order.as_str(), "remove"));
+    let call = REMOVE.once(once, &[record, cart]);
+    changed(&only_word(words(shard.run(&call).await?)), order, shard.number(), REMOVE.name())
 }
 
 /// Reads an order.
@@ -158,9 +204,11 @@ pub async fn load(
 }
 
 /// What a script that changes an order answers in one word.
-fn changed(word: &str, order: &OrderId, shard: u16, script: &str) -> Result<()> {
+fn changed(word: &str, order: &OrderId, shard: u16, script: &str) -> Result<Done> {
     match word {
-        "DONE" => Ok(()),
+        "DONE" => Ok(Done::now(())),
+        "REPLAYED" => Ok(Done::before(())),
+        "REUSED" => Err(KeyReused.into()),
         "UNKNOWN" => Err(OrderError::UnknownOrder(order.clone())),
         "PENDING" => Err(OrderError::Pending(order.clone())),
         "PAID" => Err(OrderError::Paid(order.clone())),

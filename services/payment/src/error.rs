@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
+use shardcart_common::idempotency::KeyReused;
 use shardcart_common::ids::{OrderId, UserId};
 use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shard::ShardError;
@@ -33,6 +34,9 @@ pub enum PaymentError {
     /// The credit would leave the range of amounts.
     #[error("the credit of user {0} would exceed 9007199254740991")]
     OutOfRange(UserId),
+    /// The idempotency key came with another request.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// The record is of a later release and was left alone.
     #[error("user {0} was written by a later release")]
     Newer(UserId),
@@ -54,6 +58,7 @@ impl PaymentError {
             PaymentError::AlreadyPaid(_) => Code::AlreadyPaid,
             PaymentError::OrderPaid(_) => Code::OrderPaid,
             PaymentError::OutOfRange(_) => Code::OutOfRange,
+            PaymentError::KeyReused(_) => Code::IdempotencyKeyReused,
             PaymentError::Newer(_) | PaymentError::Shard(_) | PaymentError::Orders(_) => {
                 return Problem::shard_unavailable();
             }

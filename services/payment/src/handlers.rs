@@ -7,6 +7,7 @@ use serde_json::json;
 use shardcart_common::amount::Amount;
 use shardcart_common::args::Args;
 use shardcart_common::endpoint;
+use shardcart_common::idempotency::Key;
 use shardcart_common::ids::{OrderId, UserId};
 use shardcart_common::problem::Problem;
 use shardcart_common::settings::BatchInitSettings;
@@ -43,9 +44,9 @@ pub fn endpoints(config: &mut web::ServiceConfig, state: State) {
 }
 
 /// Creates a user, without credit.
-async fn create_user(state: Data) -> Result<HttpResponse> {
-    let user = users::create(&state.shards).await?;
-    Ok(HttpResponse::Ok().json(json!({ "user_id": user })))
+async fn create_user(state: Data, Key(key): Key) -> Result<HttpResponse> {
+    let created = users::create(&state.shards, key.as_ref()).await?;
+    Ok(created.answer(|user| HttpResponse::Ok().json(json!({ "user_id": user }))))
 }
 
 /// Shows a user's credit.
@@ -55,27 +56,31 @@ async fn find_user(state: Data, Args((user,)): Args<(UserId,)>) -> Result<HttpRe
 }
 
 /// Adds credit.
-async fn add_funds(state: Data, Args((user, amount)): Args<(UserId, Amount)>) -> Result<HttpResponse> {
-    users::add_funds(&state.shards, &user, amount).await?;
-    Ok(HttpResponse::Ok().json(json!({ "done": true })))
+async fn add_funds(state: Data, Args((user, amount)): Args<(UserId, Amount)>, Key(key): Key) -> Result<HttpResponse> {
+    let added = users::add_funds(&state.shards, &user, amount, key.as_ref()).await?;
+    Ok(added.answer(|()| HttpResponse::Ok().json(json!({ "done": true }))))
 }
 
 /// Takes credit for an order, once.
-async fn pay_order(state: Data, Args((user, order, amount)): Args<(UserId, OrderId, Amount)>) -> Result<HttpResponse> {
-    users::pay_order(&state.shards, &state.orders, &user, &order, amount).await?;
-    Ok(HttpResponse::Ok().finish())
+async fn pay_order(
+    state: Data,
+    Args((user, order, amount)): Args<(UserId, OrderId, Amount)>,
+    Key(key): Key,
+) -> Result<HttpResponse> {
+    let paid = users::pay_order(&state.shards, &state.orders, &user, &order, amount, key.as_ref()).await?;
+    Ok(paid.answer(|()| HttpResponse::Ok().finish()))
 }
 
 /// Takes credit.
-async fn pay(state: Data, Args((user, amount)): Args<(UserId, Amount)>) -> Result<HttpResponse> {
-    users::pay(&state.shards, &user, amount).await?;
-    Ok(HttpResponse::Ok().finish())
+async fn pay(state: Data, Args((user, amount)): Args<(UserId, Amount)>, Key(key): Key) -> Result<HttpResponse> {
+    let paid = users::pay(&state.shards, &user, amount, key.as_ref()).await?;
+    Ok(paid.answer(|()| HttpResponse::Ok().finish()))
 }
 
 /// Gives back what was paid directly for an order.
-async fn cancel(state: Data, Args((user, order)): Args<(UserId, OrderId)>) -> Result<HttpResponse> {
-    users::cancel_payment(&state.shards, &state.orders, &user, &order).await?;
-    Ok(HttpResponse::Ok().finish())
+async fn cancel(state: Data, Args((user, order)): Args<(UserId, OrderId)>, Key(key): Key) -> Result<HttpResponse> {
+    let cancelled = users::cancel_payment(&state.shards, &state.orders, &user, &order, key.as_ref()).await?;
+    Ok(cancelled.answer(|()| HttpResponse::Ok().finish()))
 }
 
 /// Tells whether an order is paid.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis::FromRedisValue;
 use shardcart_common::amount::{AMOUNT_MAX, Amount};
 use shardcart_common::bulk::{self, LoadError};
+use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId, now_ms};
 use shardcart_common::script::{Call, words};
 use shardcart_common::settings::BatchInitSettings;
@@ -28,17 +29,19 @@ pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [Str
     [partition.key("user", user.as_str()), partition.key("payment", &format!("{user}:{order}"))]
 }
 
-/// Creates a user without credit. A repeat creates another.
+/// Creates a user without credit. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
-/// `Shard`: no shard takes it.
-pub async fn create(shards: &Shards) -> Result<UserId> {
-    let created = shards.mint(|partition, now_ms| {
+/// - `KeyReused`: refused, nothing changed.
+/// - `Shard`: no shard takes it.
+pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Done<UserId>> {
+    let created = shards.mint_once(key, |partition, now_ms| {
         let user = UserId::mint(partition, now_ms);
-        let call = CREATE.keys(&[partition.key("user", user.as_str())]);
+        let once = key.map(|key| key.creation(partition, user.as_str(), "create_user"));
+        let call = CREATE.once(once, &[partition.key("user", user.as_str())]);
         (user, call)
     });
-    Ok(created.await?)
+    Ok(created.await??)
 }
 
 /// A user's credit, in units that can be spent now.
@@ -58,36 +61,49 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
     }
 }
 
-/// Adds to a user's credit. Not safe to repeat.
+/// Adds to a user's credit. Safe to repeat only with a key.
 ///
 /// # Errors
-/// - `UnknownUser`, `OutOfRange`: refused, nothing changed.
+/// - `UnknownUser`, `OutOfRange`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
-pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
+pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = ADD_FUNDS.keys(&[partition.key("user", user.as_str())]).arg(amount.get()).arg(AMOUNT_MAX);
+    let once = key.map(|key| key.change(partition, user.as_str(), format_args!("add_funds {amount}")));
+    let call = ADD_FUNDS.once(once, &[partition.key("user", user.as_str())]).arg(amount.get()).arg(AMOUNT_MAX);
     change(shard, user, None, call).await
 }
 
-/// Takes an amount from a user's credit. Not safe to repeat.
+/// Takes an amount from a user's credit. Safe to repeat only with a key.
 ///
 /// # Errors
-/// - `UnknownUser`, `InsufficientCredit`: refused, nothing changed.
+/// - `UnknownUser`, `InsufficientCredit`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
-pub async fn pay(shards: &Shards, user: &UserId, amount: Amount) -> Result<()> {
+pub async fn pay(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = PAY.keys(&[partition.key("user", user.as_str())]).arg(amount.get()).arg("");
+    let once = key.map(|key| key.change(partition, user.as_str(), format_args!("pay {amount}")));
+    let call = PAY.once(once, &[partition.key("user", user.as_str())]).arg(amount.get()).arg("");
     change(shard, user, None, call).await
 }
 
-/// Takes an amount from a user's credit for an order, once: a repeat with the same amount answers the same.
+/// Takes an amount from a user's credit for an order, once: a repeat with the same amount answers the same. With a key
+/// it does so even when the payment was cancelled since.
 ///
 /// # Errors
-/// - `UnknownUser`, `InsufficientCredit`, `OrderPending`, `AlreadyPaid`: refused, nothing changed.
+/// - `UnknownUser`, `InsufficientCredit`, `OrderPending`, `AlreadyPaid`, `KeyReused`: refused, nothing changed.
 /// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
-pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId, amount: Amount) -> Result<()> {
+pub async fn pay_order(
+    shards: &Shards,
+    lives: &Lives,
+    user: &UserId,
+    order: &OrderId,
+    amount: Amount,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = PAY.keys(&keys(partition, user, order)).arg(amount.get()).arg(lives.of(order).await?).repeatable();
+    let life = lives.of(order).await?;
+    let request = format_args!("pay {order} {amount}");
+    let once = key.map(|key| key.change(partition, user.as_str(), request).for_life(&life));
+    let call = PAY.once(once, &keys(partition, user, order)).arg(amount.get()).arg(life).repeatable();
     match change(shard, user, Some(order), call).await {
         Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
             Err(PaymentError::AlreadyPaid(order.clone()))
@@ -99,12 +115,20 @@ pub async fn pay_order(shards: &Shards, lives: &Lives, user: &UserId, order: &Or
 /// Gives back what [`pay_order`] took for an order, once: a repeat changes nothing.
 ///
 /// # Errors
-/// - `UnknownPayment`, `OrderPending`, `OrderPaid`, `OutOfRange`: refused, nothing changed.
+/// - `UnknownPayment`, `OrderPending`, `OrderPaid`, `OutOfRange`, `KeyReused`: refused, nothing changed.
 /// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
-pub async fn cancel_payment(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<()> {
+pub async fn cancel_payment(
+    shards: &Shards,
+    lives: &Lives,
+    user: &UserId,
+    order: &OrderId,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call =
-        CANCEL_PAYMENT.keys(&keys(partition, user, order)).arg(lives.of(order).await?).arg(AMOUNT_MAX).repeatable();
+    let life = lives.of(order).await?;
+    let request = format_args!("cancel {order}");
+    let once = key.map(|key| key.change(partition, user.as_str(), request).for_life(&life));
+    let call = CANCEL_PAYMENT.once(once, &keys(partition, user, order)).arg(life).arg(AMOUNT_MAX).repeatable();
     match change(shard, user, Some(order), call).await {
         Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
             Err(PaymentError::OrderPaid(order.clone()))
@@ -151,11 +175,13 @@ pub async fn load(
 }
 
 /// Runs a script that changes a user, and maybe its payment for an order.
-async fn change(shard: &Shard, user: &UserId, order: Option<&OrderId>, call: Call) -> Result<()> {
+async fn change(shard: &Shard, user: &UserId, order: Option<&OrderId>, call: Call) -> Result<Done> {
     let words = words(shard.run(&call).await?);
     let word = words.first().map_or("", String::as_str);
     match (word, order) {
-        ("DONE", _) => Ok(()),
+        ("DONE", _) => Ok(Done::now(())),
+        ("REPLAYED", _) => Ok(Done::before(())),
+        ("REUSED", _) => Err(KeyReused.into()),
         ("UNKNOWN", _) => Err(PaymentError::UnknownUser(user.clone())),
         ("INSUFFICIENT", _) => Err(PaymentError::InsufficientCredit(user.clone())),
         ("OUT_OF_RANGE", _) => Err(PaymentError::OutOfRange(user.clone())),

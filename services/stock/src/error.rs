@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
+use shardcart_common::idempotency::KeyReused;
 use shardcart_common::ids::ItemId;
 use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shard::ShardError;
@@ -21,6 +22,9 @@ pub enum StockError {
     /// The stock would leave the range of amounts.
     #[error("the stock of item {0} would exceed 9007199254740991")]
     OutOfRange(ItemId),
+    /// The idempotency key came with another request.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// The item's record is of a later release and was left alone.
     #[error("item {0} was written by a later release")]
     Newer(ItemId),
@@ -35,6 +39,7 @@ impl StockError {
             StockError::UnknownItem(_) => Code::UnknownItem,
             StockError::InsufficientStock(_) => Code::InsufficientStock,
             StockError::OutOfRange(_) => Code::OutOfRange,
+            StockError::KeyReused(_) => Code::IdempotencyKeyReused,
             StockError::Newer(_) | StockError::Shard(_) => return Problem::shard_unavailable(),
         };
         Problem::new(code, self)

@@ -7,6 +7,7 @@ use serde_json::json;
 use shardcart_common::amount::Amount;
 use shardcart_common::args::Args;
 use shardcart_common::endpoint;
+use shardcart_common::idempotency::Key;
 use shardcart_common::ids::ItemId;
 use shardcart_common::problem::Problem;
 use shardcart_common::settings::BatchInitSettings;
@@ -37,9 +38,9 @@ pub fn endpoints(config: &mut web::ServiceConfig, state: State) {
 }
 
 /// Creates an item, without stock.
-async fn create(state: Data, Args((price,)): Args<(Amount,)>) -> Result<HttpResponse> {
-    let item = items::create(&state.shards, price).await?;
-    Ok(HttpResponse::Ok().json(json!({ "item_id": item })))
+async fn create(state: Data, Args((price,)): Args<(Amount,)>, Key(key): Key) -> Result<HttpResponse> {
+    let created = items::create(&state.shards, price, key.as_ref()).await?;
+    Ok(created.answer(|item| HttpResponse::Ok().json(json!({ "item_id": item }))))
 }
 
 /// Shows an item: what it costs, and how much of it can be bought now.
@@ -49,15 +50,15 @@ async fn find(state: Data, Args((item,)): Args<(ItemId,)>) -> Result<HttpRespons
 }
 
 /// Adds units to stock.
-async fn add(state: Data, Args((item, amount)): Args<(ItemId, Amount)>) -> Result<HttpResponse> {
-    items::add(&state.shards, &item, amount).await?;
-    Ok(HttpResponse::Ok().finish())
+async fn add(state: Data, Args((item, amount)): Args<(ItemId, Amount)>, Key(key): Key) -> Result<HttpResponse> {
+    let added = items::add(&state.shards, &item, amount, key.as_ref()).await?;
+    Ok(added.answer(|()| HttpResponse::Ok().finish()))
 }
 
 /// Takes units out of stock directly, outside any checkout.
-async fn subtract(state: Data, Args((item, amount)): Args<(ItemId, Amount)>) -> Result<HttpResponse> {
-    items::subtract(&state.shards, &item, amount).await?;
-    Ok(HttpResponse::Ok().finish())
+async fn subtract(state: Data, Args((item, amount)): Args<(ItemId, Amount)>, Key(key): Key) -> Result<HttpResponse> {
+    let subtracted = items::subtract(&state.shards, &item, amount, key.as_ref()).await?;
+    Ok(subtracted.answer(|()| HttpResponse::Ok().finish()))
 }
 
 /// Overwrites items `0..n`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis::FromRedisValue;
 use shardcart_common::amount::{AMOUNT_MAX, Amount};
 use shardcart_common::bulk::{self, LoadError};
+use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
 use shardcart_common::ids::{ItemId, Partition};
 use shardcart_common::script::{Call, words};
 use shardcart_common::settings::BatchInitSettings;
@@ -29,17 +30,19 @@ pub struct Item {
     pub price: u64,
 }
 
-/// Creates an item without stock. A repeat creates another.
+/// Creates an item without stock. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
-/// `Shard`: no shard takes it.
-pub async fn create(shards: &Shards, price: Amount) -> Result<ItemId> {
-    let created = shards.mint(|partition, now_ms| {
+/// - `KeyReused`: refused, nothing changed.
+/// - `Shard`: no shard takes it.
+pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>) -> Result<Done<ItemId>> {
+    let created = shards.mint_once(key, |partition, now_ms| {
         let item = ItemId::mint(partition, now_ms);
-        let call = CREATE.keys(&[partition.key("item", item.as_str())]).arg(price.get());
+        let once = key.map(|key| key.creation(partition, item.as_str(), format_args!("create {price}")));
+        let call = CREATE.once(once, &[partition.key("item", item.as_str())]).arg(price.get());
         (item, call)
     });
-    Ok(created.await?)
+    Ok(created.await??)
 }
 
 /// Reads an item.
@@ -60,25 +63,27 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
     }
 }
 
-/// Adds units to an item's stock. Not safe to repeat.
+/// Adds units to an item's stock. Safe to repeat only with a key.
 ///
 /// # Errors
-/// - `UnknownItem`, `OutOfRange`: refused, nothing changed.
+/// - `UnknownItem`, `OutOfRange`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
-pub async fn add(shards: &Shards, item: &ItemId, units: Amount) -> Result<()> {
+pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(item.as_str())?;
-    let call = ADD.keys(&[partition.key("item", item.as_str())]).arg(units.get()).arg(AMOUNT_MAX);
+    let once = key.map(|key| key.change(partition, item.as_str(), format_args!("add {units}")));
+    let call = ADD.once(once, &[partition.key("item", item.as_str())]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
 }
 
-/// Takes units out of an item's stock, outside any checkout. Not safe to repeat.
+/// Takes units out of an item's stock, outside any checkout. Safe to repeat only with a key.
 ///
 /// # Errors
-/// - `UnknownItem`, `InsufficientStock`: refused, nothing changed.
+/// - `UnknownItem`, `InsufficientStock`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
-pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount) -> Result<()> {
+pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(item.as_str())?;
-    let call = SUBTRACT.keys(&[partition.key("item", item.as_str())]).arg(units.get());
+    let once = key.map(|key| key.change(partition, item.as_str(), format_args!("subtract {units}")));
+    let call = SUBTRACT.once(once, &[partition.key("item", item.as_str())]).arg(units.get());
     change(shard, item, call).await
 }
 
@@ -102,9 +107,11 @@ pub async fn load(
     .await
 }
 
-async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<()> {
+async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<Done> {
     match words(shard.run(&call).await?).first().map_or("", String::as_str) {
-        "DONE" => Ok(()),
+        "DONE" => Ok(Done::now(())),
+        "REPLAYED" => Ok(Done::before(())),
+        "REUSED" => Err(KeyReused.into()),
         "UNKNOWN" => Err(StockError::UnknownItem(item.clone())),
         "INSUFFICIENT" => Err(StockError::InsufficientStock(item.clone())),
         "OUT_OF_RANGE" => Err(StockError::OutOfRange(item.clone())),

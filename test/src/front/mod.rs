@@ -24,6 +24,8 @@ pub struct Front {
     client: HttpClient,
     /// `http://host:port` or `http://host:port/prefix`, by [`Service::index`].
     bases: [String; 3],
+    /// What its requests carry as `Idempotency-Key`.
+    key: Option<String>,
 }
 
 impl Front {
@@ -35,7 +37,7 @@ impl Front {
     /// A client of a gateway at any `address:port`.
     pub fn at(address: &str) -> Front {
         let base = |service: Service| format!("http://{address}/{}", service.prefix());
-        Front { client: HttpClient::default(), bases: Service::ALL.map(base) }
+        Front { client: HttpClient::default(), bases: Service::ALL.map(base), key: None }
     }
 
     /// The same client, with a connection for each request.
@@ -51,7 +53,13 @@ impl Front {
 
     /// A client of single machines anywhere, by [`Service::index`].
     pub fn direct_at(addresses: [String; 3]) -> Front {
-        Front { client: HttpClient::default(), bases: addresses.map(|address| format!("http://{address}")) }
+        Front { client: HttpClient::default(), bases: addresses.map(|address| format!("http://{address}")), key: None }
+    }
+
+    /// The same client, with this value of the header `Idempotency-Key` in each of its requests.
+    #[must_use]
+    pub fn with_key(&self, value: &str) -> Front {
+        Front { key: Some(value.to_owned()), ..self.clone() }
     }
 
     /// The URL under which a service is reached.
@@ -73,7 +81,9 @@ impl Front {
     /// There was no answer; whether the request was carried out is unknown.
     pub async fn try_call(&self, method: Method, service: Service, path: &str) -> Result<Answer, NoAnswer> {
         let url = format!("{}{path}", self.base(service));
-        self.client.request(method, &url).await.map(Answer::from)
+        let key = self.key.as_deref().map(|key| ("idempotency-key", key));
+        let answer = self.client.request_of(method, &url, key.as_slice(), Bytes::new()).await;
+        answer.map(Answer::from)
     }
 
     /// Any request that must be answered, with whatever.

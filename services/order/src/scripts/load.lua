@@ -6,7 +6,8 @@
 --             overwritten (for the audit)
 -- KEYS[33…]   {p}:order:<id> and {p}:cart:<id> in turn, two for each order
 -- ARGV[1]     life: an id minted at this moment. It is each order's first last tx, so that no attempt of an earlier
---             order of that id can begin, and tells payments of earlier orders from this one's
+--             order of that id can begin, and tells payments of earlier orders from this one's. An order whose last tx
+--             is not earlier (a clock is behind) gets the life of the millisecond after it
 -- ARGV[2]     price of each line
 -- ARGV[3…]    user, item, item for each order
 --
@@ -14,18 +15,24 @@
 for set = 1, 16 do
   if redis.call('EXISTS', KEYS[set]) == 1 then return 'IN_USE' end
 end
-local price, arg = tonumber(ARGV[2]), 3
+local function ms(id) return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) end
+local price, arg, moment = tonumber(ARGV[2]), 3, ms(ARGV[1])
 local one, two = string.format('1 %.0f', price), string.format('2 %.0f', 2 * price)
 for key = 33, #KEYS, 2 do
-  if redis.call('HGET', KEYS[key], 'status') == 'paid' then
+  local old, life = redis.call('HMGET', KEYS[key], 'status', 'tx'), ARGV[1]
+  if old[1] == 'paid' then
     local overwritten = string.match(KEYS[key], '^{%d+}:') .. 'overwritten'
     local lines = redis.call('HGETALL', KEYS[key + 1])
     for line = 1, #lines, 2 do
       redis.call('HINCRBY', overwritten, lines[line], string.match(lines[line + 1], '^%d+'))
     end
   end
+  if old[2] and ms(old[2]) >= moment then
+    local later = ms(old[2]) + 1
+    life = string.format('%08x-%04x', math.floor(later / 65536), later % 65536) .. string.sub(life, 14)
+  end
   redis.call('DEL', KEYS[key], KEYS[key + 1])
-  redis.call('HSET', KEYS[key], 'user', ARGV[arg], 'status', 'open', 'tx', ARGV[1], 'total', 2 * price, 'life', ARGV[1])
+  redis.call('HSET', KEYS[key], 'user', ARGV[arg], 'status', 'open', 'tx', life, 'total', 2 * price, 'life', life)
   if ARGV[arg + 1] == ARGV[arg + 2] then
     redis.call('HSET', KEYS[key + 1], ARGV[arg + 1], two)
   else

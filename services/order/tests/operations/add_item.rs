@@ -10,7 +10,7 @@ use shardcart_order::orders::{self, LINES_MAX};
 use crate::support::{TestOrders, item, order, quantity};
 
 async fn add(orders: &TestOrders, order: &OrderId, line: &str, units: u64, price: u64) -> Result<()> {
-    orders::add_item(&orders.shards, order, &item(line), quantity(units), price).await
+    orders::add_item(&orders.shards, order, &item(line), quantity(units), price, None).await.map(|done| done.value)
 }
 
 #[actix_web::test]

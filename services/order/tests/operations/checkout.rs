@@ -14,12 +14,13 @@ use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError
 use shardcart_order::config::CheckoutSettings;
 use shardcart_order::coordinator::Coordinator;
 use shardcart_order::error::{OrderError, Result};
+use shardcart_order::orders;
 use shardcart_order::settler;
 use shardcart_order::settling::{Settlement, Settling};
 use shardcart_test::eventually;
 use tokio::sync::mpsc;
 
-use crate::support::{PATIENCE, Scripted, TestOrders, item, order, willing};
+use crate::support::{PATIENCE, Scripted, TestOrders, item, loads, order, willing};
 
 struct Checkouts {
     coordinator: Rc<Coordinator>,
@@ -102,6 +103,26 @@ async fn checkout_of_a_paid_order_is_paid_and_asks_nobody() {
         checkouts.checkout(&attempt.order).await.unwrap();
     }
     assert!(stock.asked().is_empty() && payment.asked().is_empty());
+}
+
+#[actix_web::test]
+async fn checkout_that_came_too_late_for_a_participant_is_cancelled_there() {
+    let orders = TestOrders::start().await;
+    // A clock that is set back would let a copy of the reserve hold: only a tombstone keeps it out.
+    let stock = Scripted::new(|operation| match operation.step {
+        Step::ReserveStock { .. } => Answer::Expired,
+        _ => Answer::Cancelled,
+    });
+    let payment = Scripted::willing();
+    let checkouts = Checkouts::new(orders.settling(&stock, &payment), settings());
+    let order = orders.filled_order().await;
+
+    assert_eq!(refusal(checkouts.checkout(&order).await), Refusal::CheckoutAborted);
+
+    let tx = last_tx(&orders, &order).await;
+    assert_eq!(stock.asked_for(&tx), ["reserve", "cancel"]);
+    assert!(payment.asked().is_empty());
+    assert_eq!(orders.status(&order).await, "open");
 }
 
 #[actix_web::test]
@@ -298,17 +319,54 @@ async fn checkout_whose_cancels_are_not_acknowledged_is_aborted_and_left_to_reco
     assert!(payment.asked_for(&tx).contains(&"cancel"));
 }
 
-/// A payment service during whose reserve recovery gives the order up.
+/// What becomes of an order while payment reserves, before its coordinator hears of a decision.
+#[derive(Clone, Copy)]
+enum Meanwhile {
+    /// Recovery gives the attempt up.
+    GivenUp,
+    /// Recovery gives the attempt up, and another begins.
+    Followed,
+    /// A decide whose answer is lost pays it, it is settled, and a bulk load overwrites it.
+    PaidAndLoaded,
+    /// The same, and then it is removed.
+    PaidLoadedAndRemoved,
+}
+
+/// A payment service that holds everything, while something becomes of the order.
 struct Overtaken {
     orders: Rc<TestOrders>,
     order: OrderId,
+    meanwhile: Meanwhile,
+}
+
+impl Overtaken {
+    async fn happen(&self) {
+        let (orders, order) = (&self.orders, &self.order);
+        let key = orders.key(order);
+        match self.meanwhile {
+            Meanwhile::GivenUp => {
+                orders.raw.tell(&["HSET", &key, "status", "aborting", "refusal", "checkout_aborted"]).await;
+            }
+            Meanwhile::Followed => {
+                let next = orders.later_tx(order).await;
+                orders.raw.tell(&["HSET", &key, "status", "pending", "tx", next.as_str()]).await;
+            }
+            Meanwhile::PaidAndLoaded | Meanwhile::PaidLoadedAndRemoved => {
+                orders.raw.tell(&["HSET", &key, "status", "paid"]).await;
+                orders.set_due(order, None).await;
+                orders::load(&orders.shards, &loads(), 1, 1, 1, 5).await.expect("nothing is in flight");
+                if matches!(self.meanwhile, Meanwhile::PaidLoadedAndRemoved) {
+                    orders::remove(&orders.shards, order, None).await.expect("the order is open");
+                }
+            }
+        }
+    }
 }
 
 impl Participant for Overtaken {
     fn run(&self, batch: Batch) -> LocalBoxFuture<'_, std::result::Result<Vec<Answer>, ParticipantError>> {
         async move {
-            let key = self.orders.key(&self.order);
-            self.orders.raw.tell(&["HSET", &key, "status", "aborting", "refusal", "checkout_aborted"]).await;
+            self.happen().await;
             Ok(batch.operations.iter().map(willing).collect())
         }
         .boxed_local()
@@ -319,23 +377,73 @@ impl Participant for Overtaken {
     }
 }
 
-#[actix_web::test]
-async fn checkout_that_was_given_up_before_its_decision_is_never_paid() {
+/// A checkout of order `0`, which a bulk load wrote; and whether anything is left to be settled.
+async fn overtaken_checkout(meanwhile: Meanwhile) -> (Rc<TestOrders>, Result<()>, bool) {
     let orders = Rc::new(TestOrders::start().await);
-    let order = orders.filled_order().await;
-    let payment = Overtaken { orders: Rc::clone(&orders), order: order.clone() };
+    orders::load(&orders.shards, &loads(), 1, 1, 1, 5).await.expect("nothing is in flight");
+    let order = order("0");
+    let payment = Overtaken { orders: Rc::clone(&orders), order: order.clone(), meanwhile };
     let settling = Rc::new(Settling {
         shards: Arc::clone(&orders.shards),
         stock: Batcher::new(Service::Stock, Scripted::willing()),
         payment: Batcher::new(Service::Payment, Rc::new(payment)),
     });
     let mut checkouts = Checkouts::new(settling, settings());
+    let outcome = checkouts.checkout(&order).await;
+    let decided = checkouts.decided.try_recv().is_ok();
+    (orders, outcome, decided)
+}
 
-    assert_eq!(refusal(checkouts.checkout(&order).await), Refusal::CheckoutAborted);
-
-    let status = orders.status(&order).await;
+#[actix_web::test]
+async fn checkout_that_was_given_up_before_its_decision_is_never_paid() {
+    let (orders, outcome, decided) = overtaken_checkout(Meanwhile::GivenUp).await;
+    assert_eq!(refusal(outcome), Refusal::CheckoutAborted);
+    let status = orders.status(&order("0")).await;
     assert!(["aborting", "open"].contains(&status.as_str()), "{status}");
-    assert!(checkouts.decided.try_recv().is_err(), "nothing to confirm");
+    assert!(!decided, "nothing to confirm");
+}
+
+#[actix_web::test]
+async fn checkout_that_was_given_up_and_followed_by_another_before_its_decision_is_refused() {
+    let (orders, outcome, decided) = overtaken_checkout(Meanwhile::Followed).await;
+    assert_eq!(refusal(outcome), Refusal::CheckoutAborted);
+    assert_eq!(orders.status(&order("0")).await, "pending", "the other attempt is left alone");
+    assert!(!decided, "nothing to confirm");
+}
+
+#[actix_web::test]
+async fn checkout_whose_order_was_paid_and_overwritten_before_it_heard_of_it_is_unknown() {
+    for meanwhile in [Meanwhile::PaidAndLoaded, Meanwhile::PaidLoadedAndRemoved] {
+        let (_, outcome, decided) = overtaken_checkout(meanwhile).await;
+        assert!(matches!(outcome, Err(OrderError::OutcomeUnknown)), "{outcome:?}");
+        assert!(!decided, "nothing to confirm");
+    }
+}
+
+#[actix_web::test]
+async fn checkout_that_waits_for_an_order_that_is_removed_is_unknown() {
+    let orders = TestOrders::start().await;
+    let (stock, payment) = (Scripted::willing(), Scripted::willing());
+    let checkouts = Checkouts::new(orders.settling(&stock, &payment), settings());
+    let attempt = orders.begun(&orders.filled_order().await).await;
+    let (key, before) = (orders.key(&attempt.order), calls(&orders).await);
+    let end = async {
+        // Its begin, and then each look of its wait.
+        eventually("a checkout waits", PATIENCE, async || (calls(&orders).await >= before + 3).then_some(())).await;
+        orders.raw.tell(&["DEL", &key]).await;
+    };
+
+    let (outcome, ()) = join(checkouts.checkout(&attempt.order), end).await;
+
+    assert!(matches!(outcome, Err(OrderError::OutcomeUnknown)), "{outcome:?}");
+}
+
+/// How many scripts have run.
+async fn calls(orders: &TestOrders) -> u64 {
+    let stats: String = orders.raw.ask(&["INFO", "commandstats"]).await;
+    let calls = stats.split("cmdstat_evalsha:calls=").nth(1);
+    let calls = calls.and_then(|rest| rest.split(',').next()?.parse().ok());
+    calls.expect("scripts have run")
 }
 
 #[actix_web::test]
@@ -378,16 +486,10 @@ async fn checkout_waits_for_anothers_attempt_and_gives_its_outcome() {
     let checkouts = Checkouts::new(orders.settling(&stock, &payment), settings());
     for paid in [true, false] {
         let attempt = orders.begun(&orders.filled_order().await).await;
-        let calls = async || -> u64 {
-            let stats: String = orders.raw.ask(&["INFO", "commandstats"]).await;
-            let calls = stats.split("cmdstat_evalsha:calls=").nth(1);
-            let calls = calls.and_then(|rest| rest.split(',').next()?.parse().ok());
-            calls.expect("scripts have run")
-        };
-        let before = calls().await;
+        let before = calls(&orders).await;
         let end = async {
             // Its begin, and then each look of its wait.
-            eventually("a checkout waits", PATIENCE, async || (calls().await >= before + 3).then_some(())).await;
+            eventually("a checkout waits", PATIENCE, async || (calls(&orders).await >= before + 3).then_some(())).await;
             if paid {
                 orders.decide(&attempt).await;
             } else {

@@ -9,7 +9,7 @@ use crate::support::{TestOrders, user};
 #[actix_web::test]
 async fn create_makes_an_open_order_whose_first_last_tx_is_its_own_moment() {
     let orders = TestOrders::start().await;
-    let order = orders::create(&orders.shards, &user("u")).await.unwrap();
+    let order = orders::create(&orders.shards, &user("u"), None).await.unwrap().value;
     assert_eq!(
         orders.raw.everything().await.into_iter().collect::<Vec<_>>(),
         [(orders.key(&order), format!("status=open total=0 tx={order} user=u"))]
@@ -38,7 +38,7 @@ async fn create_under_an_id_that_is_taken_changes_nothing() {
 async fn create_on_a_full_shard_is_refused_and_leaves_nothing() {
     let orders = TestOrders::start().await;
     orders.raw.fill().await;
-    let created = orders::create(&orders.shards, &user("u")).await;
+    let created = orders::create(&orders.shards, &user("u"), None).await;
     assert!(matches!(created, Err(OrderError::Shard(ShardError::Refused { .. }))), "{created:?}");
     assert!(orders.raw.everything().await.is_empty());
 }

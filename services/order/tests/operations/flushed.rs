@@ -12,11 +12,11 @@ async fn every_step_of_an_order_after_a_flush_is_done_once() {
     let raw = &orders.raw;
 
     raw.forget_scripts().await;
-    let order = orders::create(&orders.shards, &user("u")).await.unwrap();
+    let order = orders::create(&orders.shards, &user("u"), None).await.unwrap().value;
     raw.forget_scripts().await;
     orders.add(&order, "a", 3, 5).await;
     raw.forget_scripts().await;
-    orders::remove_item(&orders.shards, &order, &item("a")).await.unwrap();
+    orders::remove_item(&orders.shards, &order, &item("a"), None).await.unwrap();
     raw.forget_scripts().await;
     assert_eq!(orders::find(&orders.shards, &order).await.unwrap().total, 10);
 

@@ -33,15 +33,15 @@ async fn carts_are_not_filled_on_a_full_shard_but_emptied() {
     let before = orders.raw.everything().await;
     orders.raw.fill().await;
 
-    let added = orders::add_item(&orders.shards, &order, &item("a"), quantity(1), 5).await;
+    let added = orders::add_item(&orders.shards, &order, &item("a"), quantity(1), 5, None).await;
     assert!(matches!(added, Err(OrderError::Shard(ShardError::Refused { .. }))), "{added:?}");
     let loaded = orders::load(&orders.shards, &loads(), 3, 4, 3, 7).await;
     assert!(loaded.is_err());
     assert_eq!(orders.raw.everything().await, before);
 
-    orders::remove_item(&orders.shards, &order, &item("a")).await.unwrap();
+    orders::remove_item(&orders.shards, &order, &item("a"), None).await.unwrap();
     assert_eq!(orders.field(&order, "total").await, "12");
-    orders::remove(&orders.shards, &order).await.unwrap();
+    orders::remove(&orders.shards, &order, None).await.unwrap();
     assert!(orders.raw.everything().await.is_empty());
 }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::bulk::{LOAD_MAX, LoadError};
-use shardcart_common::ids::{Partition, TxId, now_ms};
+use shardcart_common::ids::{Partition, TxId, minted_ms, minted_partition, now_ms};
 use shardcart_common::participant::Refusal;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_order::attempt::{Begun, Status};
 use shardcart_order::orders;
 
-use crate::support::{PATIENCE, TestOrders, loads, order};
+use crate::support::{PATIENCE, TestOrders, expect_attempt, loads, order};
 
 async fn load(orders: &TestOrders, count: u64, items: u64, users: u64, price: u64) -> Result<(), LoadError> {
     orders::load(&orders.shards, &loads(), count, items, users, price).await
@@ -66,12 +66,16 @@ async fn load_forgets_that_an_order_was_paid_and_its_old_attempts_cannot_touch_i
     let orders = TestOrders::start().await;
     load(&orders, 1, 4, 3, 7).await.unwrap();
     let zero = order("0");
-    let old = orders.begun(&zero).await;
+    // Minted by a coordinator whose clock is an hour ahead of those that load.
+    let ahead = TxId::mint(orders.partition(&zero), now_ms() + 3_600_000);
+    let old = expect_attempt(orders.begin(&zero, &ahead).await.unwrap());
     orders.decide(&old).await;
     orders.finish(&old).await;
-    // The clock must be past the old attempt's moment, as it is when attempts are minted from the clock.
-    orders.raw.wait_until_after(old.tx.minted_ms() + 1).await;
     load(&orders, 1, 4, 3, 7).await.unwrap();
+    let life = orders.field(&zero, "life").await;
+    assert_eq!(minted_ms(&life), ahead.minted_ms() + 1, "later than every attempt before: {life}");
+    assert_eq!(minted_partition(&life), Some(orders.partition(&zero)), "an id like others: {life}");
+    assert_eq!(orders.field(&zero, "tx").await, life);
     let before = orders.raw.everything().await;
 
     let begun = orders.begin(&zero, &old.tx).await.unwrap();

@@ -12,6 +12,7 @@ mod find;
 mod finish;
 mod flushed;
 mod full;
+mod idempotency;
 mod load;
 mod recovery;
 mod refuse;

@@ -9,7 +9,7 @@ use shardcart_order::orders;
 use crate::support::{TestOrders, expect_standing};
 
 async fn remove(orders: &TestOrders, order: &OrderId) -> Result<()> {
-    orders::remove(&orders.shards, order).await
+    orders::remove(&orders.shards, order, None).await.map(|done| done.value)
 }
 
 #[actix_web::test]

@@ -9,7 +9,7 @@ use shardcart_order::orders;
 use crate::support::{TestOrders, item, order};
 
 async fn remove(orders: &TestOrders, order: &OrderId, line: &str) -> Result<()> {
-    orders::remove_item(&orders.shards, order, &item(line)).await
+    orders::remove_item(&orders.shards, order, &item(line), None).await.map(|done| done.value)
 }
 
 #[actix_web::test]

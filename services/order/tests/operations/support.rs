@@ -57,7 +57,7 @@ impl TestOrders {
 
     /// A new order with an empty cart.
     pub async fn order(&self) -> OrderId {
-        orders::create(&self.shards, &user("u")).await.expect("an order is made")
+        orders::create(&self.shards, &user("u"), None).await.expect("an order is made").value
     }
 
     /// A new order with two lines: 2 of `a` at 5 each, 1 of `b` at 7.
@@ -69,7 +69,9 @@ impl TestOrders {
     }
 
     pub async fn add(&self, order: &OrderId, line: &str, units: u64, price: u64) {
-        orders::add_item(&self.shards, order, &item(line), quantity(units), price).await.expect("the order is open");
+        orders::add_item(&self.shards, order, &item(line), quantity(units), price, None)
+            .await
+            .expect("the order is open");
     }
 
     /// The key of an order's record.

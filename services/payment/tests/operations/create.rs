@@ -10,7 +10,7 @@ use crate::support::TestPayment;
 async fn create_makes_a_user_without_credit() {
     let payment = TestPayment::start().await;
 
-    let user = users::create(&payment.shards).await.unwrap();
+    let user = users::create(&payment.shards, None).await.unwrap().value;
 
     let everything = payment.raw.everything().await;
     assert_eq!(everything.into_iter().collect::<Vec<_>>(), [(payment.key(&user), "credit=0 held=0 net=0".to_owned())]);
@@ -19,8 +19,8 @@ async fn create_makes_a_user_without_credit() {
 #[actix_web::test]
 async fn create_repeated_makes_another_user() {
     let payment = TestPayment::start().await;
-    let first = users::create(&payment.shards).await.unwrap();
-    let second = users::create(&payment.shards).await.unwrap();
+    let first = users::create(&payment.shards, None).await.unwrap().value;
+    let second = users::create(&payment.shards, None).await.unwrap().value;
     assert_ne!(first, second);
     assert_eq!(payment.raw.everything().await.len(), 2);
 }
@@ -42,7 +42,7 @@ async fn create_under_an_id_that_is_taken_changes_nothing() {
 async fn create_on_a_full_shard_is_refused_and_leaves_nothing() {
     let payment = TestPayment::start().await;
     payment.raw.fill().await;
-    let refused = users::create(&payment.shards).await;
+    let refused = users::create(&payment.shards, None).await;
     assert!(matches!(refused, Err(PaymentError::Shard(ShardError::Refused { shard: 0, .. }))), "{refused:?}");
     assert!(payment.raw.everything().await.is_empty());
 }

@@ -13,7 +13,7 @@ async fn every_single_call_after_a_flush_is_done_once() {
     payment.raw.forget_scripts().await;
     payment.add_funds(&user, 5).await.unwrap();
     payment.raw.forget_scripts().await;
-    users::pay(&payment.shards, &user, amount(1)).await.unwrap();
+    users::pay(&payment.shards, &user, amount(1), None).await.unwrap();
     assert_eq!(payment.purse(&user).await.net, 14);
 
     payment.raw.forget_scripts().await;
@@ -26,7 +26,7 @@ async fn every_single_call_after_a_flush_is_done_once() {
     assert_eq!(payment.purse(&user).await.credit, 14);
 
     payment.raw.forget_scripts().await;
-    users::create(&payment.shards).await.unwrap();
+    users::create(&payment.shards, None).await.unwrap();
     assert_eq!(payment.raw.everything().await.len(), 3, "two users and a payment");
     payment.raw.forget_scripts().await;
     payment.load(3, 7).await;

@@ -30,7 +30,7 @@ async fn load_repeated_overwrites_and_leaves_other_users_alone() {
     let payment = TestPayment::start().await;
     load(&payment, 3, 7).await.unwrap();
     let (other, one) = (payment.user_with(4).await, user("1"));
-    users::pay(&payment.shards, &one, amount(5)).await.unwrap();
+    users::pay(&payment.shards, &one, amount(5), None).await.unwrap();
 
     load(&payment, 2, 9).await.unwrap();
 

@@ -10,6 +10,7 @@ mod create;
 mod credit;
 mod flushed;
 mod full;
+mod idempotency;
 mod lives;
 mod load;
 mod pay;

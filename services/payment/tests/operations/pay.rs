@@ -9,7 +9,7 @@ use shardcart_payment::users;
 use crate::support::{Purse, TestPayment, amount, user};
 
 async fn pay(payment: &TestPayment, user: &UserId, sum: u64) -> Result<()> {
-    users::pay(&payment.shards, user, amount(sum)).await
+    users::pay(&payment.shards, user, amount(sum), None).await.map(|done| done.value)
 }
 
 #[actix_web::test]

@@ -62,7 +62,7 @@ async fn reserve_replayed_after_the_deadline_and_with_the_credit_spent_still_ans
             other => assert_eq!(other, Answer::Expired),
         }
     };
-    users::pay(&payment.shards, &user, amount(6)).await.unwrap();
+    users::pay(&payment.shards, &user, amount(6), None).await.unwrap();
     payment.raw.wait_until_after(attempt.deadline_ms).await;
 
     assert_eq!(payment.reserve(&attempt, 4).await, Answer::Held);

@@ -111,15 +111,20 @@ impl TestPayment {
         TestPayment { participant: LocalPayment::new(Arc::clone(&on.shards)), orders, lives: Lives::new(asked), on }
     }
 
+    /// The order service, as payments ask it.
+    pub fn lives(&self) -> &Lives {
+        &self.lives
+    }
+
     /// A new user with so much credit.
     pub async fn user_with(&self, credit: u64) -> UserId {
-        let user = users::create(&self.shards).await.expect("a user is made");
+        let user = users::create(&self.shards, None).await.expect("a user is made").value;
         self.add_funds(&user, credit).await.expect("the user is funded");
         user
     }
 
     pub async fn add_funds(&self, user: &UserId, sum: u64) -> Result<()> {
-        users::add_funds(&self.shards, user, amount(sum)).await
+        users::add_funds(&self.shards, user, amount(sum), None).await.map(|done| done.value)
     }
 
     /// Overwrites users `0..count`.
@@ -128,11 +133,11 @@ impl TestPayment {
     }
 
     pub async fn pay(&self, user: &UserId, order: &OrderId, sum: u64) -> Result<()> {
-        users::pay_order(&self.shards, &self.lives, user, order, amount(sum)).await
+        users::pay_order(&self.shards, &self.lives, user, order, amount(sum), None).await.map(|done| done.value)
     }
 
     pub async fn cancel_payment(&self, user: &UserId, order: &OrderId) -> Result<()> {
-        users::cancel_payment(&self.shards, &self.lives, user, order).await
+        users::cancel_payment(&self.shards, &self.lives, user, order, None).await.map(|done| done.value)
     }
 
     pub async fn has_paid(&self, user: &UserId, order: &OrderId) -> Result<bool> {

@@ -59,6 +59,10 @@ impl AuditArgs {
             redis_timeout_ms: Duration::from_secs(5),
             redis_connect_timeout_ms: Duration::from_secs(2),
             redis_connections: 1,
+            // What it reads is no promise to a client.
+            redis_wait_replicas: 0,
+            redis_wait_timeout_ms: Duration::ZERO,
+            redis_wait_connections: 0,
             start_timeout_ms: self.start_timeout_ms,
             mint_shards: None,
             currency: String::new(),

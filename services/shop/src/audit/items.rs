@@ -17,12 +17,10 @@ use super::report::ItemTotals;
 struct Item {
     /// The least that orders have bought, by the first reading of stock.
     least: i64,
-    /// What orders have bought.
+    /// What orders have bought, with what was overwritten before they were read.
     bought: i64,
-    /// The same with what was overwritten while orders were read.
+    /// The same with what was overwritten after they were read.
     bought_most: i64,
-    /// What overwritten orders had bought, at the first look.
-    overwritten: i64,
     is_compared: bool,
 }
 
@@ -54,17 +52,16 @@ impl Items {
         item.bought_most = item.bought_most.saturating_add(units);
     }
 
-    /// What overwritten orders had bought, before the orders are read.
+    /// What overwritten orders of one partition had bought, before the orders are read.
     pub fn overwritten_before(&mut self, id: Id, units: i64) {
-        self.bought(id, units);
-        self.items.entry(id).or_default().overwritten = units;
+        let item = self.items.entry(id).or_default();
+        item.bought = item.bought.saturating_add(units);
     }
 
     /// The same after that: orders that were overwritten meanwhile were counted before, or not.
     pub fn overwritten_after(&mut self, id: Id, units: i64) {
         let item = self.items.entry(id).or_default();
-        item.bought_most = item.bought_most.saturating_add(units).saturating_sub(item.overwritten);
-        item.overwritten = 0;
+        item.bought_most = item.bought_most.saturating_add(units);
     }
 
     /// Second reading: an order that is paid, or of which nothing is known, holds units.
@@ -87,7 +84,8 @@ impl Items {
         let unsettled = self.unsettled.get(&id).copied().unwrap_or(0);
         let most = units.gone().saturating_add(unsettled);
         let sold = item.bought.saturating_sub(unsettled);
-        totals.add(units, sold, most.saturating_sub(item.least));
+        let meanwhile = item.bought_most.saturating_sub(item.bought);
+        totals.add(units, sold, most.saturating_sub(item.least).saturating_add(meanwhile));
         // Of two bounds the nearer is told.
         let expected = if item.bought_most < item.least {
             item.least

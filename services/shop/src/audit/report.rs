@@ -260,7 +260,8 @@ impl Display for Report {
         }
         let count: u64 = self.counts.values().sum();
         let [order, stock, payment] = self.shards;
-        let verdict = if self.clean { "clean".to_owned() } else { format!("{} disagreements", Grouped(count)) };
+        let things = if count == 1 { "disagreement" } else { "disagreements" };
+        let verdict = if self.clean { "clean".to_owned() } else { format!("{} {things}", Grouped(count)) };
         write!(
             formatter,
             "{}{verdict}: {order} order, {stock} stock and {payment} payment shards in {:.1} s",

@@ -13,7 +13,7 @@ async fn add_adds_to_the_stock_and_to_what_was_ever_added() {
     let stock = TestStock::start().await;
     let item = stock.item_with(3).await;
 
-    items::add(&stock.shards, &item, amount(4)).await.unwrap();
+    items::add(&stock.shards, &item, amount(4), None).await.unwrap();
 
     assert_eq!(stock.units(&item).await, Units { stock: 7, held: 0, net: 7 });
 }
@@ -24,7 +24,7 @@ async fn add_of_nothing_changes_nothing() {
     let item = stock.item_with(3).await;
     let before = stock.raw.everything().await;
 
-    items::add(&stock.shards, &item, amount(0)).await.unwrap();
+    items::add(&stock.shards, &item, amount(0), None).await.unwrap();
 
     assert_eq!(stock.raw.everything().await, before);
 }
@@ -32,7 +32,7 @@ async fn add_of_nothing_changes_nothing() {
 #[actix_web::test]
 async fn add_to_an_unknown_item_leaves_nothing_behind() {
     let stock = TestStock::start().await;
-    let added = items::add(&stock.shards, &item("17"), amount(1)).await;
+    let added = items::add(&stock.shards, &item("17"), amount(1), None).await;
     assert!(matches!(added, Err(StockError::UnknownItem(_))), "{added:?}");
     assert!(stock.raw.everything().await.is_empty());
 }
@@ -42,12 +42,12 @@ async fn add_up_to_the_largest_amount_is_exact_and_beyond_it_refused() {
     let stock = TestStock::start().await;
     let item = stock.item_with(AMOUNT_MAX - 1).await;
 
-    items::add(&stock.shards, &item, amount(1)).await.unwrap();
+    items::add(&stock.shards, &item, amount(1), None).await.unwrap();
     let full = Units { stock: AMOUNT_MAX, held: 0, net: AMOUNT_MAX };
     assert_eq!(stock.units(&item).await, full);
 
     for units in [1, 2, AMOUNT_MAX] {
-        let added = items::add(&stock.shards, &item, amount(units)).await;
+        let added = items::add(&stock.shards, &item, amount(units), None).await;
         assert!(matches!(added, Err(StockError::OutOfRange(_))), "{units} more: {added:?}");
         assert_eq!(stock.units(&item).await, full);
     }
@@ -60,7 +60,7 @@ async fn add_counts_what_is_held_against_the_largest_amount() {
     let attempt = stock.attempt(&item).await;
     stock.reserve(&attempt, &[(&item, AMOUNT_MAX)]).await;
 
-    let added = items::add(&stock.shards, &item, amount(1)).await;
+    let added = items::add(&stock.shards, &item, amount(1), None).await;
 
     assert!(matches!(added, Err(StockError::OutOfRange(_))), "{added:?}");
     assert_eq!(stock.cancel(&attempt).await, Answer::Cancelled);
@@ -75,7 +75,7 @@ async fn add_counts_what_was_sold_against_the_largest_amount() {
     stock.reserve(&attempt, &[(&item, 5)]).await;
     stock.confirm(&attempt).await;
 
-    let added = items::add(&stock.shards, &item, amount(5)).await;
+    let added = items::add(&stock.shards, &item, amount(5), None).await;
 
     assert!(matches!(added, Err(StockError::OutOfRange(_))), "the audit's sum would leave the range: {added:?}");
     assert_eq!(stock.units(&item).await.net, AMOUNT_MAX);
@@ -88,7 +88,7 @@ async fn add_leaves_an_item_of_a_later_release_alone() {
     stock.make_newer(&item).await;
     let before = stock.raw.everything().await;
 
-    let added = items::add(&stock.shards, &item, amount(1)).await;
+    let added = items::add(&stock.shards, &item, amount(1), None).await;
 
     assert!(matches!(added, Err(StockError::Newer(_))), "{added:?}");
     assert_eq!(stock.raw.everything().await, before);
@@ -99,7 +99,7 @@ async fn add_by_many_at_once_loses_nothing() {
     let stock = TestStock::start().await;
     let item = stock.item_with(0).await;
 
-    let added = join_all((1..=100).map(|units| items::add(&stock.shards, &item, amount(units)))).await;
+    let added = join_all((1..=100).map(|units| items::add(&stock.shards, &item, amount(units), None))).await;
 
     assert!(added.iter().all(Result::is_ok), "{added:?}");
     assert_eq!(stock.units(&item).await.stock, 5050);

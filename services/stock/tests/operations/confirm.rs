@@ -135,7 +135,7 @@ async fn confirm_keeps_what_was_added_and_taken_out_meanwhile() {
     let attempt = stock.attempt(&item).await;
     stock.reserve(&attempt, &[(&item, 2)]).await;
     stock.add(&item, 10).await;
-    items::subtract(&stock.shards, &item, amount(4)).await.unwrap();
+    items::subtract(&stock.shards, &item, amount(4), None).await.unwrap();
 
     stock.confirm(&attempt).await;
 

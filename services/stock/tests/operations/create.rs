@@ -13,7 +13,7 @@ use crate::support::{TestStock, amount};
 async fn create_makes_an_item_with_a_price_and_no_stock() {
     let stock = TestStock::start().await;
 
-    let item = items::create(&stock.shards, amount(7)).await.unwrap();
+    let item = items::create(&stock.shards, amount(7), None).await.unwrap().value;
 
     let record = BTreeMap::from([("price", "7"), ("stock", "0"), ("held", "0"), ("net", "0")]);
     let found = stock.raw.hash(&stock.key(&item)).await;
@@ -25,8 +25,8 @@ async fn create_makes_an_item_with_a_price_and_no_stock() {
 async fn create_repeated_makes_another_item() {
     let stock = TestStock::start().await;
 
-    let first = items::create(&stock.shards, amount(7)).await.unwrap();
-    let second = items::create(&stock.shards, amount(7)).await.unwrap();
+    let first = items::create(&stock.shards, amount(7), None).await.unwrap().value;
+    let second = items::create(&stock.shards, amount(7), None).await.unwrap().value;
 
     assert_ne!(first, second);
     assert_eq!(stock.raw.everything().await.len(), 2);
@@ -36,7 +36,7 @@ async fn create_repeated_makes_another_item() {
 async fn create_keeps_the_largest_and_the_smallest_price_exactly() {
     let stock = TestStock::start().await;
     for price in [0, AMOUNT_MAX] {
-        let item = items::create(&stock.shards, amount(price)).await.unwrap();
+        let item = items::create(&stock.shards, amount(price), None).await.unwrap().value;
         assert_eq!(items::find(&stock.shards, &item).await.unwrap(), Item { stock: 0, price });
     }
 }
@@ -59,7 +59,7 @@ async fn create_on_a_full_shard_is_refused_and_leaves_nothing() {
     let stock = TestStock::start().await;
     stock.raw.fill().await;
 
-    let refused = items::create(&stock.shards, amount(7)).await;
+    let refused = items::create(&stock.shards, amount(7), None).await;
 
     assert!(matches!(refused, Err(StockError::Shard(ShardError::Refused { shard: 0, .. }))), "{refused:?}");
     assert!(stock.raw.everything().await.is_empty());

@@ -12,13 +12,13 @@ async fn every_single_call_after_a_flush_is_done_once() {
     let one = stock.item_with(10).await;
 
     stock.raw.forget_scripts().await;
-    items::add(&stock.shards, &one, amount(3)).await.unwrap();
+    items::add(&stock.shards, &one, amount(3), None).await.unwrap();
     stock.raw.forget_scripts().await;
-    items::subtract(&stock.shards, &one, amount(1)).await.unwrap();
+    items::subtract(&stock.shards, &one, amount(1), None).await.unwrap();
     assert_eq!(stock.units(&one).await.net, 12);
 
     stock.raw.forget_scripts().await;
-    items::create(&stock.shards, amount(1)).await.unwrap();
+    items::create(&stock.shards, amount(1), None).await.unwrap();
     assert_eq!(stock.raw.everything().await.len(), 2);
 
     stock.raw.forget_scripts().await;
@@ -101,11 +101,11 @@ async fn calls_at_once_with_flushes_between_them_are_each_done_once() {
         }
     };
     // A call that meets a flush twice is refused, not half done: only what was acknowledged counts.
-    let adds = join_all((0..200).map(|_| items::add(&stock.shards, &item, amount(1))));
+    let adds = join_all((0..200).map(|_| items::add(&stock.shards, &item, amount(1), None)));
 
     let ((), added) = futures_util::future::join(flushes, adds).await;
 
     let done = added.iter().filter(|added| added.is_ok()).count();
     assert_eq!(stock.units(&item).await.stock, done as u64);
-    items::add(&stock.shards, &item, amount(1)).await.unwrap();
+    items::add(&stock.shards, &item, amount(1), None).await.unwrap();
 }

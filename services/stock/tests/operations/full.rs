@@ -80,9 +80,9 @@ async fn units_are_taken_out_of_a_full_shard_but_not_added() {
     let item = stock.item_with(5).await;
     stock.raw.fill().await;
 
-    let added = items::add(&stock.shards, &item, amount(1)).await;
+    let added = items::add(&stock.shards, &item, amount(1), None).await;
     assert!(matches!(added, Err(StockError::Shard(ShardError::Refused { .. }))), "surely not done: {added:?}");
-    items::subtract(&stock.shards, &item, amount(2)).await.unwrap();
+    items::subtract(&stock.shards, &item, amount(2), None).await.unwrap();
 
     assert_eq!(stock.stock_and_held(&item).await, [3, 0]);
 }

@@ -9,6 +9,7 @@ mod create;
 mod find;
 mod flushed;
 mod full;
+mod idempotency;
 mod load;
 mod reserve;
 mod review;

@@ -83,7 +83,7 @@ async fn reserve_replayed_answers_held_when_the_last_units_are_gone_since() {
     let item = stock.item_with(5).await;
     let attempt = stock.attempt(&item).await;
     stock.reserve(&attempt, &[(&item, 2)]).await;
-    items::subtract(&stock.shards, &item, amount(3)).await.unwrap();
+    items::subtract(&stock.shards, &item, amount(3), None).await.unwrap();
 
     assert_eq!(stock.reserve(&attempt, &[(&item, 2)]).await, Answer::Held);
     assert_eq!(stock.stock_and_held(&item).await, [0, 2]);
@@ -286,7 +286,7 @@ async fn reserve_of_a_large_cart_takes_all_of_it_or_nothing() {
     assert_eq!(stock.reserve(&second, &lines).await, busy(&items[0]));
     assert_eq!(stock.cancel(&first).await, Answer::Cancelled);
 
-    items::subtract(&stock.shards, &items[999], amount(1)).await.unwrap();
+    items::subtract(&stock.shards, &items[999], amount(1), None).await.unwrap();
     let before = stock.raw.everything().await;
     assert_eq!(stock.reserve(&third, &lines).await, insufficient(&items[999]));
     stock.assert_tombstone(&third, "1 INSUFFICIENT 1000").await;

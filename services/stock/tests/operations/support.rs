@@ -99,7 +99,7 @@ impl TestStock {
 
     /// A new item of which so much can be bought.
     pub async fn item_with(&self, stock: u64) -> ItemId {
-        let item = items::create(&self.shards, amount(1)).await.expect("an item is made");
+        let item = items::create(&self.shards, amount(1), None).await.expect("an item is made").value;
         self.add(&item, stock).await;
         item
     }
@@ -111,7 +111,7 @@ impl TestStock {
     }
 
     pub async fn add(&self, item: &ItemId, units: u64) {
-        items::add(&self.shards, item, amount(units)).await.expect("units are added");
+        items::add(&self.shards, item, amount(units), None).await.expect("units are added");
     }
 
     /// The key of an item's record.
