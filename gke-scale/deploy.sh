@@ -26,7 +26,7 @@ SHARDS=${SHARDS:-2}
 IMAGES=${IMAGES:-} TAG=${TAG:-latest} NAMESPACE=${NAMESPACE:-shardcart} FRONT=${FRONT:-load-balancer}
 TIMEOUT=${TIMEOUT:-600s}
 CURRENCY=${CURRENCY:-EUR} ALLOW_BATCH_INIT=${ALLOW_BATCH_INIT:-false} FSYNC=${FSYNC:-always}
-REDIS_TIMEOUT_MS=${REDIS_TIMEOUT_MS:-1000} RUST_LOG=${RUST_LOG:-info,actix_server=warn}
+REDIS_TIMEOUT_MS=${REDIS_TIMEOUT_MS:-1000} DRAIN_MS=${DRAIN_MS:-5000} GATEWAY_DRAIN_S=${GATEWAY_DRAIN_S:-10} RUST_LOG=${RUST_LOG:-info,actix_server=warn}
 GATEWAY_CLASS=${GATEWAY_CLASS:-gke-l7-global-external-managed}
 REDIS_IMAGE=${REDIS_IMAGE:-redis:8.6.7-trixie} NGINX_IMAGE=${NGINX_IMAGE:-nginx:1.31.6-trixie}
 # Redis needs room beyond its data while it writes its file anew.
@@ -39,6 +39,8 @@ MACHINE_PODS_MIN=${MACHINE_PODS_MIN:-1} MACHINE_PODS_MAX=${MACHINE_PODS_MAX:-4}
 GATEWAY_PODS_MIN=${GATEWAY_PODS_MIN:-2} GATEWAY_PODS_MAX=${GATEWAY_PODS_MAX:-6}
 
 services="order stock payment"
+# The label of volumes of shards that went because they were empty.
+emptied=shardcart/emptied
 
 fail() { echo "$*" >&2; exit 1; }
 say() { echo "== $*" >&2; }
@@ -56,6 +58,9 @@ select_service() {
     stock) PORT=8002 INTERNAL_PORT=9002 ASKED_BY=order ;;
     payment) PORT=8003 INTERNAL_PORT=9003 ASKED_BY=order ;;
     esac
+    [[ $DRAIN_MS =~ ^[0-9]+$ && $DRAIN_MS -gt 2000 && $DRAIN_MS -le 12000 ]] ||
+        fail "DRAIN_MS=$DRAIN_MS: expected 2001 to 12000: longer than the gateway keeps idle connections, and not all of the time to end"
+    [[ $GATEWAY_DRAIN_S =~ ^[0-9]$|^1[0-9]$ ]] || fail "GATEWAY_DRAIN_S=$GATEWAY_DRAIN_S: expected 0 to 19"
     local size
     for size in "$SHARDS_OF" "$MACHINES_OF" "$MINT_OF"; do
         [[ $size =~ ^[1-9][0-9]*$ && $size -le 4095 ]] ||
@@ -173,11 +178,11 @@ check_cluster() {
 }
 
 check_rights() {
-    local verb kind
-    for verb in get create patch delete; do
-        for kind in statefulsets.apps deployments.apps services secrets networkpolicies.networking.k8s.io; do
-            [ "$(kube auth can-i "$verb" "$kind" 2> /dev/null)" = yes ] || fail "this account may not $verb $kind in $NAMESPACE"
-        done
+    local right
+    for right in "patch statefulsets.apps" "patch deployments.apps" "patch services" "patch networkpolicies.networking.k8s.io" \
+        "create secrets" "create pods --subresource=exec" "delete statefulsets.apps"; do
+        # shellcheck disable=SC2086
+        [ "$(kube auth can-i $right 2> /dev/null)" = yes ] || fail "this account may not $right in $NAMESPACE"
     done
     if [ "$FRONT" = gateway-api ]; then
         kubectl get gatewayclass "$GATEWAY_CLASS" > /dev/null 2>&1 ||
@@ -214,6 +219,12 @@ deployed() {
         awk 'NF == 2 { if (!n++ || $1 > s) s = $1; if (n == 1 || $2 < m) m = $2 } END { if (n) print s, m }'
 }
 
+# The shards of SERVICE whose volumes the selector $1 selects.
+volumes() {
+    kube get persistentvolumeclaims --selector "app.kubernetes.io/part-of=shardcart,$1" --output name |
+        sed -n "s|^persistentvolumeclaim/data-$SERVICE-redis-\([0-9]*\)-0\$|\1|p" | sort -n
+}
+
 # Whether shard $1 of SERVICE holds anything but its identity record.
 is_empty() {
     local keys
@@ -236,21 +247,28 @@ check_shrink() {
     done
 }
 
-# Removes what is left over of KIND when LAST is the highest number wanted.
+# remove_beyond KIND ROLE LABEL LAST: removes what is left over of KIND of SERVICE when LAST is the highest number wanted.
 remove_beyond() {
-    local kind=$1 role=$2 label=$3 last=$4 number name
-    kube get "$kind" --selector "shardcart/role=$role,shardcart/service=$SERVICE" \
-        --output "jsonpath={range .items[*]}{.metadata.labels.shardcart/$label}{\" \"}{.metadata.name}{\"\n\"}{end}" |
-        while read -r number name; do
-            [ -n "$name" ] && [ "$number" -gt "$last" ] || continue
-            say "removing $kind $name"
-            kube delete "$kind" "$name" --ignore-not-found > /dev/null
-        done
+    local kind=$1 role=$2 label=$3 last=$4 listed number name left=()
+    listed=$(kube get "$kind" --selector "shardcart/role=$role,shardcart/service=$SERVICE" \
+        --output "jsonpath={range .items[*]}{.metadata.labels.shardcart/$label}{\" \"}{.metadata.name}{\"\n\"}{end}")
+    while read -r number name; do
+        [ -n "$name" ] && [ "$number" -gt "$last" ] || continue
+        left+=("$name")
+        [ "$kind" = statefulset ] || continue
+        # No machine knows the shard any more, so what is empty now stays so. Its volume stays as well: the data set
+        # remembers the shard, and would not take another for it.
+        is_empty "$number" < /dev/null || fail "$SERVICE: shard $number holds data, so it cannot go"
+        kube label persistentvolumeclaim "data-$name-0" --overwrite "$emptied=yes" < /dev/null > /dev/null
+    done <<< "$listed"
+    [ "${#left[@]}" -gt 0 ] || return 0
+    say "removing $kind ${left[*]}"
+    kube delete "$kind" "${left[@]}" --ignore-not-found > /dev/null
 }
 
 apply() {
     check_cluster
-    local SERVICE shards mint kind phase=no
+    local SERVICE shards mint volume kind phase=no
     for SERVICE in $services; do select_service "$SERVICE"; done
     fill namespace | kubectl apply --server-side --field-manager=shardcart --force-conflicts --filename - > /dev/null
     check_rights
@@ -270,12 +288,24 @@ apply() {
             fi
             if [ "$mint" -lt "$MINT_OF" ]; then first_mint[$SERVICE]=$mint; fi
             if [ "${first_shards[$SERVICE]} ${first_mint[$SERVICE]}" != "$SHARDS_OF $MINT_OF" ]; then phase=yes; fi
+        else
+            volume=$(volumes "$emptied!=yes" | tail -n 1)
+            [ "$SHARDS_OF" -gt "${volume:--1}" ] ||
+                fail "$SERVICE: there are volumes of $((volume + 1)) shards: apply as many, and then fewer, to see whether those to go are empty. Nothing was changed"
+            # What `delete` left: shards beyond it are new, and join as they do in a running system.
+            if [ -n "$volume" ] && [ "$((volume + 1))" -lt "$MINT_OF" ]; then first_mint[$SERVICE]=$((volume + 1)) phase=yes; fi
         fi
     done
 
     say "shards"
     { render_base; with_first render_redis; } | apply_stdin
     wait_for statefulset redis
+    for SERVICE in $services; do
+        select_service "$SERVICE"
+        for volume in $(volumes "$emptied=yes"); do
+            [ "$volume" -ge "$SHARDS_OF" ] || kube label persistentvolumeclaim "data-$SERVICE-redis-$volume-0" "$emptied-" > /dev/null
+        done
+    done
     if [ "$phase" = yes ]; then
         say "machines, with the longer of the two lists of shards and the shorter of the two to make ids on"
         with_first render_machines | apply_stdin
@@ -345,7 +375,9 @@ delete() {
         return
     fi
     say "deleting everything but the volumes and the secret (DELETE_DATA=yes deletes those too)"
-    local kinds=deployments,horizontalpodautoscalers,statefulsets,services,configmaps,poddisruptionbudgets,networkpolicies,serviceaccounts
+    # First those that write, in good order: what is in flight is settled while Redis is there.
+    kube delete deployments,horizontalpodautoscalers --selector app.kubernetes.io/part-of=shardcart --cascade=foreground --ignore-not-found
+    local kinds=statefulsets,services,configmaps,poddisruptionbudgets,networkpolicies,serviceaccounts
     if [ "$FRONT" = gateway-api ]; then kinds+=,gateways.gateway.networking.k8s.io,httproutes.gateway.networking.k8s.io,healthcheckpolicies.networking.gke.io; fi
     kube delete "$kinds" --selector app.kubernetes.io/part-of=shardcart --ignore-not-found
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::child::Child;
 use crate::front::Front;
-use crate::kube::Addresses;
+use crate::kube::{Addresses, port_here};
 use crate::service::Service;
 use crate::wait::eventually;
 
@@ -94,14 +95,20 @@ fn talk(mut stream: &TcpStream, does: Does, asked: &Mutex<Vec<String>>) {
     }
 }
 
+/// Stands in for the lookup of a name: every name has the address that a file tells.
+const GETENT: &str = "#!/bin/sh\ncat \"$(dirname \"$0\")/address\"\n";
+/// How long nginx may take to end its workers.
+const NGINX_ENDS: Duration = Duration::from_secs(10);
+
 /// A running nginx with the shipped configuration, and the machines behind it.
 #[derive(Debug)]
 pub struct Gateway {
-    _nginx: Child,
+    nginx: Child,
     dir: TempDir,
     address: String,
     /// All machines of each service, by [`Service::index`].
     pub machines: [Vec<Mock>; 3],
+    _addresses: Addresses,
 }
 
 impl Gateway {
@@ -112,16 +119,37 @@ impl Gateway {
 
     /// The same with another configuration.
     pub async fn with(does: &[Does], edit: impl Fn(String) -> String) -> Gateway {
+        let mut nginx = Command::new("nginx");
+        nginx.args(["-g", "daemon off;"]);
+        Gateway::start(nginx, does, edit).await
+    }
+
+    /// The same as compose starts it. What it looks up is told by [`Gateway::move_machines`].
+    pub async fn by_script(does: &[Does]) -> Gateway {
+        Gateway::start(Command::new("sh"), does, |configuration| configuration).await
+    }
+
+    /// Puts the second machine of a service in the place of the first, as if that had moved, and says that the names of
+    /// all machines stand for other addresses now.
+    pub fn move_machines(&self, service: Service) {
+        let (file, machines) = (self.dir.path().join("upstreams.conf"), &self.machines[service.index()]);
+        let upstreams = fs::read_to_string(&file).expect("it is there");
+        let moved = upstreams.replace(&machines[0].address, &machines[1].address);
+        fs::write(&file, moved).expect("a file can be written");
+        fs::write(self.dir.path().join("address"), "127.0.0.2       STREAM\n").expect("a file can be written");
+    }
+
+    async fn start(mut start: Command, does: &[Does], edit: impl Fn(String) -> String) -> Gateway {
         let (addresses, dir) = (Addresses::default(), TempDir::new().expect("a temporary directory can be made"));
         let machines = Service::ALL.map(|_| {
-            does.iter().map(|does| Mock::start(format!("{}:8000", addresses.next()), *does)).collect::<Vec<_>>()
+            does.iter().map(|does| Mock::start(at_port(&addresses), *does)).collect::<Vec<_>>()
         });
-        let address = addresses.next();
+        let address = at_port(&addresses);
         let own = dir.path().to_str().expect("temporary paths are text");
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway");
         let read = |name| fs::read_to_string(shipped.join(name)).expect("it is shipped");
         let configuration = read("nginx.conf").replace(" /tmp/", &format!(" {own}/"));
-        let configuration = edit(configuration.replace("listen 8000", &format!("listen {address}:8000")));
+        let configuration = edit(configuration.replace("listen 8000", &format!("listen {address}")));
         let mut upstreams = read("upstreams.conf");
         for service in Service::ALL {
             let port = 8001 + service.index();
@@ -136,13 +164,22 @@ impl Gateway {
         }
         fs::write(dir.path().join("nginx.conf"), configuration).expect("a file can be written");
         fs::write(dir.path().join("upstreams.conf"), upstreams).expect("a file can be written");
-        let mut nginx = Command::new("nginx");
+        fs::write(dir.path().join("run.sh"), read("run.sh")).expect("a file can be written");
+        fs::write(dir.path().join("address"), "127.0.0.1       STREAM\n").expect("a file can be written");
+        fs::write(dir.path().join("getent"), GETENT).expect("a file can be written");
+        fs::set_permissions(dir.path().join("getent"), fs::Permissions::from_mode(0o755)).expect("one's own file");
+        if start.get_program() == "nginx" {
+            start.args(["-c", &format!("{own}/nginx.conf")]);
+        } else {
+            start.arg(format!("{own}/run.sh"));
+        }
         let path = std::env::var("PATH").unwrap_or_default();
-        nginx.args(["-c", &format!("{own}/nginx.conf"), "-g", "daemon off;"]).env("PATH", format!("{path}:/usr/sbin"));
+        start.env("PATH", format!("{own}:{path}:/usr/sbin"));
         let file = |name| File::create(dir.path().join(name)).expect("an output file can be made");
-        nginx.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-        let nginx = Child::start(nginx, Signal::SIGKILL);
-        let gateway = Gateway { _nginx: nginx, dir, address: format!("{address}:8000"), machines };
+        start.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        // A killed nginx would leave its workers behind.
+        let nginx = Child::start(start, Signal::SIGTERM);
+        let gateway = Gateway { nginx, dir, address, machines, _addresses: addresses };
         eventually("the gateway listens", Duration::from_secs(20), async || {
             TcpStream::connect(&gateway.address).ok().map(|_| ())
         })
@@ -159,4 +196,14 @@ impl Gateway {
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("stdout")).expect("its output is there")
     }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.nginx.end_within(NGINX_ENDS);
+    }
+}
+
+fn at_port(addresses: &Addresses) -> String {
+    format!("{}:{}", addresses.next(), port_here(8000))
 }

@@ -38,7 +38,13 @@ async fn what_machines_tell_one_another_is_not_routed_however_it_is_written() {
         for path in [
             "/internal/v1/batch",
             "/%69nternal/v1/batch",
+            "/%69%6E%74%65%72%6e%61%6c/v1/batch",
             "//internal/v1/batch",
+            "/%2finternal/v1/batch",
+            "/%2e/internal/v1/batch",
+            "/internal%2fv1/batch",
+            "/internal?x=/find/1",
+            "/internal/",
             "/./internal/v1/batch",
             "/x/../internal/v1/batch",
             "/x/%2e%2e/internal/v1/batch",
@@ -146,6 +152,38 @@ async fn a_silent_machine_is_given_up_in_time_and_a_checkout_goes_to_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_silent_machine_a_get_goes_to_another_and_a_checkout_is_unknown_after_10_s() {
+    let gateway = &Gateway::before(&[Does::Nothing, Does::Echo]).await;
+    let ((read, read_again), (checkout, checkout_again), (add, add_again)) = tokio::join!(
+        meets_the_first(gateway, ("GET", Service::Payment, "/find_user/1", &[])),
+        meets_the_first(gateway, ("POST", Service::Order, "/checkout/1", &[])),
+        meets_the_first(gateway, ("POST", Service::Stock, "/add/1/1", &[])),
+    );
+    assert_eq!((read.status, read_again), (200, 1));
+    checkout.is_problem(503, "outcome_unknown");
+    add.is_problem(503, "shard_unavailable");
+    assert_eq!((checkout_again, add_again), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_is_made_anew_at_another_address_is_found_there() {
+    let gateway = Gateway::by_script(&[Does::Echo, Does::Echo]).await;
+    let [first, second] = &gateway.machines[Service::Stock.index()][..] else { panic!("two machines") };
+    let ask = async |times| {
+        let before = (first.asked().len(), second.asked().len());
+        for _ in 0..times {
+            arrived(&gateway.front().raw("GET", Service::Stock, "/find/1", &[], b"").await);
+        }
+        (first.asked().len() - before.0, second.asked().len() - before.1)
+    };
+    let (to_the_first, _) = ask(20).await;
+    assert!(to_the_first > 0);
+    gateway.move_machines(Service::Stock);
+    eventually("all requests go where the machine is now", PATIENCE, async || (ask(20).await == (0, 20)).then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_any_machine_the_gateway_answers_what_a_client_may_conclude() {
     let gateway = Gateway::before(&[Does::Refuse, Does::Refuse]).await;
     let front = gateway.front();
@@ -170,8 +208,17 @@ async fn what_the_gateway_refuses_itself_is_a_problem_of_the_api() {
     front.raw("POST", Service::Stock, "/add/1/1", &["Content-Length: 70000"], b"").await.is_problem(413, "too_large");
     let server = front.address(Service::Order).0;
     Answer::from(raw::exchange(server, b"GET /orders/find/1 HTTP/1.1\r\n\r\n").await).is_problem(400, "invalid_path");
-    Answer::from(raw::exchange(server, raw::head("GET", "/../x", &[]).as_bytes()).await)
-        .is_problem(400, "invalid_path");
+    for (method, path, fields) in [
+        ("GET", "/../x", &[][..]),
+        ("POST", "/stock/add/1/1", &["Transfer-Encoding: unheard-of"]),
+        ("GET", "/stock/find/1", &["Host: a b"]),
+    ] {
+        let request = raw::head(method, path, fields);
+        Answer::from(raw::exchange(server, request.as_bytes()).await).is_problem(400, "invalid_path");
+    }
+    let answer = Answer::from(raw::exchange(server, raw::head("TRACE", "/stock/find/1", &[]).as_bytes()).await);
+    answer.is_problem(405, "method_not_allowed");
+    assert!(gateway.machines.iter().flatten().all(|machine| machine.asked().is_empty()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// Below this, only root may listen.
+const PRIVILEGED: u64 = 1024;
+/// Where servers that have nothing to do with the tests may listen, on all addresses.
+const POPULAR: u64 = 8000;
+
+/// The port that stands here for a port of a pod or of a Service.
+pub fn port_here(port: u64) -> u64 {
+    if port < PRIVILEGED || port == POPULAR { port + 10_000 } else { port }
+}
+
 /// Who listens here on the first address of a range owns all of it.
 const LOCK: u16 = 10_001;
 

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,8 +33,8 @@ waited=0
 while ! [ -e "$call/answered" ]; do
     # Nobody is there any more when the test has ended.
     waited=$((waited + 1))
-    [ -d "$call" ] && [ "$waited" -lt 6000 ] || exit 1
-    sleep 0.05
+    [ -d "$call" ] && [ "$waited" -lt 15000 ] || exit 1
+    sleep 0.02
 done
 cat "$call/stdout"
 exit "$(cat "$call/code")"
@@ -117,7 +118,7 @@ async fn serve(spool: PathBuf, kube: Kube, calls: Arc<Mutex<Vec<String>>>) {
                 write_answer(&call, answer);
             });
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(PAUSE / 4).await;
     }
 }
 
@@ -169,7 +170,15 @@ async fn answer(kube: &Kube, call: &Call) -> Result<String, String> {
         ["cluster-info"] | ["apply", "--server-side", ..] if call.stdin.is_empty() => Ok(String::new()),
         ["config", "current-context"] => Ok("the tests\n".to_owned()),
         ["auth", "can-i", ..] => Ok("yes\n".to_owned()),
-        ["apply", "--server-side", ..] | ["create", "--filename", "-"] => {
+        ["create", "--filename", "-"] => {
+            let made = Manifests::parse(&call.stdin);
+            if let Some(known) = made.0.iter().find(|one| kube.object(one.kind(), one.name()).is_ok()) {
+                return Err(format!("{:?} exists", known.key()));
+            }
+            kube.begin(made);
+            Ok(String::new())
+        }
+        ["apply", "--server-side", ..] => {
             kube.begin(Manifests::parse(&call.stdin));
             Ok(String::new())
         }
@@ -179,6 +188,16 @@ async fn answer(kube: &Kube, call: &Call) -> Result<String, String> {
         }
         ["exec", pod, "--container", _, "--", command @ ..] => kube.exec(pod, command).await,
         ["get", "secret", name] => kube.found("Secret", name),
+        ["get", "persistentvolumeclaims", "--selector", selector, "--output", "name"] => {
+            let claims = kube.claims(selector.ends_with("emptied=yes"));
+            Ok(claims.iter().fold(String::new(), |all, claim| all + "persistentvolumeclaim/" + claim + "\n"))
+        }
+        ["get", kinds, "--selector", _] => {
+            let found = kinds.split(',').flat_map(|kind| kube.list(kind, &call.labels()));
+            Ok(found.fold(String::new(), |all, one| {
+                all + &format!("{}/{}\n", one["kind"], one["metadata"]["name"]).replace('"', "")
+            }))
+        }
         ["get", kind, "--selector", _, "--output", format] => {
             let found = kube.list(kind, &call.labels());
             if *format == "name" {
@@ -189,9 +208,24 @@ async fn answer(kube: &Kube, call: &Call) -> Result<String, String> {
             json_path(format, &json!({ "items": found }))
         }
         ["get", kind, name, "--output", format] => json_path(format, &kube.object(kind, name)?),
-        ["delete", kind, name, "--ignore-not-found"] => {
+        ["delete", "namespace", ..] => {
+            kube.remove_kinds(&["deployment", "statefulset", "secret"]).await;
+            for claim in [kube.claims(false), kube.claims(true)].concat() {
+                kube.remove_claim(&claim);
+            }
+            Ok(String::new())
+        }
+        ["delete", kinds, "--selector", ..] => {
+            kube.remove_kinds(&kinds.split(',').collect::<Vec<_>>()).await;
+            Ok(String::new())
+        }
+        ["label", "persistentvolumeclaim", name, .., label] => {
+            kube.label_claim(name, label.ends_with("=yes"));
+            Ok(String::new())
+        }
+        ["delete", kind, names @ .., "--ignore-not-found"] => {
             if matches!(*kind, "deployment" | "statefulset") {
-                kube.remove(name).await;
+                join_all(names.iter().map(|name| kube.remove(name))).await;
             }
             Ok(String::new())
         }
@@ -242,10 +276,9 @@ impl Kube {
         })
     }
 
-    fn list(&self, kinds: &str, labels: &[(&str, &str)]) -> Vec<Value> {
+    fn list(&self, kind: &str, labels: &[(&str, &str)]) -> Vec<Value> {
         self.state(|state| {
-            let is_wanted = |kind: &str| kinds.trim_end_matches('s').eq_ignore_ascii_case(kind);
-            let all = state.manifests.0.iter().filter(|object| is_wanted(object.kind()) && object.has_labels(labels));
+            let all = state.manifests.0.iter().filter(|object| object.is_of_kind(kind) && object.has_labels(labels));
             all.map(|object| object.0.clone()).collect()
         })
     }

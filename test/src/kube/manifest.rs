@@ -112,6 +112,20 @@ impl Manifest {
         (self.kind(), self.name())
     }
 
+    /// Whether it is of a kind, as `kubectl` is told: in lower case, and maybe in the plural.
+    pub fn is_of_kind(&self, kind: &str) -> bool {
+        let own = self.kind().to_lowercase();
+        let plural = own.strip_suffix('y').map_or_else(|| format!("{own}s"), |stem| format!("{stem}ies"));
+        kind == own || kind == plural
+    }
+
+    /// The volume claims of the one pod of a StatefulSet, by name.
+    pub fn claims(&self) -> Vec<String> {
+        let templates = self.at("/spec/volumeClaimTemplates").as_array().cloned().unwrap_or_default();
+        let name = |template: &Value| template["metadata"]["name"].as_str().map(|name| format!("{name}-{}-0", self.name()));
+        templates.iter().filter_map(name).collect()
+    }
+
     /// Whether it runs pods.
     pub fn is_workload(&self) -> bool {
         matches!(self.kind(), "Deployment" | "StatefulSet")

@@ -16,10 +16,10 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-pub use self::addresses::Addresses;
+pub use self::addresses::{Addresses, port_here};
 use self::balancer::Balancer;
 pub use self::kubectl::{Deployed, Kubectl};
-pub use self::manifest::{Manifest, Manifests, render};
+pub use self::manifest::{Manifest, Manifests, render, root};
 use self::pod::Pod;
 use crate::data::Data;
 use crate::front::Front;
@@ -49,6 +49,8 @@ struct State {
     balancers: Vec<Balancer>,
     /// By the name of their Deployment or StatefulSet.
     pods: BTreeMap<String, Vec<Arc<Pod>>>,
+    /// The volume claims of StatefulSets, by name, and whether each is labelled as that of an emptied shard.
+    claims: BTreeMap<String, bool>,
     /// Held while the pods of a workload are replaced.
     rolling: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
 }
@@ -154,6 +156,35 @@ impl Kube {
         }
     }
 
+    /// Removes all objects of these kinds, whose pods end in good order.
+    pub async fn remove_kinds(&self, kinds: &[&str]) {
+        let is_wanted = |manifest: &Manifest| kinds.iter().any(|kind| manifest.is_of_kind(kind));
+        let names: Vec<String> = self.state(|state| {
+            let workloads = state.manifests.0.iter().filter(|one| one.is_workload() && is_wanted(one));
+            workloads.map(|workload| workload.name().to_owned()).collect()
+        });
+        join_all(names.iter().map(|name| self.remove(name))).await;
+        self.state(|state| state.manifests.0.retain(|manifest| !is_wanted(manifest)));
+    }
+
+    /// The names of all volume claims, of emptied shards or of others.
+    pub fn claims(&self, emptied: bool) -> Vec<String> {
+        self.state(|state| state.claims.iter().filter(|claim| *claim.1 == emptied).map(|(name, _)| name.clone()).collect())
+    }
+
+    /// Labels a volume claim as that of an emptied shard, or takes the label off.
+    pub fn label_claim(&self, name: &str, emptied: bool) {
+        self.state(|state| *state.claims.get_mut(name).expect("a claim that there is") = emptied);
+    }
+
+    /// Removes a volume claim, and what was written to its volume.
+    pub fn remove_claim(&self, name: &str) {
+        let known = self.state(|state| state.claims.remove(name));
+        if known.is_some() {
+            let _ = std::fs::remove_dir_all(self.0.dir.path().join(name));
+        }
+    }
+
     async fn end_pod(&self, name: &str, pod: &Arc<Pod>) {
         self.state(|state| state.pods.entry(name.to_owned()).or_default().retain(|other| !Arc::ptr_eq(other, pod)));
         pod.end().await;
@@ -180,7 +211,7 @@ impl Kube {
     /// A client of the gateway's Service.
     pub fn front(&self) -> Front {
         let address = self.state(|state| state.services["gateway"].clone());
-        Front::at(&format!("{address}:80"))
+        Front::at(&format!("{address}:{}", port_here(80)))
     }
 
     /// A client of the first machine of each service.
@@ -228,7 +259,7 @@ impl Kube {
         }
         for port in service.at("/spec/ports").as_array().expect("a Service has ports") {
             let (inside, service, port) = (Arc::downgrade(&self.0), service.clone(), port.clone());
-            let number = port["port"].as_u64().expect("a port is a number");
+            let number = port_here(port["port"].as_u64().expect("a port is a number"));
             let target = port["targetPort"].as_str().expect("targetPort is a name").to_owned();
             let choose = move || {
                 let inside = inside.upgrade()?;
@@ -244,6 +275,9 @@ impl Kube {
 
     fn start_pod(&self, workload: &Manifest) -> Pod {
         self.state(|state| {
+            for claim in workload.claims() {
+                state.claims.entry(claim).or_default();
+            }
             // A pod behind a headless Service is what that name stands for.
             let own_name = workload.at("/spec/serviceName").as_str().and_then(|name| state.services.get(name));
             let address = own_name.cloned().unwrap_or_else(|| self.0.addresses.next());

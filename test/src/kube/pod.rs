@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -13,6 +14,7 @@ use hyper::Method;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use super::addresses::port_here;
 use super::manifest::{Manifest, Manifests};
 use crate::binaries;
 use crate::child::Child;
@@ -21,6 +23,8 @@ use crate::wait::PAUSE;
 
 /// How much longer than they say things may take here: the machine is busy with everything else as well.
 const PATIENCE: u32 = 3;
+/// How long nginx may take to end its workers.
+const NGINX_ENDS: Duration = Duration::from_secs(5);
 
 /// A pod, killed when dropped.
 #[derive(Debug)]
@@ -82,7 +86,9 @@ impl Pod {
         let mut start = local(command, environment, dir);
         let file = |name| File::create(dir.join(name)).expect("an output file can be made");
         start.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-        Child::start(start, Signal::SIGKILL)
+        // A killed nginx would leave its workers behind.
+        let orphaned = if command[0] == "nginx" { Signal::SIGTERM } else { Signal::SIGKILL };
+        Child::start(start, orphaned)
     }
 
     /// Its labels.
@@ -104,7 +110,8 @@ impl Pod {
     pub fn address_of(&self, port: &str) -> String {
         let ports = self.container["ports"].as_array().expect("containers have ports");
         let port = ports.iter().find(|known| known["name"] == port).unwrap_or_else(|| panic!("no port {port}"));
-        format!("{}:{}", self.address, port["containerPort"])
+        let number = port["containerPort"].as_u64().expect("a port is a number");
+        format!("{}:{}", self.address, port_here(number))
     }
 
     /// Waits for its startup probe, and then for its readiness probe; from then on it is ready.
@@ -146,10 +153,14 @@ impl Pod {
     pub async fn exec(&self, command: &Value) -> (bool, String) {
         let translation = Translation { services: &BTreeMap::new(), paths: &self.paths };
         let mut command = local(&translation.command(command), &self.environment, &self.dir);
-        let output = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output());
-        let output = tokio::time::timeout(Duration::from_secs(60), output).await.expect("a command ends");
-        let output = output.expect("the thread does not panic").expect("the command can be started");
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        let mut output = tempfile::tempfile().expect("a temporary file can be made");
+        let stdout = output.try_clone().expect("an open file");
+        command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null());
+        // Who no longer waits for it, ends it.
+        let status = Child::start(command, Signal::SIGKILL).ended(Duration::from_secs(60)).await;
+        let mut text = String::new();
+        output.rewind().and_then(|()| output.read_to_string(&mut text)).expect("it prints text");
+        (status.expect("a command ends").success(), text)
     }
 
     /// Ends it as a cluster does: no new connections, the preStop hook, SIGTERM.
@@ -208,6 +219,9 @@ impl Drop for Pod {
         if thread::panicking() && !self.reported.load(Ordering::Relaxed) {
             self.report();
         }
+        if self.container["command"][0] == "nginx" {
+            self.child(|child| child.end_within(NGINX_ENDS));
+        }
     }
 }
 
@@ -216,9 +230,8 @@ fn mounts(workload: &Manifest, container: &Value, dir: &Path, root: &Path) -> Ve
     let mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
     let place = |mount: &Value| {
         let (name, path) = (mount["name"].as_str().expect("a name"), mount["mountPath"].as_str().expect("a path"));
-        let is_claim = |claim: &Value| claim["metadata"]["name"] == name;
-        let claims = workload.at("/spec/volumeClaimTemplates").as_array().is_some_and(|all| all.iter().any(is_claim));
-        let place = if claims { root.join(format!("volume-{}-{name}", workload.name())) } else { dir.join(name) };
+        let claim = format!("{name}-{}-0", workload.name());
+        let place = if workload.claims().contains(&claim) { root.join(claim) } else { dir.join(name) };
         fs::create_dir_all(&place).expect("a directory can be made");
         (path.to_owned(), place)
     };
@@ -289,7 +302,8 @@ impl Translation<'_> {
                 if file == "newer.conf" && nginx_is_older_than(1, 27, 4) {
                     continue;
                 }
-                let text = text.as_str().expect("files are text").replace("listen ", &format!("listen {address}:"));
+                let listens = format!("listen {address}:{}", port_here(8000));
+                let text = text.as_str().expect("files are text").replace("listen 8000", &listens);
                 fs::write(place.join(file), self.paths(&self.names(&text))).expect("a file can be written");
             }
         }
