@@ -12,6 +12,8 @@ build: tools ## build everything, in release mode
 	cargo build --release --workspace
 
 test: check doc manifests unit lease ## everything that CI runs, but for containers
+	@if docker info > /dev/null 2>&1; then echo "Not run here: the tests in containers (make test-containers)"; \
+	else echo "SKIPPED: the tests in containers: no Docker engine runs here (make test-containers starts one where it may)"; fi
 
 check: tools ## formatting and lints
 	cargo fmt --all --check

@@ -15,6 +15,8 @@
 #   NAMESPACE         (default shardcart)
 #   FRONT             load-balancer, node-port, cluster-ip or gateway-api (default load-balancer)
 #   TIMEOUT           how long one thing may take to get ready (default 600s)
+#   DRAIN_MS          how long a machine that ends serves on (default 5000): until no new connection comes to it
+#   GATEWAY_DRAIN_S   the same for the gateway, in seconds (default 10)
 # and the sizes below.
 set -euo pipefail
 
@@ -45,6 +47,16 @@ emptied=shardcart/emptied
 fail() { echo "$*" >&2; exit 1; }
 say() { echo "== $*" >&2; }
 
+case $FRONT in
+load-balancer) FRONT_TYPE=LoadBalancer ;;
+node-port) FRONT_TYPE=NodePort ;;
+cluster-ip | gateway-api) FRONT_TYPE=ClusterIP ;;
+*) fail "FRONT=$FRONT: expected load-balancer, node-port, cluster-ip or gateway-api" ;;
+esac
+# Longer than the gateway keeps idle connections, and not all of the time that a machine has to end.
+[[ $DRAIN_MS =~ ^[0-9]+$ && $DRAIN_MS -gt 2000 && $DRAIN_MS -le 12000 ]] || fail "DRAIN_MS=$DRAIN_MS: expected 2001 to 12000"
+[[ $GATEWAY_DRAIN_S =~ ^1?[0-9]$ ]] || fail "GATEWAY_DRAIN_S=$GATEWAY_DRAIN_S: expected 0 to 19"
+
 # Sets SERVICE and everything about it: its size, ports and neighbours.
 select_service() {
     SERVICE=$1
@@ -58,9 +70,6 @@ select_service() {
     stock) PORT=8002 INTERNAL_PORT=9002 ASKED_BY=order ;;
     payment) PORT=8003 INTERNAL_PORT=9003 ASKED_BY=order ;;
     esac
-    [[ $DRAIN_MS =~ ^[0-9]+$ && $DRAIN_MS -gt 2000 && $DRAIN_MS -le 12000 ]] ||
-        fail "DRAIN_MS=$DRAIN_MS: expected 2001 to 12000: longer than the gateway keeps idle connections, and not all of the time to end"
-    [[ $GATEWAY_DRAIN_S =~ ^[0-9]$|^1[0-9]$ ]] || fail "GATEWAY_DRAIN_S=$GATEWAY_DRAIN_S: expected 0 to 19"
     local size
     for size in "$SHARDS_OF" "$MACHINES_OF" "$MINT_OF"; do
         [[ $size =~ ^[1-9][0-9]*$ && $size -le 4095 ]] ||
@@ -143,16 +152,10 @@ upstreams() {
 }
 
 render_gateway() {
-    local NGINX_CONF UPSTREAMS_CONF CONFIGURATION FRONT_TYPE
+    local NGINX_CONF UPSTREAMS_CONF CONFIGURATION
     NGINX_CONF=$(sed 's/^\(.\)/    \1/' "$gateway/nginx.conf")
     UPSTREAMS_CONF=$(upstreams | sed 's/^\(.\)/    \1/')
     CONFIGURATION=$(printf '%s\n%s\n' "$NGINX_CONF" "$UPSTREAMS_CONF" | cksum | tr ' ' -)
-    case $FRONT in
-    load-balancer) FRONT_TYPE=LoadBalancer ;;
-    node-port) FRONT_TYPE=NodePort ;;
-    cluster-ip | gateway-api) FRONT_TYPE=ClusterIP ;;
-    *) fail "FRONT=$FRONT: expected load-balancer, node-port, cluster-ip or gateway-api" ;;
-    esac
     fill gateway
     fill front-service
     if [ "$FRONT" = gateway-api ]; then fill front-gateway-api; fi

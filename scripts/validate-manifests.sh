@@ -5,13 +5,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 versions="1.34 1.35 1.36"
 newest=1.37
-checker=kubernetes-validate==1.37.0
+packages=scripts/kubernetes-validate.txt
 environment=target/kubernetes-validate
 rendered=target/manifests
 
-if ! "$environment/bin/kubernetes-validate" --version > /dev/null 2>&1; then
+# The copy of the list says that all of it was installed.
+if ! cmp --silent "$packages" "$environment/installed.txt"; then
+    echo "installing the checker from PyPI into $environment"
     python3 -m venv --clear "$environment"
-    "$environment/bin/pip" install --quiet --disable-pip-version-check "$checker"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check --retries 10 --requirement "$packages"
+    cp "$packages" "$environment/installed.txt"
 fi
 
 rm -rf "$rendered"

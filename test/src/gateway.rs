@@ -141,9 +141,8 @@ impl Gateway {
 
     async fn start(mut start: Command, does: &[Does], edit: impl Fn(String) -> String) -> Gateway {
         let (addresses, dir) = (Addresses::default(), TempDir::new().expect("a temporary directory can be made"));
-        let machines = Service::ALL.map(|_| {
-            does.iter().map(|does| Mock::start(at_port(&addresses), *does)).collect::<Vec<_>>()
-        });
+        let machines =
+            Service::ALL.map(|_| does.iter().map(|does| Mock::start(at_port(&addresses), *does)).collect::<Vec<_>>());
         let address = at_port(&addresses);
         let own = dir.path().to_str().expect("temporary paths are text");
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway");

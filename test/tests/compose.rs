@@ -3,8 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use shardcart_test::kube::root;
 use shardcart_test::Service;
+use shardcart_test::kube::root;
 
 /// How long a machine takes to end after its drain: what is in flight (10 s), and what is to be settled (5 s).
 const FINISH_S: u64 = 15;
@@ -13,9 +13,13 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).expect("it is shipped")
 }
 
-/// The file, with what its blocks share merged into them.
 fn compose() -> Value {
-    let mut file: serde_yaml_ng::Value = serde_yaml_ng::from_str(&read("compose.yaml")).expect("it is YAML");
+    parsed("compose.yaml")
+}
+
+/// A file, with what its blocks share merged into them.
+fn parsed(name: &str) -> Value {
+    let mut file: serde_yaml_ng::Value = serde_yaml_ng::from_str(&read(name)).expect("it is YAML");
     file.apply_merge().expect("what is merged are mappings");
     // A merge within what is merged.
     file.apply_merge().expect("what is merged are mappings");
@@ -40,7 +44,8 @@ fn variable<'a>(service: &'a Value, name: &str) -> &'a str {
 fn every_container_is_bounded_locked_down_restarted_and_has_time_to_end() {
     let compose = compose();
     for (name, service) in services(&compose) {
-        assert_eq!(service["restart"], "unless-stopped", "{name}");
+        let restart = if service["profiles"].is_null() { "unless-stopped" } else { "no" };
+        assert_eq!(service["restart"], restart, "{name}");
         assert_eq!(service["read_only"], true, "{name}");
         assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
         assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
@@ -61,7 +66,8 @@ fn every_container_is_bounded_locked_down_restarted_and_has_time_to_end() {
 #[test]
 fn each_service_has_two_machines_that_know_two_shards_and_start_when_these_are_healthy() {
     let compose = compose();
-    let all: Vec<&String> = services(&compose).map(|(name, _)| name).collect();
+    let started = services(&compose).filter(|(_, service)| service["profiles"].is_null());
+    let all: Vec<&String> = started.map(|(name, _)| name).collect();
     assert_eq!(all.len(), 13, "{all:?}");
     let upstreams = read("gateway/upstreams.conf");
     for service in Service::ALL {
@@ -70,7 +76,10 @@ fn each_service_has_two_machines_that_know_two_shards_and_start_when_these_are_h
             let name = format!("{service}-{machine}");
             let block = &compose["services"][&name];
             assert_eq!(variable(block, "MACHINE_ID"), format!("{machine}/2"));
-            assert_eq!(variable(block, "REDIS_ADDRS"), shards.each_ref().map(|shard| format!("{shard}:6379")).join(","));
+            assert_eq!(
+                variable(block, "REDIS_ADDRS"),
+                shards.each_ref().map(|shard| format!("{shard}:6379")).join(",")
+            );
             assert_eq!(variable(block, "ALLOW_BATCH_INIT"), "${ALLOW_BATCH_INIT:-true}");
             for shard in &shards {
                 assert_eq!(block["depends_on"][shard]["condition"], "service_healthy", "{name}");
@@ -83,7 +92,9 @@ fn each_service_has_two_machines_that_know_two_shards_and_start_when_these_are_h
             let block = &compose["services"][shard];
             assert!(block["healthcheck"]["test"].is_array(), "{shard}");
             let command = block["command"].as_array().and_then(|words| words.last()?.as_str()).expect("a script");
-            for line in ["appendonly yes", "appendfsync ${FSYNC:-always}", "maxmemory-policy noeviction", "requirepass "] {
+            for line in
+                ["appendonly yes", "appendfsync ${FSYNC:-always}", "maxmemory-policy noeviction", "requirepass "]
+            {
                 assert!(command.contains(line), "{shard}: {line}");
             }
             assert_eq!(block["volumes"], json!([format!("{service}-{number}:/data")]), "{shard}");
@@ -102,14 +113,43 @@ fn every_image_is_pinned_and_is_the_one_of_the_cluster_as_well() {
             assert!(deploy.contains(&format!(":-{image}}}")), "{name}: {image}");
         } else {
             let target = service["build"]["target"].as_str().expect("a stage");
-            assert_eq!(image, format!("shardcart-{target}"));
+            assert_eq!(image, format!("shardcart-{target}:${{TAG:-latest}}"));
             let (_, stage) = dockerfile.split_once(&format!("AS {target}\n")).expect("the stage is there");
             let stage = stage.split("\nFROM ").next().unwrap_or_default();
-            assert!(stage.contains(&format!("CMD [\"{target}\", \"health\"]")), "{name} is healthy without a shell");
+            assert!(
+                name == "audit" || stage.contains(&format!("CMD [\"{target}\", \"health\"]")),
+                "{name} is healthy without a shell"
+            );
         }
     }
     for line in dockerfile.lines().filter(|line| line.starts_with("ARG RU")) {
         let tag = line.split_once(':').map_or("", |(_, tag)| tag);
         assert!(tag.chars().filter(char::is_ascii_digit).count() >= 3 && tag.contains('.'), "{line}");
+    }
+}
+
+#[test]
+fn the_file_for_five_shards_adds_three_and_tells_every_machine() {
+    let five = parsed("compose.five.yaml");
+    assert_eq!(services(&five).count(), 6 + 9 + 1);
+    for service in Service::ALL {
+        let shards: Vec<String> = (0..5).map(|shard| format!("{service}-redis-{shard}")).collect();
+        for machine in [1, 2] {
+            let block = &five["services"][format!("{service}-{machine}")];
+            let addresses: Vec<String> = shards.iter().map(|shard| format!("{shard}:6379")).collect();
+            assert_eq!(variable(block, "REDIS_ADDRS"), addresses.join(","));
+            assert_eq!(variable(block, "MINT_SHARDS"), "${MINT_SHARDS:-5}");
+            let audited = format!("{}_REDIS_ADDRS", service.program().to_uppercase());
+            assert_eq!(variable(&five["services"]["audit"], &audited), addresses.join(","));
+            for shard in &shards[2..] {
+                assert_eq!(block["depends_on"][shard]["condition"], "service_healthy", "{shard}");
+            }
+        }
+        for (number, shard) in shards.iter().enumerate().skip(2) {
+            let block = &five["services"][shard];
+            let like = json!({"file": "compose.yaml", "service": format!("{service}-redis-0")});
+            assert_eq!((&block["extends"], &block["volumes"]), (&like, &json!([format!("{service}-{number}:/data")])));
+            assert!(five["volumes"].get(format!("{service}-{number}")).is_some(), "{shard}: a named volume");
+        }
     }
 }

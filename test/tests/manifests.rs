@@ -319,6 +319,24 @@ fn the_gateway_serves_from_outside_and_routes_to_every_machine() {
 }
 
 #[test]
+fn the_gateway_api_leads_to_the_gateway_and_asks_whether_it_lives() {
+    let manifests = render(GKE, &[("FRONT", "gateway-api"), ("GATEWAY_CLASS", "another-class")]);
+    let front = manifests.of_kind("Gateway").next().expect("a Gateway");
+    assert_eq!(front.at("/spec/gatewayClassName"), "another-class");
+    let route = manifests.of_kind("HTTPRoute").next().expect("a route");
+    assert_eq!(*route.at("/spec/parentRefs"), json!([{"name": front.name()}]));
+    let service = manifests.get("Service", "gateway");
+    let port = service.at("/spec/ports/0/port");
+    assert_eq!(*route.at("/spec/rules"), json!([{"backendRefs": [{"name": "gateway", "port": port}]}]));
+    let health = manifests.of_kind("HealthCheckPolicy").next().expect("a health check");
+    assert_eq!(*health.at("/spec/targetRef"), json!({"group": "", "kind": "Service", "name": "gateway"}));
+    let container = manifests.get("Deployment", "gateway").container();
+    let asked = health.at("/spec/default/config/httpHealthCheck");
+    assert_eq!(asked["port"], container["ports"][0]["containerPort"]);
+    assert_eq!(asked["requestPath"], container["readinessProbe"]["httpGet"]["path"]);
+}
+
+#[test]
 fn another_configuration_of_the_gateway_is_another_pod() {
     let of = |shards| {
         let manifests = render(GKE, &[("SHARDS", shards)]);
@@ -330,7 +348,15 @@ fn another_configuration_of_the_gateway_is_another_pod() {
 
 #[test]
 fn a_size_that_is_no_number_is_refused_by_name() {
-    for (setting, value) in [("SHARDS", "0"), ("STOCK_MACHINES", "many"), ("MINT_SHARDS", "3"), ("SHARDS", "5000")] {
+    for (setting, value) in [
+        ("SHARDS", "0"),
+        ("STOCK_MACHINES", "many"),
+        ("MINT_SHARDS", "3"),
+        ("SHARDS", "5000"),
+        ("DRAIN_MS", "2000"),
+        ("GATEWAY_DRAIN_S", "20"),
+        ("FRONT", "elsewhere"),
+    ] {
         let refused = std::panic::catch_unwind(|| render(GKE, &[(setting, value)]));
         assert!(refused.is_err(), "{setting}={value}");
     }

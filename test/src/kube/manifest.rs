@@ -122,7 +122,8 @@ impl Manifest {
     /// The volume claims of the one pod of a StatefulSet, by name.
     pub fn claims(&self) -> Vec<String> {
         let templates = self.at("/spec/volumeClaimTemplates").as_array().cloned().unwrap_or_default();
-        let name = |template: &Value| template["metadata"]["name"].as_str().map(|name| format!("{name}-{}-0", self.name()));
+        let name =
+            |template: &Value| template["metadata"]["name"].as_str().map(|name| format!("{name}-{}-0", self.name()));
         templates.iter().filter_map(name).collect()
     }
 

@@ -169,7 +169,9 @@ impl Kube {
 
     /// The names of all volume claims, of emptied shards or of others.
     pub fn claims(&self, emptied: bool) -> Vec<String> {
-        self.state(|state| state.claims.iter().filter(|claim| *claim.1 == emptied).map(|(name, _)| name.clone()).collect())
+        self.state(|state| {
+            state.claims.iter().filter(|claim| *claim.1 == emptied).map(|(name, _)| name.clone()).collect()
+        })
     }
 
     /// Labels a volume claim as that of an emptied shard, or takes the label off.
