@@ -20,6 +20,7 @@
 # and the sizes below.
 set -euo pipefail
 
+[ "${BASH_VERSINFO[0]}" -ge 4 ] || { echo "bash 4 or newer is needed" >&2; exit 1; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 templates=$here/templates
 gateway=$here/../gateway
@@ -295,8 +296,6 @@ apply() {
             volume=$(volumes "$emptied!=yes" | tail -n 1)
             [ "$SHARDS_OF" -gt "${volume:--1}" ] ||
                 fail "$SERVICE: there are volumes of $((volume + 1)) shards: apply as many, and then fewer, to see whether those to go are empty. Nothing was changed"
-            # What `delete` left: shards beyond it are new, and join as they do in a running system.
-            if [ -n "$volume" ] && [ "$((volume + 1))" -lt "$MINT_OF" ]; then first_mint[$SERVICE]=$((volume + 1)) phase=yes; fi
         fi
     done
 

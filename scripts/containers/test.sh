@@ -61,10 +61,11 @@ trap down EXIT
 say "base images"
 "$here/stand-ins.sh" load || { echo "the base images cannot be pulled, and no stand-ins for them can be made" >&2; exit 75; }
 say "images"
-"${compose[@]}" build > "$root/target/containers/build.log" 2>&1 || { tail -n 40 "$root/target/containers/build.log"; exit 1; }
+build() { "${compose[@]}" build && "${compose[@]}" build audit; }
+build > "$root/target/containers/build.log" 2>&1 || { tail -n 40 "$root/target/containers/build.log"; exit 1; }
 base=$(sed -n 's/^ARG RUNTIME=//p' Dockerfile)
 size() { docker image inspect --format '{{.Size}}' "$1"; }
-for service in order stock payment; do
+for service in order stock payment shop; do
     beyond=$(($(size "shardcart-$service:$TAG") - $(size "$base")))
     echo "shardcart-$service: $((beyond / 1000)) kB beyond its base"
     [ "$beyond" -lt 40000000 ] || { echo "that is more than 40 MB" >&2; exit 1; }

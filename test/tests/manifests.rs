@@ -268,6 +268,10 @@ fn each_pod_is_reached_by_those_that_need_it_and_by_nobody_else() {
         let pods: Vec<(String, BTreeMap<String, String>)> =
             workloads(&manifests).map(|workload| (workload.name().to_owned(), workload.pod_labels())).collect();
         let stranger = ("a stranger".to_owned(), BTreeMap::from([("app".to_owned(), "other".to_owned())]));
+        for (from, from_labels) in &pods {
+            let (_, out) = may_reach(&manifests, from_labels, &stranger.1, 443);
+            assert!(!out, "{size}: {from} is let out to anybody");
+        }
         for (from, from_labels) in pods.iter().chain([&stranger]) {
             for (to, to_labels) in &pods {
                 for port in [6379, 8000, 8001, 8002, 8003, 9001, 9002, 9003] {

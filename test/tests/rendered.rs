@@ -132,12 +132,14 @@ async fn two_shards_sell_exactly_what_is_there_and_get_a_third_under_load_that_s
         (ids::shard(&front.create_item(1).await.text("item_id")) == 2).then_some(())
     })
     .await;
-    let before = kube.workloads(&[]);
+    let (before, calls) = (kube.workloads(&[]), kubectl.calls().len());
     for (shards, reason) in [("2", "holds data"), ("1", "made with 2 shards")] {
         let refused = apply(&kubectl, shards, "3").await;
         assert!(!refused.success && refused.text.contains(reason), "{}", refused.text);
     }
     assert_eq!(kube.workloads(&[]), before, "nothing was taken away");
+    let changed: Vec<String> = kubectl.calls().split_off(calls);
+    assert!(!changed.iter().any(|call| call.starts_with("machine ")), "nothing was changed: {changed:#?}");
 
     let told = [made.text, kubectl.calls().join("\n")].concat();
     assert!(!told.contains(&kube.secret("redis-password")) && !told.contains(&kube.secret("internal-token")), "{told}");
