@@ -41,7 +41,7 @@ compose+=(--project-name "$project")
 # The images that a user of this engine has made are left alone.
 export PORT=${PORT:-8000} TAG=test REDIS_PASSWORD=the-password-of-the-tests INTERNAL_TOKEN=the-secret-of-the-tests
 # No power fails here, and the disk of a busy machine may take longer to write than a service waits.
-export FSYNC=no
+export FSYNC=no REDIS_TIMEOUT_MS=1900
 if [ "${SHARDCART_IMAGES:-}" != release ]; then export OPT_LEVEL=1 LTO=off; fi
 # The builder of docker-compose 1.29 is the engine's own, which needs nothing from the network.
 if [ "${SHARDCART_ENGINE:-}" = inside ]; then export DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0; fi
