@@ -15,7 +15,12 @@ if [ "${1:-}" = --inside ]; then
     mount --make-rprivate /
     mount -t tmpfs tmpfs /run
     ip link set lo up
-    mkdir -p "$data" /run/docker
+    # What containers write goes with the engine, and waits for no disk.
+    for written in volumes containers; do
+        mkdir -p "$data/$written"
+        mount -t tmpfs tmpfs "$data/$written"
+    done
+    mkdir -p /run/docker
     # A negative score would need a capability that not every place has.
     dockerd --data-root "$data" --exec-root /run/docker --pidfile /run/docker.pid --host unix:///run/docker.sock \
         --oom-score-adjust 0 --cgroup-parent /shardcart-engine > "$data.log" 2>&1 &

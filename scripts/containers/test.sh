@@ -93,7 +93,8 @@ for service in order:8001 stock:8002 payment:8003; do
     export "SHARDCART_TEST_GATEWAY_${name^^}_REDIS=$(address "$name-redis-0"):6379,$(address "$name-redis-1"):6379"
 done
 
-cargo test --offline --package shardcart-test --test contract --test problems --test internal --test idempotency -- gateway::
+cargo test --offline --package shardcart-test --test contract --test problems --test internal --test idempotency \
+    -- gateway:: --test-threads 4
 say "a thousand clients, and containers killed"
 cargo test --offline --package shardcart-test --test containers -- --ignored --test-threads 1
 say "the audit of compose.yaml"
