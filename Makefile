@@ -1,9 +1,9 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit lease chaos model doc bench bench-record bench-tools price tools test-tools help
+.PHONY: run build test check unit lease chaos model doc manifests test-containers bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 run: tools ## build in release mode and start the shop on http://localhost:8000 (ARGS='--shards 2' for more)
 	cargo run --release --bin shop -- $(ARGS)
@@ -11,7 +11,9 @@ run: tools ## build in release mode and start the shop on http://localhost:8000 
 build: tools ## build everything, in release mode
 	cargo build --release --workspace
 
-test: check doc unit lease ## everything that CI runs
+test: check doc manifests unit lease ## everything that CI runs, but for containers
+	@if docker info > /dev/null 2>&1; then echo "Not run here: the tests in containers (make test-containers)"; \
+	else echo "SKIPPED: the tests in containers: no Docker engine runs here (make test-containers starts one where it may)"; fi
 
 check: tools ## formatting and lints
 	cargo fmt --all --check
@@ -20,6 +22,9 @@ check: tools ## formatting and lints
 doc: tools ## the documentation, without warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 
+# Where tests keep their data: in memory, if there is room for it. An fsync on the disk of a busy machine may take seconds,
+# which services rightly take for an outage.
+unit lease: export TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
 unit: test-tools ## all tests: the front-door tests start real services, so these are built first
 	cargo build --workspace --bins
 	cargo test --workspace
@@ -29,6 +34,12 @@ LEASE_TESTS := batch_load consistency contract faults idempotency killed lost_sh
 lease: test-tools ## these once more, with a lease so short that recovery is always in the way
 	cargo build --workspace --bins
 	SHARDCART_TEST_LEASE_MS=20 cargo test --package shardcart-test $(LEASE_TESTS:%=--test %)
+
+manifests: test-tools ## what deploy.sh renders, against the schemas of Kubernetes
+	scripts/validate-manifests.sh
+
+test-containers: test-tools ## the system in containers, with a Docker engine: with one of its own where none runs
+	scripts/containers/test.sh
 
 DURATION ?= 2m
 chaos: tools ## the whole cluster under random faults (DURATION=30m SEED=7; without SEED a random one)
@@ -54,5 +65,5 @@ bench-tools:
 tools: ## install what is missing
 	@scripts/install-tools.sh
 
-test-tools: ## install what the tests need and this machine lacks
+test-tools: tools ## install what only the tests need
 	@scripts/install-tools.sh test

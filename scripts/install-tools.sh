@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server.
-# With the argument nginx that one as well, which only measurements need; with test what only the tests need: Prometheus.
+# Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server; with the
+# argument `nginx` that one as well, which measurements need; with `test` what only the tests need: nginx, Python
+# with venv, and Prometheus.
 # Says what it does; does nothing where all is there.
 set -eu
 
@@ -8,8 +9,11 @@ missing=""
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 # A user's PATH may lack the directory where nginx is.
-[ "${1:-}" != nginx ] || PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null 2>&1 || missing="$missing nginx"
+case ${1:-} in
+nginx | test) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light" ;;
+esac
 if [ "${1:-}" = test ]; then
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
     command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 fi
 if ! command -v cargo >/dev/null 2>&1; then
@@ -28,15 +32,15 @@ fi
 echo "installing with the system's package manager:$missing"
 if command -v apt-get >/dev/null 2>&1; then
     $as_root apt-get update -qq
-    # The packages start servers on ports 6379 and 9090 where they can; Shardcart neither needs nor touches those.
+    # The packages start servers on ports 6379, 80 and 9090 where they can; Shardcart neither needs nor touches those.
     # shellcheck disable=SC2086
     $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
 elif command -v dnf >/dev/null 2>&1; then
     # shellcheck disable=SC2086
-    $as_root dnf install -y $(echo "$missing" | sed 's/redis-server/redis/; s/libc6-dev/glibc-devel/')
+    $as_root dnf install -y $(echo "$missing" | sed 's/redis-server/redis/; s/libc6-dev/glibc-devel/; s/nginx-light/nginx/; s/python3-venv/python3/')
 elif command -v brew >/dev/null 2>&1; then
     # shellcheck disable=SC2086
-    brew install $(echo "$missing" | sed 's/redis-server/redis/; s/gcc libc6-dev//')
+    brew install $(echo "$missing" | sed 's/redis-server/redis/; s/gcc libc6-dev//; s/nginx-light/nginx/; s/python3-venv/python3/')
 else
     echo "no package manager that this script knows: please install$missing yourself" >&2
     exit 1

@@ -22,6 +22,7 @@ pub mod participant;
 pub mod participant_machine;
 pub mod peers;
 mod pipeline;
+pub mod probe;
 pub mod problem;
 pub mod reservation;
 pub mod review;

@@ -59,6 +59,13 @@ impl Default for HttpClient {
 }
 
 impl HttpClient {
+    /// A client that makes a connection for each request.
+    pub fn without_keep_alive() -> HttpClient {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        HttpClient(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
+    }
+
     /// Sends a request without a body.
     ///
     /// # Errors

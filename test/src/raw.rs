@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::http::HttpAnswer;
 
 /// How long an exchange may take.
-const EXCHANGE: Duration = Duration::from_secs(10);
+const EXCHANGE: Duration = Duration::from_secs(30);
 
 /// Sends these bytes on a connection of their own and reads the answer until the server closes it.
 ///
@@ -18,7 +18,7 @@ const EXCHANGE: Duration = Duration::from_secs(10);
 /// that the rest of the request could not be written does not.
 ///
 /// # Panics
-/// When nothing that looks like an answer comes within ten seconds.
+/// When nothing that looks like an answer comes within half a minute.
 pub async fn exchange(server: SocketAddr, request: &[u8]) -> HttpAnswer {
     let mut received = Vec::new();
     let talk = async {

@@ -10,6 +10,8 @@ use tokio::sync::Mutex;
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::data::Data;
 use crate::front::Front;
+use crate::given::Given;
+use crate::kube::{self, Kube};
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::shop::{Shop, ShopOptions};
@@ -58,6 +60,17 @@ impl System for Cluster {
     }
 }
 
+impl System for Kube {
+    fn report(&self) {
+        Kube::report(self);
+    }
+}
+
+impl System for Given {
+    fn report(&self) {}
+}
+
+static GATEWAY: Mutex<Weak<Kube>> = Mutex::const_new(Weak::new());
 static SHOP: Mutex<Weak<Shop>> = Mutex::const_new(Weak::new());
 static CLUSTER: Mutex<Weak<Cluster>> = Mutex::const_new(Weak::new());
 
@@ -85,6 +98,28 @@ impl Stage {
         Stage::over_cluster(cluster)
     }
 
+    /// The system that is given to the tests, or else one as rendered for a cluster, of two machines and two shards a
+    /// service, shared in the same way. Both are behind the gateway that is shipped.
+    pub async fn gateway() -> Stage {
+        if let Some(given) = Given::system() {
+            let (front, direct, data) = (given.front(), given.direct(), given.data());
+            return Stage { front, direct, data, system: Arc::new(given) };
+        }
+        let mut shared = GATEWAY.lock().await;
+        let kube = match shared.upgrade() {
+            Some(kube) => kube,
+            None => {
+                let kube = Arc::new(Kube::default());
+                let settings =
+                    [("SHARDS", "2"), ("ALLOW_BATCH_INIT", "true"), ("GATEWAY_PODS_MIN", "1"), ("FSYNC", "no")];
+                kube.apply(kube::render("gke-scale/deploy.sh", &settings)).await;
+                kube
+            }
+        };
+        *shared = Arc::downgrade(&kube);
+        Stage { front: kube.front(), direct: kube.direct(), data: kube.data(), system: kube }
+    }
+
     /// A shop that no other test uses.
     pub async fn own_shop(shards: usize) -> Stage {
         let options = ShopOptions { shards, settings: Settings::none() };
@@ -110,8 +145,8 @@ impl Stage {
     }
 }
 
-/// Stamps out each scenario (an `async fn(&Stage)` of the calling file) as a test on a shop and as
-/// a test on a cluster, both shared by the tests of the file.
+/// Stamps out each scenario (an `async fn(&Stage)` of the calling file) as a test on a shop, as a test on a cluster,
+/// and as a test behind the shipped gateway, each shared by the tests of the file.
 #[macro_export]
 macro_rules! on_shop_and_cluster {
     ($($scenario:ident),+ $(,)?) => {
@@ -125,6 +160,15 @@ macro_rules! on_shop_and_cluster {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
                 super::$scenario(&$crate::Stage::cluster().await).await;
+            })+
+        }
+        mod gateway {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                // What is shipped is configured with the lease that is shipped.
+                if !$crate::lease_is_short() {
+                    super::$scenario(&$crate::Stage::gateway().await).await;
+                }
             })+
         }
     };

@@ -1,11 +1,10 @@
 //! Many checkouts at once: what is sold, what is paid and what clients were told agree to the unit.
 
-use std::collections::BTreeSet;
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shardcart_test::{Front, Service, Stage, lease_is_short, on_systems_of_their_own};
+use shardcart_test::thousand::{self, check_out_at_once};
+use shardcart_test::{Service, Stage, lease_is_short, on_systems_of_their_own};
 
 on_systems_of_their_own! {
     of_1000_users_with_one_credit_exactly_100_get_one_of_100_units,
@@ -17,93 +16,18 @@ on_systems_of_their_own! {
     a_cart_of_1000_lines_over_all_shards_is_taken_at_once,
 }
 
-const ORDERS: u64 = 1000;
-const UNITS: u64 = 100;
 const RUNS: usize = 10;
 const SETTLED: Duration = Duration::from_secs(15);
 
-/// Loads one item with 100 units at price 1 and 1000 users with 1 credit, and makes an order of
-/// one unit for each of `users`.
-async fn load(shop: &Stage, users: &[u64]) -> Vec<String> {
-    shop.init_items(1, UNITS, 1).await.ok();
-    shop.init_users(ORDERS, 1).await.ok();
-    shop.each(users, |user| shop_order(shop, *user)).await
-}
-
-async fn shop_order(shop: &Front, user: u64) -> String {
-    shop.order_of(&user.to_string(), &[("0", 1)]).await
-}
-
-/// Checks out all of these at once and returns those that were refused; anything but 200 and 4xx
-/// fails the test.
-async fn check_out_at_once(shop: &Front, orders: &[String]) -> Vec<String> {
-    let answers =
-        shop.at_once(orders.to_vec(), |shop, order| async move { (shop.checkout(&order).await, order) }).await;
-    let mut refused = Vec::new();
-    for (answer, order) in answers {
-        match answer.status {
-            200 => {}
-            402 | 409 => refused.push(order),
-            _ => panic!("{answer:?}"),
-        }
-    }
-    refused
-}
-
-/// Checks that stock, credit, orders and answers tell the same.
-async fn is_consistent(shop: &Front, users: &[u64], orders: &[String], refused: &[String]) {
-    // The first question after the last answer: nothing may still be on its way.
-    let stock = shop.stock_of("0").await;
-    let sold = u64::try_from(orders.len() - refused.len()).expect("a count fits");
-    assert_eq!(stock, UNITS - sold, "units left after {sold} successes");
-
-    let refused: BTreeSet<&String> = refused.iter().collect();
-    let paying: BTreeSet<u64> =
-        users.iter().zip(orders).filter(|(_, order)| !refused.contains(order)).map(|(user, _)| *user).collect();
-    assert_eq!(u64::try_from(paying.len()).ok(), Some(sold), "nobody pays twice with one credit");
-    let credits = shop.each(0..ORDERS, |user| async move { shop.credit_of(&user.to_string()).await }).await;
-    for (user, credit) in (0..ORDERS).zip(credits) {
-        assert_eq!(credit, u64::from(!paying.contains(&user)), "credit of user {user}");
-    }
-    let paid = shop.each(orders, |order| shop.is_paid(order)).await;
-    for (order, paid) in orders.iter().zip(paid) {
-        assert_eq!(paid, !refused.contains(order), "order {order}");
-    }
-}
-
 async fn of_1000_users_with_one_credit_exactly_100_get_one_of_100_units(shop: &Stage) {
-    let users: Vec<u64> = (0..ORDERS).collect();
     for _ in 0..RUNS {
-        let orders = load(shop, &users).await;
-        let refused = check_out_at_once(shop, &orders).await;
-        assert_eq!(orders.len() - refused.len(), 100, "checkouts that succeeded");
-        is_consistent(shop, &users, &orders, &refused).await;
+        thousand::exactly_100_are_sold(shop).await;
     }
 }
 
 async fn of_1000_orders_of_users_drawn_at_random_exactly_100_are_paid_after_one_repeat(shop: &Stage) {
     for _ in 0..RUNS {
-        let random = RandomState::new();
-        let users: Vec<u64> = (0..ORDERS).map(|draw| random.hash_one(draw) % ORDERS).collect();
-        let distinct = users.iter().collect::<BTreeSet<_>>().len();
-        let reachable = distinct.min(100);
-
-        let orders = load(shop, &users).await;
-        let refused = check_out_at_once(shop, &orders).await;
-        assert!(orders.len() - refused.len() <= reachable, "more succeeded than can be paid");
-        is_consistent(shop, &users, &orders, &refused).await;
-
-        // With a lease that is always too short, units are held by attempts that are given up, and
-        // others are refused for it: then it takes more than one repeat until all are sold.
-        let mut refused = refused;
-        for _ in 0..if lease_is_short() { 10 } else { 1 } {
-            refused = check_out_at_once(shop, &refused).await;
-            if orders.len() - refused.len() == reachable {
-                break;
-            }
-        }
-        assert_eq!(orders.len() - refused.len(), reachable, "checkouts that succeeded in the end");
-        is_consistent(shop, &users, &orders, &refused).await;
+        thousand::users_drawn_at_random_get_what_they_can_pay(shop).await;
     }
 }
 

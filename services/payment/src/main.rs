@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use shardcart_common::machine;
+use shardcart_common::{machine, probe};
 use shardcart_payment::config::Config;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
+    if let Some(answer) = probe::asked(8003) {
+        return answer;
+    }
     let config = Config::parse();
     machine::start_log(config.observe.log_format);
     machine::raise_file_limit();

@@ -31,14 +31,29 @@ pub struct Front {
 impl Front {
     /// A client of a gateway, or of a shop: all services on one port, told apart by a prefix.
     pub fn behind(port: u16) -> Front {
-        let base = |service: Service| format!("http://127.0.0.1:{port}/{}", service.prefix());
+        Front::at(&format!("127.0.0.1:{port}"))
+    }
+
+    /// A client of a gateway at any `address:port`.
+    pub fn at(address: &str) -> Front {
+        let base = |service: Service| format!("http://{address}/{}", service.prefix());
         Front { client: HttpClient::default(), bases: Service::ALL.map(base), key: None }
+    }
+
+    /// The same client, with a connection for each request.
+    #[must_use]
+    pub fn without_keep_alive(self) -> Front {
+        Front { client: HttpClient::without_keep_alive(), ..self }
     }
 
     /// A client of single machines, by [`Service::index`].
     pub fn direct(ports: [u16; 3]) -> Front {
-        let base = |port| format!("http://127.0.0.1:{port}");
-        Front { client: HttpClient::default(), bases: ports.map(base), key: None }
+        Front::direct_at(ports.map(|port| format!("127.0.0.1:{port}")))
+    }
+
+    /// A client of single machines anywhere, by [`Service::index`].
+    pub fn direct_at(addresses: [String; 3]) -> Front {
+        Front { client: HttpClient::default(), bases: addresses.map(|address| format!("http://{address}")), key: None }
     }
 
     /// The same client, with this value of the header `Idempotency-Key` in each of its requests.
