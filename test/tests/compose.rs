@@ -58,7 +58,6 @@ fn every_container_is_bounded_locked_down_restarted_and_has_time_to_end() {
                 assert!(seconds(&json!(kept)) * 1000 < drain_ms, "{name}: {line}");
             }
         }
-        let published = service["ports"].as_array().map_or(0, Vec::len);
         let ports = service["ports"].as_array().cloned().unwrap_or_default();
         let outside = |port: &&Value| port.as_str().is_none_or(|port| !port.starts_with("127.0.0.1:"));
         let outside = ports.iter().filter(outside).count();
