@@ -12,6 +12,9 @@ use crate::idempotency::Once;
 const IDEMPOTENCY: &str = include_str!("scripts/idempotency.lua");
 /// Where the script goes.
 const PLACE: &str = "-- {script}\n";
+/// What scripts have in common that are asked by many attempts in one call, and where they want it.
+const TOGETHER: &str = include_str!("scripts/together.lua");
+const TOGETHER_PLACE: &str = "-- {together}\n";
 
 /// A Lua script, known by its file name. Redis keeps it by its SHA-1.
 #[derive(Debug)]
@@ -23,9 +26,13 @@ pub struct Script {
 }
 
 impl Script {
-    /// A script from its source text; `name` is its file's, for messages.
+    /// A script from its source text; `name` is its file's, for messages. A line `-- {together}` in it stands for
+    /// `scripts/together.lua`.
     pub fn new(name: impl Into<Cow<'static, str>>, code: impl Into<Cow<'static, str>>) -> Self {
-        let code = code.into();
+        let mut code = code.into();
+        if code.contains(TOGETHER_PLACE) {
+            code = code.replace(TOGETHER_PLACE, TOGETHER).into();
+        }
         let sha1 = redis::Script::new(&code).get_hash().to_owned();
         Script { name: name.into(), code, sha1, keyed: OnceLock::new() }
     }

@@ -11,7 +11,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 dir=$root/target/containers/stand-ins
 suite=bookworm
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+
+# DEBIAN_MIRROR, or the one from which this machine has its packages.
+own_mirror() {
+    local mirrors
+    mirrors=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security || true)
+    echo "${DEBIAN_MIRROR:-${mirrors%%$'\n'*}}"
+}
 
 base_of() { sed -n "s/^ARG $1=//p" "$root/Dockerfile"; }
 image_of() { sed -n "s/^ *image: *\($1:[^ ]*\)$/\1/p" "$root/compose.yaml" | head -n 1; }
@@ -41,6 +47,9 @@ prepare() {
     fi
     if [ ! -e "$dir/debian.done" ]; then
         rm -rf "$dir/debian"
+        local mirror
+        mirror=$(own_mirror)
+        [ -n "$mirror" ] || { echo "apt-get names no mirror of Debian: set DEBIAN_MIRROR" >&2; return 1; }
         debootstrap --variant=minbase "$suite" "$dir/debian" "$mirror" > "$dir/debian.log"
         touch "$dir/debian.done"
     fi

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::ids::{ID_LENGTH_MAX, ItemId, OrderId};
+use shardcart_common::ids::ItemId;
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Prices, Refusal, Service, Step, Topology,
 };
@@ -41,38 +41,32 @@ impl LocalStock {
         let items: usize = wanted.iter().map(|(_, _, lines)| lines.len()).sum();
         let mut call = RESERVE.with_keys(2 * operations.len() + items);
         reservation::push_keys(&mut call, operations);
-        for (operation, _, lines) in &wanted {
-            for (item, _) in *lines {
+        let mut records = Vec::with_capacity(operations.len());
+        for (operation, order, lines) in &wanted {
+            let mut record = format!("{HELD}{order}");
+            for (item, units) in *lines {
                 let partition = self.0.partition(item.as_str());
                 if partition.shard() != operation.at.shard() {
                     return None;
                 }
-                call.key(partition.name("item", item.as_str()));
+                let key = partition.key("item", item.as_str());
+                // Writing to a text cannot fail.
+                let _ = write!(record, " {key} {units}");
+                call.key(key);
             }
+            records.push(record);
         }
         call.push(operations.len());
-        for (operation, order, lines) in &wanted {
+        for ((operation, _, lines), record) in wanted.iter().zip(records) {
             call.push(operation.tx.as_str());
             call.push(operation.deadline_ms);
-            call.push(self.record(order, lines));
+            call.push(record);
             call.push(lines.len());
         }
         for (_, units) in wanted.iter().flat_map(|(_, _, lines)| lines.iter()) {
             call.push(*units);
         }
         Some(call)
-    }
-
-    /// What stays on record of an attempt that holds its lines.
-    fn record(&self, order: &OrderId, lines: &[(ItemId, u64)]) -> String {
-        let mut record = String::with_capacity(HELD.len() + (1 + lines.len()) * 2 * ID_LENGTH_MAX);
-        record.push_str(HELD);
-        record.push_str(order.as_str());
-        for (item, units) in lines {
-            // Writing to a text cannot fail.
-            let _ = write!(record, " {} {units}", self.0.partition(item.as_str()).name("item", item.as_str()));
-        }
-        record
     }
 }
 

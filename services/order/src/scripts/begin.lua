@@ -14,12 +14,13 @@
 -- NEWER (a record of a later release)
 --
 -- Everything is read before anything is written.
-local call, count = redis.call, #KEYS / 3
+-- {together}
+local count = #KEYS / 3
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local lease, soon = string.format('%.0f', now + ARGV[1]), string.format('%.0f', now + ARGV[2])
--- The tx that began on an order in this call, orders whose old refusal is to be forgotten, and who is in flight now.
-local begun, forgotten, members = {}, {}, {}
+-- The tx that began on an order in this call, and orders whose old refusal is to be forgotten.
+local begun, forgotten = {}, {}
 
 -- A tx begins with its milliseconds. They are compared as numbers: text compares as the locale of the server says.
 local function ms(id) return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) end
@@ -40,9 +41,7 @@ local function begin(place)
     if ms(tx) <= ms(last) then return { 'MOVED', last, '' } end
     deadline, begun[key] = soon, tx
     if refusal ~= '' then forgotten[#forgotten + 1] = key end
-    local partition = KEYS[2 * count + place]
-    local set = members[partition]
-    if not set then set = {} members[partition] = set end
+    local set = listed(KEYS[2 * count + place])
     set[#set + 1] = lease
     set[#set + 1] = ARGV[place * 2 + 2]
   end

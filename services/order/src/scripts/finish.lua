@@ -9,8 +9,9 @@
 -- Returns for each attempt `status tx refusal` as they are now: that is the truth | UNKNOWN | NEWER
 --
 -- Everything is read before anything is written.
-local call, count = redis.call, #KEYS / 2
-local opened, is_open, members, answers = {}, {}, {}, {}
+-- {together}
+local count = #KEYS / 2
+local opened, is_open, answers = {}, {}, {}
 for place = 1, count do
   local key = KEYS[place]
   local order = call('HMGET', key, 'status', 'tx', 'refusal', 'v')
@@ -25,9 +26,7 @@ for place = 1, count do
         status = 'open'
         opened[#opened + 1], is_open[key] = key, true
       end
-      local partition = KEYS[count + place]
-      local set = members[partition]
-      if not set then set = {} members[partition] = set end
+      local set = listed(KEYS[count + place])
       set[#set + 1] = ARGV[place * 2]
     end
     answers[place] = status .. ' ' .. tx .. ' ' .. refusal

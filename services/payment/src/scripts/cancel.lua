@@ -13,25 +13,10 @@
 --
 -- The other keys come from the record: they were passed as keys when it was written, and are in its partition.
 -- Everything is read before anything is written.
-local call, count = redis.call, #KEYS / 2
+-- {together}
+local count = #KEYS / 2
 local records = call('MGET', unpack(KEYS, 1, count))
-local cancelled, back, payments, newer, members = {}, {}, {}, {}, {}
-
--- When a tombstone ends. Attempts that began together have one deadline, and numbers are dear to write.
-local endings = {}
-local function ending(deadline)
-  local ends = endings[deadline]
-  if not ends then
-    ends = string.format('%.0f', deadline + 70000)
-    endings[deadline] = ends
-  end
-  return ends
-end
-
-local function is_newer(user)
-  if newer[user] == nil then newer[user] = call('HEXISTS', user, 'v') == 1 end
-  return newer[user]
-end
+local cancelled, back, payments = {}, {}, {}
 
 local function cancel(place)
   local key, deadline = KEYS[place], ARGV[place * 2]
@@ -53,9 +38,7 @@ local function cancel(place)
         payments[#payments + 1] = { 'DEL', payment }
       end
     end
-    local partition = KEYS[count + place]
-    local set = members[partition]
-    if not set then set = {} members[partition] = set end
+    local set = listed(KEYS[count + place])
     set[#set + 1] = ARGV[place * 2 - 1]
   end
   -- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.

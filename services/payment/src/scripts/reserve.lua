@@ -16,14 +16,15 @@
 --
 -- The record is read before clock and credit: a repeat must get the first answer even when the deadline has
 -- passed, or the credit has been spent, since. Everything is read before anything is written.
-local call, count = redis.call, #KEYS / 4
+-- {together}
+local count = #KEYS / 4
 local records = call('MGET', unpack(KEYS, 1, count))
 local time = call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 
 -- What the attempts before leave behind: records by key, users, lives by payment, and what is to be written at the end.
 local left, credit, held, lives, newer, reserved = {}, {}, {}, {}, {}, {}
-local changed, before, gone, back, payments, kept, members, tombstones = {}, {}, {}, {}, {}, {}, {}, {}
+local changed, before, gone, back, payments, kept, tombstones = {}, {}, {}, {}, {}, {}, {}
 
 local function look(user)
   local found = call('HMGET', user, 'credit', 'held', 'life', 'v')
@@ -45,7 +46,7 @@ end
 
 -- A refusal leaves a tombstone, and so is final.
 local function refuse(key, deadline, answer)
-  left[key], tombstones[key] = '1 ' .. answer, deadline + 70000
+  left[key], tombstones[key] = '1 ' .. answer, ending(deadline)
   return answer
 end
 
@@ -88,9 +89,7 @@ local function reserve(place)
   left[key] = ARGV[argument + 2] .. life
   kept[#kept + 1] = key
   kept[#kept + 1] = left[key]
-  local partition = KEYS[count + place]
-  local set = members[partition]
-  if not set then set = {} members[partition] = set end
+  local set = listed(KEYS[count + place])
   set[#set + 1] = deadline
   set[#set + 1] = ARGV[argument]
   return 'HELD'

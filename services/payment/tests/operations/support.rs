@@ -1,5 +1,7 @@
 //! Payment on a Redis of its own: what its callers do, and what then lies on its shard.
 
+#[path = "../../../../common/tests/support/alike.rs"]
+mod alike;
 #[path = "../../../../common/tests/support/orders.rs"]
 mod orders;
 #[path = "../../../../common/tests/support/shards.rs"]
@@ -19,8 +21,9 @@ use shardcart_payment::lives::Lives;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_payment::users;
 
+pub use alike::assert_alike;
 pub use orders::KnownOrders;
-pub use shards::{PATIENCE, TestShards};
+pub use shards::{PATIENCE, Raw, TestShards};
 
 /// How long a tombstone outlives the deadline of its attempt, in milliseconds.
 pub const TOMBSTONE_MS: u64 = 70_000;

@@ -12,25 +12,10 @@
 --
 -- The items' keys come from the record: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
-local call, count = redis.call, #KEYS / 2
+-- {together}
+local count = #KEYS / 2
 local records = call('MGET', unpack(KEYS, 1, count))
-local cancelled, back, newer, members = {}, {}, {}, {}
-
--- When a tombstone ends. Attempts that began together have one deadline, and numbers are dear to write.
-local endings = {}
-local function ending(deadline)
-  local ends = endings[deadline]
-  if not ends then
-    ends = string.format('%.0f', deadline + 70000)
-    endings[deadline] = ends
-  end
-  return ends
-end
-
-local function is_newer(item)
-  if newer[item] == nil then newer[item] = call('HEXISTS', item, 'v') == 1 end
-  return newer[item]
-end
+local cancelled, back = {}, {}
 
 local function cancel(place)
   local key, deadline = KEYS[place], ARGV[place * 2]
@@ -43,9 +28,7 @@ local function cancel(place)
       if is_newer(item) then return 'NEWER' end
     end
     for item, units in string.gmatch(lines, '(%S+) (%d+)') do back[item] = (back[item] or 0) + units end
-    local partition = KEYS[count + place]
-    local set = members[partition]
-    if not set then set = {} members[partition] = set end
+    local set = listed(KEYS[count + place])
     set[#set + 1] = ARGV[place * 2 - 1]
   end
   -- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.

@@ -14,14 +14,15 @@
 --
 -- The record is read before clock and stock: a repeat must get the first answer even when the deadline has
 -- passed, or the last units have been sold, since. Everything is read before anything is written.
-local call, count = redis.call, tonumber(ARGV[1])
+-- {together}
+local count = tonumber(ARGV[1])
 local records = call('MGET', unpack(KEYS, 1, count))
 local time = call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 
 -- What the attempts before leave behind: records by key, units by item, and what is to be written at the end.
 local left, stock, held, newer = {}, {}, {}, {}
-local changed, kept, members, tombstones = {}, {}, {}, {}
+local changed, kept, tombstones = {}, {}, {}
 
 local function look(item)
   local found = call('HMGET', item, 'stock', 'held', 'v')
@@ -58,7 +59,7 @@ local function reserve(place, items, units, lines)
   local refusal, final = against(items, units, lines)
   if refusal then
     -- A tombstone makes it final.
-    if final then left[key], tombstones[key] = '1 ' .. refusal, deadline + 70000 end
+    if final then left[key], tombstones[key] = '1 ' .. refusal, ending(deadline) end
     return refusal
   end
   for line = 1, lines do
@@ -68,9 +69,7 @@ local function reserve(place, items, units, lines)
   left[key] = ARGV[place * 4]
   kept[#kept + 1] = key
   kept[#kept + 1] = left[key]
-  local partition = KEYS[count + place]
-  local set = members[partition]
-  if not set then set = {} members[partition] = set end
+  local set = listed(KEYS[count + place])
   set[#set + 1] = deadline
   set[#set + 1] = ARGV[place * 4 - 2]
   return 'HELD'

@@ -1,5 +1,7 @@
 //! Stock on a Redis of its own: what its callers do, and what then lies on its shard.
 
+#[path = "../../../../common/tests/support/alike.rs"]
+mod alike;
 #[path = "../../../../common/tests/support/orders.rs"]
 mod orders;
 #[path = "../../../../common/tests/support/shards.rs"]
@@ -15,6 +17,7 @@ use shardcart_common::settings::BatchInitSettings;
 use shardcart_stock::items;
 use shardcart_stock::reservation::LocalStock;
 
+pub use alike::assert_alike;
 pub use orders::KnownOrders;
 pub use shards::{PATIENCE, Raw, TestShards};
 
