@@ -16,6 +16,8 @@
 #   FRONT             load-balancer, node-port, cluster-ip or gateway-api (default load-balancer)
 #   MONITORING        gke (managed collection), operator (Prometheus Operator) or none: has machines scraped, and alerts
 #                     evaluated (default none). With operator, MONITORING_NAMESPACE is where Prometheus runs (default monitoring)
+#   CONSOLE_TOKEN     opens /console at the gateway: 16 letters and digits or more (default none: there is no console).
+#                     Goes into the secret, which the first `apply` makes
 #   TIMEOUT           how long one thing may take to get ready (default 600s)
 #   DRAIN_MS          how long a machine that ends serves on (default 5000): until no new connection comes to it
 #   GATEWAY_DRAIN_S   the same for the gateway, in seconds (default 10)
@@ -33,6 +35,7 @@ IMAGES=${IMAGES:-} TAG=${TAG:-latest} NAMESPACE=${NAMESPACE:-shardcart} FRONT=${
 TIMEOUT=${TIMEOUT:-600s}
 CURRENCY=${CURRENCY:-EUR} ALLOW_BATCH_INIT=${ALLOW_BATCH_INIT:-false} FSYNC=${FSYNC:-always}
 REDIS_TIMEOUT_MS=${REDIS_TIMEOUT_MS:-1000} DRAIN_MS=${DRAIN_MS:-5000} GATEWAY_DRAIN_S=${GATEWAY_DRAIN_S:-10} RUST_LOG=${RUST_LOG:-info,actix_server=warn}
+CONSOLE_TOKEN=${CONSOLE_TOKEN:-}
 MONITORING=${MONITORING:-none} MONITORING_NAMESPACE=${MONITORING_NAMESPACE:-monitoring}
 GATEWAY_CLASS=${GATEWAY_CLASS:-gke-l7-global-external-managed}
 REDIS_IMAGE=${REDIS_IMAGE:-redis:8.6.7-trixie} NGINX_IMAGE=${NGINX_IMAGE:-nginx:1.31.6-trixie}
@@ -62,6 +65,7 @@ case $MONITORING in
 none | gke | operator) ;;
 *) fail "MONITORING=$MONITORING: expected gke, operator or none" ;;
 esac
+[[ -z $CONSOLE_TOKEN || $CONSOLE_TOKEN =~ ^[A-Za-z0-9]{16,}$ ]] || fail "CONSOLE_TOKEN: expected 16 letters and digits or more"
 # Longer than the gateway keeps idle connections, and not all of the time that a machine has to end.
 [[ $DRAIN_MS =~ ^[0-9]+$ && $DRAIN_MS -gt 2000 && $DRAIN_MS -le 12000 ]] || fail "DRAIN_MS=$DRAIN_MS: expected 2001 to 12000"
 [[ $GATEWAY_DRAIN_S =~ ^1?[0-9]$ ]] || fail "GATEWAY_DRAIN_S=$GATEWAY_DRAIN_S: expected 0 to 19"
@@ -101,6 +105,12 @@ internal_urls() {
     select_service "$asking"
 }
 
+# Not there in a secret that was made before there was a console.
+console_token() {
+    echo "            - name: CONSOLE_TOKEN"
+    echo "              valueFrom: {secretKeyRef: {name: shardcart, key: console-token, optional: true}}"
+}
+
 # fill TEMPLATE: the template with all ${…} in it filled in.
 fill() {
     local text name names
@@ -135,7 +145,7 @@ render_machines() {
     local SERVICE REDIS_ADDRS PEERS
     for SERVICE in $services; do
         select_service "$SERVICE"
-        if [ "$SERVICE" = order ]; then PEERS=$(internal_urls stock; internal_urls payment); else PEERS=$(internal_urls order); fi
+        if [ "$SERVICE" = order ]; then PEERS=$(internal_urls stock; internal_urls payment; console_token); else PEERS=$(internal_urls order); fi
         REDIS_ADDRS=$(joined "$SHARDS_OF" 0 "$SERVICE-redis-" :6379)
         render_stamps "$MACHINES_OF" "$SHARDS_OF" "$MINT_OF"
     done

@@ -131,8 +131,8 @@ impl Gate {
         tokio::time::timeout(limit, idle).await.is_ok()
     }
 
-    /// The middleware. Calls to `/health/…` and `/metrics` pass whatever the load: an overloaded machine is alive, and is
-    /// looked at.
+    /// The middleware. Calls to `/health/…`, `/metrics` and the console pass whatever the load: an overloaded machine is
+    /// alive, and is looked at.
     ///
     /// # Errors
     /// Those of the inner service; refusals are answers, not errors.
@@ -207,5 +207,5 @@ impl Gate {
 }
 
 fn is_for_operators(path: &str) -> bool {
-    path.starts_with("/health/") || path == "/metrics"
+    path.starts_with("/health/") || path == "/metrics" || path == "/console" || path.starts_with("/console/")
 }

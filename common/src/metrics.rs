@@ -13,10 +13,10 @@ pub mod participant;
 pub mod process;
 pub mod requests;
 pub mod shard;
-pub mod snapshot;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use ::metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
@@ -71,6 +71,27 @@ impl<K: Ord, V> Kept<K, V> {
     /// All that are kept, in the order of their keys.
     pub(crate) fn all(&self) -> Vec<&'static V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().copied().collect()
+    }
+}
+
+/// A counter that can be read within the process: the exporter's cannot.
+pub(crate) struct Counted {
+    exported: Counter,
+    count: AtomicU64,
+}
+
+impl Counted {
+    pub(crate) fn of(exported: Counter) -> Self {
+        Counted { exported, count: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn increment(&self) {
+        self.exported.increment(1);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 }
 

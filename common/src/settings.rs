@@ -98,6 +98,12 @@ impl FromStr for MachineId {
     }
 }
 
+impl fmt::Display for MachineId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.index + 1, self.machines)
+    }
+}
+
 impl MachineId {
     /// The shards, of `shards` in all, on which this machine mints.
     pub fn minting_shards(self, shards: u16) -> Vec<u16> {

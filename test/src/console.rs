@@ -30,7 +30,12 @@ pub struct Console {
 impl Console {
     /// The console on a port of this machine.
     pub fn on(port: u16) -> Console {
-        Console { client: HttpClient::default(), base: format!("http://127.0.0.1:{port}") }
+        Console::at(&format!("127.0.0.1:{port}"))
+    }
+
+    /// The console at any `address:port`.
+    pub fn at(address: &str) -> Console {
+        Console { client: HttpClient::default(), base: format!("http://{address}") }
     }
 
     /// Its base URL.
@@ -65,8 +70,18 @@ impl Console {
     /// # Errors
     /// The status, if it is not 200.
     pub async fn events(&self) -> Result<Events, u16> {
+        self.events_with(&[]).await
+    }
+
+    /// The same with header fields.
+    ///
+    /// # Errors
+    /// The status, if it is not 200.
+    pub async fn events_with(&self, fields: &[(&str, &str)]) -> Result<Events, u16> {
         let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-        let request = Request::get(format!("{}/console/events", self.base)).body(Empty::new());
+        let request = Request::get(format!("{}/console/events", self.base));
+        let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Empty::new());
         let answer = client.request(request.expect("this is a request")).await.expect("the console answers");
         if answer.status() != 200 {
             return Err(answer.status().as_u16());

@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::{Value, json};
-use shardcart_test::console::{BY_HAND, Console};
+use shardcart_test::console::{BY_HAND, Console, Looked};
+use shardcart_test::kube::{Kube, render};
 use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually};
+use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually, raw};
 
 /// More than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -240,11 +241,92 @@ async fn with_a_token_only_who_knows_it_sees_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_the_shipped_gateway_the_console_works_with_its_token_and_without_one_there_is_none() {
+    let token = "0123456789abcdef";
+    let size = [("SHARDS", "1"), ("GATEWAY_PODS_MIN", "1"), ("FSYNC", "no"), ("REDIS_TIMEOUT_MS", "1900")];
+    let (kube, manifests) = (Kube::default(), render("gke-scale/deploy.sh", &size));
+    kube.apply(manifests).await;
+    let (front, gateway) = (kube.front(), kube.front().address(Service::Order).0.to_string());
+    let console = Console::at(&gateway);
+    for path in ["/console", "/console/status", "/console/events"] {
+        let answer = console.get(path).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (404, Some("no_route")), "{path}");
+    }
+
+    kube.put_secret("console-token", token);
+    kube.kill9("order-1");
+    kube.rolled_out("order-1").await;
+    let page = eventually("the gateway finds the new machine", PATIENCE, async || {
+        let page = console.get("/console").await;
+        (page.status == 200).then_some(page)
+    })
+    .await;
+    assert!(page.text.contains("type=\"password\""), "a form asks for the token: {}", page.text);
+    assert_eq!(console.get("/console/status").await.status, 401);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let right = console.call(Method::POST, "/console/login", &[form], &format!("token={token}")).await;
+    assert_eq!((right.status, right.header("location")), (303, Some("/console")), "{right:?}");
+    let cookie = right.header("set-cookie").expect("a cookie").split(';').next().expect("a value").to_owned();
+    let cookie = ("cookie", cookie.as_str());
+    assert_eq!(console.call(Method::GET, "/console/status", &[cookie], "").await.json()["alarms"], json!([]));
+
+    // What happens is passed on as it happens.
+    let mut events = console.events_with(&[cookie]).await.expect("a stream");
+    events.until("hello", |told| told["machine"].as_str()?.contains("order machine 1/1").then_some(())).await;
+    let (user, item) = (front.user_with(100).await, front.item_with(10, 5).await);
+    let order = front.order_of(&user, &[(&item, 3)]).await;
+    front.checkout(&order).await.ok();
+    let is_told = |told: &Value| told["recent"].as_array()?.iter().any(|one| one["order"] == order).then_some(());
+    events.until("beat", is_told).await;
+
+    // What the page itself asks for is done, what another site's asks for is not.
+    let path = format!("/console/settle/{order}");
+    for (origin, status) in [(format!("http://{gateway}"), 200), ("http://shop.example".to_owned(), 403)] {
+        let answer = console.call(Method::POST, &path, &[cookie, BY_HAND, ("origin", &origin)], "").await;
+        assert_eq!(answer.status, status, "{origin}: {answer:?}");
+    }
+    let knows = Settings::none().with("CONSOLE_TOKEN", token).with("SHOP_URL", console.url());
+    Looked::run(&knows, &["status"]).await.says(0, &["all is well", "order 0", "a second paid"]);
+    Looked::run(&knows, &["inspect", &order]).await.says(0, &["Its checkout has charged 15."]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_machine_still_shows_its_console_which_tells_what_is_turned_away() {
+    const FULL: usize = 2;
+    let settings = patient().with("REQUESTS_MAX", FULL).with("CLIENT_TIMEOUT_MS", 600_000);
+    let shop = Shop::start_with(ShopOptions { shards: 1, settings }).await;
+    let (console, front) = (Console::on(shop.port()), shop.front());
+    let _open = raw::requests_without_end(shop.port(), FULL).await;
+    eventually("it is full", PATIENCE, async || (front.create_user().await.status == 429).then_some(())).await;
+    assert_eq!(console.get("/console").await.status, 200);
+    let mut events = console.events().await.expect("a stream");
+    let knocks = async {
+        loop {
+            assert_eq!(front.create_user().await.status, 429);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let told = async {
+        events.until("beat", |told| (told["beat"]["turned_away"].as_u64()? > 0).then_some(())).await;
+        let words = |told: &Value| told["alarms"].to_string().contains("turned away").then_some(());
+        events.until("system", words).await;
+        Looked::run(&Settings::none().with("SHOP_URL", console.url()), &["status"]).await
+    };
+    tokio::select! {
+        said = told => said.says(0, &["requests were turned away", "1 thing to look at"]),
+        () = knocks => unreachable!("the knocking does not end"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_is_easy_to_guess_is_refused_at_the_start() {
     for weak in ["weak", "fifteen-letters"] {
         let refusal = Shop::refused(&Settings::usual().with("CONSOLE_TOKEN", weak)).await;
         assert!(refusal.stderr.contains("CONSOLE_TOKEN") && !refusal.stderr.contains(weak), "{}", refusal.stderr);
     }
+    // An empty one is none.
+    let shop = Shop::start_with(ShopOptions { shards: 1, settings: patient().with("CONSOLE_TOKEN", "") }).await;
+    assert_eq!(Console::on(shop.port()).get("/console/status").await.status, 200);
     // With spaces it is no header.
     assert_eq!(Shop::refused(&Settings::usual().with("CONSOLE_TOKEN", TOKEN)).await.code, 1);
 }

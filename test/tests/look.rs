@@ -86,6 +86,7 @@ async fn status_says_where_there_is_nobody_to_ask() {
         (&["status", "--data-dir", &nowhere][..], 3, "no shop runs"),
         (&["status", "--url", &closed], 3, "does not answer"),
         (&["status", "--url", "localhost:8000"], 2, "http://host:port"),
+        (&["status", "--url", "https://shop.example"], 2, "https is not spoken"),
         (&["status", "--order-redis", "127.0.0.1:1"], 2, "--stock-redis"),
         (&["status", "--nonsense"], 2, "--nonsense"),
         (&["inspect", "7", "--data-dir", &nowhere], 2, "no shop's data"),

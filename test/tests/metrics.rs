@@ -1,14 +1,13 @@
 //! Metrics: all are documented, they tell what happened, and neither load nor a dead shard keeps them from being read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use shardcart_test::scrape::Scrape;
 use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Cluster, ClusterOptions, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use shardcart_test::{
+    Cluster, ClusterOptions, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually, raw,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const DOCUMENT: &str = include_str!("../../observability/metrics.md");
@@ -180,17 +179,47 @@ async fn a_full_machine_is_still_scraped_and_counts_what_it_refuses() {
     const FULL: usize = 4;
     let settings = Settings::none().with("REQUESTS_MAX", FULL).with("CLIENT_TIMEOUT_MS", 20_000);
     let shop = Shop::start_with(ShopOptions { shards: 1, settings }).await;
-    let mut open = Vec::new();
-    for _ in 0..FULL {
-        // A body that is announced and does not come keeps a request in flight.
-        let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], shop.port()))).await.expect("it listens");
-        let head = b"POST /payment/create_user HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n";
-        stream.write_all(head).await.expect("it reads");
-        open.push(stream);
-    }
+    let _open = raw::requests_without_end(shop.port(), FULL).await;
     eventually("it is full", PATIENCE, async || (shop.front().create_user().await.status == 429).then_some(())).await;
     let scrape = Scrape::of(shop.port()).await;
     assert!(scrape.value("shardcart_overload_refusals_total{service=\"shop\"}").is_some_and(|count| count >= 1.0));
     // The scrape itself is one.
     assert_eq!(scrape.value("shardcart_requests_in_flight{service=\"shop\"}"), Some((FULL + 1) as f64));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkout_that_waits_for_its_turn_is_counted_and_so_is_one_that_gets_none() {
+    for (queue_ms, waits) in [(7000, true), (0, false)] {
+        let settings =
+            brief(1).settings.with("CHECKOUTS_MAX", 1).with("WORKERS", 1).with("CHECKOUT_QUEUE_MS", queue_ms);
+        let mut shop = unsynced(&settings.with("CHECKOUT_LEASE_MS", 4000).with("REDIS_TIMEOUT_MS", 1900)).await;
+        let (front, port) = (shop.front(), shop.shop().port());
+        let user = front.user_with(10).await;
+        let [first, second] = [front.order_of(&user, &[]).await, front.order_of(&user, &[]).await];
+        let pay = |order: String| {
+            let front = front.clone();
+            tokio::spawn(async move { front.checkout_once(&order).await })
+        };
+        // The first has its turn until the shard speaks again, or it is given up.
+        shop.redis(Service::Payment, 0).pause();
+        let first_paid = pay(first.clone());
+        shop.data().order_becomes(&first, &["pending"], PATIENCE).await;
+        let second_paid = pay(second);
+        let waiting = async || Scrape::of(port).await.value("shardcart_checkouts_waiting").expect("it is always there");
+        if waits {
+            eventually("the second waits", PATIENCE, async || (waiting().await == 1.0).then_some(())).await;
+        } else {
+            second_paid.await.expect("it does not panic").is_problem(429, "overloaded");
+            let scrape = Scrape::of(port).await;
+            for series in [
+                "shardcart_checkouts_total{outcome=\"overloaded\"}",
+                "shardcart_overload_refusals_total{service=\"shop\"}",
+            ] {
+                assert_eq!(scrape.value(series), Some(1.0), "{series}");
+            }
+        }
+        shop.redis(Service::Payment, 0).resume();
+        first_paid.await.expect("it does not panic");
+        eventually("nobody waits", PATIENCE, async || (waiting().await == 0.0).then_some(())).await;
+    }
 }

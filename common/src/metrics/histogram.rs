@@ -76,6 +76,29 @@ impl Histogram {
         self.sum.fetch_add(value.saturating_mul(times), Ordering::Relaxed);
     }
 
+    /// How often values fell into each bucket so far.
+    pub(super) fn counts(&self) -> Vec<u64> {
+        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect()
+    }
+
+    /// What this share of values (0 to 1) comes to at most, in nanoseconds where they are durations; `counts` says how
+    /// many fell into each bucket. As Prometheus' `histogram_quantile`, by the line between the bounds of a bucket. `None`
+    /// if there are none.
+    pub(super) fn quantile(&self, counts: &[u64], share: f64) -> Option<f64> {
+        let rank = share * counts.iter().sum::<u64>() as f64;
+        let (mut below, mut lower) = (0, 0.0);
+        for (place, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            lower = place.checked_sub(1).map_or(0.0, |place| self.bounds[place] as f64);
+            if (below + count) as f64 >= rank {
+                // The last bucket has no end.
+                let upper = self.bounds.get(place).map_or(lower, |bound| *bound as f64);
+                return Some(lower + (upper - lower) * (rank - below as f64) / *count as f64);
+            }
+            below += count;
+        }
+        (below > 0).then_some(lower)
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
@@ -124,6 +147,22 @@ mod tests {
         has("shardcart_participant_batch_operations_bucket{participant=\"stock\",le=\"+Inf\"} 5");
         has("shardcart_participant_batch_operations_sum{participant=\"stock\"} 1031");
         has("shardcart_participant_batch_operations_count{participant=\"stock\"} 5");
+    }
+
+    #[test]
+    fn a_quantile_is_where_prometheus_says() {
+        let histogram = Histogram::new(&names::BATCH_OPERATIONS, String::new());
+        let counts = |counts: &[(usize, u64)]| {
+            let mut all = histogram.counts();
+            counts.iter().for_each(|(place, count)| all[*place] = *count);
+            all
+        };
+        // Two up to 1, four up to 2, two beyond all bounds.
+        let counts = [counts(&[(0, 2), (1, 4), (10, 2)]), counts(&[])];
+        for (share, expected) in [(0.125, 0.5), (0.25, 1.0), (0.5, 1.5), (0.75, 2.0), (0.99, 512.0), (1.0, 512.0)] {
+            assert_eq!(histogram.quantile(&counts[0], share), Some(expected), "{share}");
+        }
+        assert_eq!(histogram.quantile(&counts[1], 0.5), None);
     }
 
     #[test]

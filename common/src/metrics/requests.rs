@@ -7,7 +7,7 @@ use ::metrics::{Counter, Gauge};
 use actix_web::http::StatusCode;
 
 use super::histogram::Histogram;
-use super::{Kept, names};
+use super::{Counted, Kept, names};
 use crate::gate;
 use crate::problem::Code;
 
@@ -26,7 +26,7 @@ pub struct Endpoint {
 
 static ENDPOINTS: Kept<(&'static str, String), Endpoint> = Kept::new();
 static UNMATCHED: OnceLock<&'static Endpoint> = OnceLock::new();
-static REFUSED: OnceLock<Counter> = OnceLock::new();
+static REFUSED: OnceLock<Counted> = OnceLock::new();
 static IN_FLIGHT: OnceLock<Gauge> = OnceLock::new();
 
 /// The endpoint of a service with this template of a path; the same for all threads.
@@ -47,7 +47,7 @@ pub fn endpoint(service: &'static str, template: &str) -> &'static Endpoint {
 /// What requests that reach no endpoint are counted as.
 pub(super) fn start(program: &'static str) {
     UNMATCHED.get_or_init(|| endpoint(program, "none"));
-    REFUSED.get_or_init(|| names::OVERLOAD_REFUSALS.counter(&[program]));
+    REFUSED.get_or_init(|| Counted::of(names::OVERLOAD_REFUSALS.counter(&[program])));
     IN_FLIGHT.get_or_init(|| names::REQUESTS_IN_FLIGHT.gauge(&[program]));
 }
 
@@ -65,11 +65,16 @@ pub fn unmatched(began: Instant, status: StatusCode, code: Option<Code>) {
     }
 }
 
-/// Counts a request that was refused because too many were in flight.
+/// Counts a request that was refused because there is too much to do.
 pub fn refused() {
     if let Some(refused) = REFUSED.get() {
-        refused.increment(1);
+        refused.increment();
     }
+}
+
+/// How many were refused so far.
+pub fn refusals() -> u64 {
+    REFUSED.get().map_or(0, Counted::count)
 }
 
 impl Endpoint {

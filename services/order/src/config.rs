@@ -81,12 +81,17 @@ pub struct ConsoleSettings {
 }
 
 impl ConsoleSettings {
+    /// The token. An empty one is none: a deployment may pass on a variable that nobody has set.
+    pub fn token(&self) -> Option<&Secret> {
+        self.console_token.as_ref().filter(|token| !token.expose().is_empty())
+    }
+
     /// Checks what clap does not.
     ///
     /// # Errors
     /// A sentence that names the variable, without its value.
     pub fn check(&self) -> Result<(), String> {
-        let Some(token) = &self.console_token else { return Ok(()) };
+        let Some(token) = self.token() else { return Ok(()) };
         token.check_token("CONSOLE_TOKEN")?;
         if token.expose().len() < TOKEN_MIN {
             return Err(format!(

@@ -151,9 +151,10 @@ pub async fn run(config: Config) -> Result<(), String> {
     let settler = start_background(Arc::clone(&shards), &participants, &config.checkout, decided);
     rt::spawn(Arc::clone(&membership).watch_clocks());
     let recent = Arc::new(Recent::default());
-    let live = Live::new(format!("order machine on port {}", config.port), Arc::clone(&recent));
+    let number = config.machine.machine_id.map(|id| format!("{id} ")).unwrap_or_default();
+    let live = Live::new(format!("order machine {number}on port {}", config.port), Arc::clone(&recent));
     live.start(remote_sources(&config, &shards, &recent)?, shards);
-    let access = Arc::new(Access::new(config.console.console_token.clone(), Reach::PrivatePort));
+    let access = Arc::new(Access::new(config.console.token().cloned(), Reach::PrivatePort));
     // What a thread needs to show the console.
     let console = {
         let (config, recent) = (config.clone(), Arc::clone(&recent));
@@ -174,7 +175,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             let shards = Arc::new(Shards::new(&membership).expect("the same settings made shards at the start"));
             let participants = Participants::remote(&config).expect("the same settings made clients at the start");
             // A gateway leads here: only with a token is there a console for it to show.
-            if config.console.console_token.is_some() {
+            if config.console.token().is_some() {
                 console(service, &shards, &gate);
             }
             service.app_data(Health::new(Arc::clone(&gate), vec![Arc::clone(&shards)])).configure(health::endpoints);

@@ -78,7 +78,7 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
     let recent = Arc::new(Recent::default());
     let live = Live::new(format!("shop on port {}", config.port), Arc::clone(&recent));
     live.start(background.sources(&recent), Arc::clone(&background.order));
-    let access = Arc::new(Access::new(config.console.console_token.clone(), Reach::ThisMachine));
+    let access = Arc::new(Access::new(config.console.token().cloned(), Reach::ThisMachine));
 
     let server = {
         let (config, data_set, gate) = (config.clone(), data_set.clone(), Arc::clone(&gate));

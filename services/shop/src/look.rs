@@ -30,8 +30,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(8);
 /// Where to look.
 #[derive(Debug, Clone, Args)]
 pub struct LookArgs {
-    /// Ask this shop, gateway, or order machine (its internal port, or with a token its port for clients): http://host:port
-    #[arg(long, env = "SHOP_URL", value_parser = base_url, conflicts_with_all = ["order_redis", "stock_redis", "payment_redis"])]
+    /// Ask this shop, gateway, or order machine (its internal port, or with a token its port for clients): http://host:port. TLS (https) is not spoken: where the way is not private, go through a tunnel
+    #[arg(long, env = "SHOP_URL", value_parser = machine_url, conflicts_with_all = ["order_redis", "stock_redis", "payment_redis"])]
     pub url: Option<Url>,
     /// What opens its console, if it wants a token
     #[arg(long, env = "CONSOLE_TOKEN", hide_env_values = true)]
@@ -39,6 +39,13 @@ pub struct LookArgs {
     /// The shards, where no machine is asked
     #[command(flatten)]
     pub data: DataArgs,
+}
+
+fn machine_url(text: &str) -> Result<Url, String> {
+    if text.starts_with("https:") {
+        return Err("https is not spoken here; ask a machine by http://host:port, through a tunnel (kubectl port-forward, ssh -L)".to_owned());
+    }
+    base_url(text).map_err(|_| "expected http://host:port".to_owned())
 }
 
 /// Why there is nothing to show.
@@ -109,7 +116,7 @@ impl Asked {
     /// # Errors
     /// There is nobody to ask.
     pub async fn find(args: &LookArgs, start: bool) -> Result<Self, LookError> {
-        let token = args.console_token.clone();
+        let token = args.console_token.clone().filter(|token| !token.expose().is_empty());
         if let Some(url) = &args.url {
             return Ok(Asked::Machine(Machine::new(url.clone(), token)?));
         }

@@ -4,7 +4,6 @@
 //! first are those of its shards; the second is too small, and is killed.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use redis::AsyncTypedCommands;
@@ -12,9 +11,7 @@ use shardcart_test::clock::Clock;
 use shardcart_test::prometheus::Prometheus;
 use shardcart_test::scrape::Scrape;
 use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Front, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually, ids};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use shardcart_test::{Front, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually, ids, raw};
 use tokio::time::sleep;
 
 use crate::files::alerts;
@@ -180,18 +177,6 @@ impl Faulty {
     }
 }
 
-/// Requests that never end, as many as the small shop takes.
-async fn fill(port: u16) -> Vec<TcpStream> {
-    let mut open = Vec::new();
-    for _ in 0..SMALL {
-        let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).await.expect("it listens");
-        let head = b"POST /payment/create_user HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n";
-        stream.write_all(head).await.expect("it reads");
-        open.push(stream);
-    }
-    open
-}
-
 /// What the small shop's own shards are told.
 async fn tell(shop: &Shop, service: Service, setting: &str, value: &str) {
     let mut shard = shop.data().shard(service, 0).await;
@@ -252,7 +237,7 @@ async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() 
     let slow = faulty.shop.redis(Service::Payment, 0).url();
     let slow = tokio::spawn(async move { Faulty::slow(&slow).await });
     faulty.break_shards().await;
-    let open = fill(small.port()).await;
+    let open = raw::requests_without_end(small.port(), SMALL).await;
     let used = Scrape::of(small.port()).await.value("shardcart_shard_memory_used_bytes{service=\"stock\"");
     // Before the memory: a full server keeps what it has, and refuses to read its clients.
     tell(&small, Service::Payment, "appendonly", "no").await;

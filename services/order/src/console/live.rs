@@ -8,9 +8,8 @@ use std::time::Duration;
 use actix_web::rt;
 use serde::Serialize;
 use shardcart_common::ids::now_ms;
-use shardcart_common::metrics::checkout::Outcome;
-use shardcart_common::metrics::names;
-use shardcart_common::metrics::snapshot::Snapshot;
+use shardcart_common::metrics::checkout::{Outcome, Totals};
+use shardcart_common::metrics::requests;
 use shardcart_common::shards::Shards;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -40,7 +39,7 @@ const ALARMED: Duration = Duration::from_secs(60);
 const FADE: f64 = 0.933;
 
 /// One second of this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Beat {
     /// When it ended, Unix ms.
     pub at_ms: u64,
@@ -54,32 +53,47 @@ pub struct Beat {
     pub aborted: u64,
     /// Whose outcome is unknown.
     pub unknown: u64,
+    /// Requests that were turned away at once because there is too much to do (429).
+    pub turned_away: u64,
     /// What half of those that paid took at most, in microseconds.
     pub median_us: u64,
     /// What 99 in 100 of them took at most, in microseconds.
     pub p99_us: u64,
 }
 
-impl Beat {
-    /// What this process has counted between two moments.
-    fn between(earlier: &Snapshot, now: &Snapshot) -> Self {
-        let count = |outcome: Outcome| {
-            let labels = [("outcome", outcome.as_str())];
-            // A count is a whole number, and never negative.
-            now.increase(earlier, names::CHECKOUTS.name, &labels) as u64
-        };
-        let all: u64 = Outcome::ALL.iter().copied().map(count).sum();
-        let (paid, repeated) = (count(Outcome::Paid), count(Outcome::Repeated));
-        let aborted = count(Outcome::Aborted);
-        let unknown = count(Outcome::Unknown) + count(Outcome::Unavailable);
-        let took = |quantile| {
-            let name = names::CHECKOUT_DURATION.name;
-            let took = now.quantile_duration(Some(earlier), name, &[("outcome", "paid")], quantile);
+/// All that this process had counted at one moment.
+struct Counts {
+    checkouts: Totals,
+    refusals: u64,
+}
+
+impl Counts {
+    fn now() -> Self {
+        Counts { checkouts: Totals::now(), refusals: requests::refusals() }
+    }
+
+    /// What was counted since an earlier moment.
+    fn since(&self, earlier: &Counts) -> Beat {
+        let mut beat = Beat { at_ms: now_ms(), ..Beat::default() };
+        for outcome in Outcome::ALL {
+            let sum = match outcome {
+                Outcome::Paid => &mut beat.paid,
+                Outcome::Repeated => &mut beat.repeated,
+                Outcome::Aborted => &mut beat.aborted,
+                Outcome::Unknown | Outcome::Unavailable => &mut beat.unknown,
+                // Among those that were turned away.
+                Outcome::Overloaded => continue,
+                _ => &mut beat.refused,
+            };
+            *sum += self.checkouts.ended(&earlier.checkouts, *outcome);
+        }
+        let took = |share| {
+            let took = self.checkouts.paid_within(&earlier.checkouts, share);
             took.map_or(0, |took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
         };
-        let refused = all - paid - repeated - aborted - unknown;
-        let (median_us, p99_us) = (took(0.5), took(0.99));
-        Beat { at_ms: now_ms(), paid, repeated, refused, aborted, unknown, median_us, p99_us }
+        (beat.median_us, beat.p99_us) = (took(0.5), took(0.99));
+        beat.turned_away = self.refusals.saturating_sub(earlier.refusals);
+        beat
     }
 }
 
@@ -165,6 +179,7 @@ impl Live {
             ("refused".to_owned(), mean(|beat| beat.refused)),
             ("aborted".to_owned(), mean(|beat| beat.aborted)),
             ("unknown".to_owned(), mean(|beat| beat.unknown)),
+            ("turned_away".to_owned(), mean(|beat| beat.turned_away)),
         ]);
         let busy = last.iter().find(|beat| beat.median_us > 0);
         Throughput {
@@ -178,6 +193,15 @@ impl Live {
     /// How the system is, with what this machine itself has to tell of it.
     pub async fn system(&self, sources: &Sources, shards: &Shards) -> System {
         let mut system = System::look(sources, shards, &self.machine).await;
+        let turned_away: u64 = self.history().iter().rev().take(AVERAGED).map(|beat| beat.turned_away).sum();
+        if turned_away > 0 {
+            system.alarms.push(Alarm {
+                level: "warning".to_owned(),
+                words: format!(
+                    "{turned_away} requests were turned away within {AVERAGED} s (429): this machine has too much to do. Nothing was done for them."
+                ),
+            });
+        }
         let alarmed = self.alarmed.lock().unwrap_or_else(PoisonError::into_inner);
         let lately = alarmed.iter().filter(|(_, last)| last.elapsed() < ALARMED);
         for ((service, kind), _) in lately {
@@ -190,14 +214,9 @@ impl Live {
     }
 
     /// Takes note of alarms that were counted between two moments.
-    fn note_alarms(&self, earlier: &Snapshot, now: &Snapshot) {
-        for service in ["stock", "payment"] {
-            for kind in ["lost", "conflict"] {
-                if now.increase(earlier, names::ALARMS.name, &[("service", service), ("kind", kind)]) > 0.0 {
-                    let mut alarmed = self.alarmed.lock().unwrap_or_else(PoisonError::into_inner);
-                    alarmed.insert((service, kind), Instant::now());
-                }
-            }
+    fn note_alarms(&self, earlier: &Totals, now: &Totals) {
+        for alarm in now.alarms(earlier) {
+            self.alarmed.lock().unwrap_or_else(PoisonError::into_inner).insert(alarm, Instant::now());
         }
     }
 
@@ -209,12 +228,12 @@ impl Live {
     async fn beat(self: Arc<Self>) {
         let mut clock = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut hot, mut seen, mut before) = (HashMap::new(), 0, Snapshot::here());
+        let (mut hot, mut seen, mut before) = (HashMap::new(), 0, Counts::now());
         loop {
             clock.tick().await;
-            let now = Snapshot::here();
-            let beat = Beat::between(&before, &now);
-            self.note_alarms(&before, &now);
+            let now = Counts::now();
+            let beat = now.since(&before);
+            self.note_alarms(&before.checkouts, &now.checkouts);
             before = now;
             let mut counted = HashMap::<String, u64>::new();
             let count = self.recent.lines_since(seen, COUNTED_MAX, |item, units| match counted.get_mut(item) {

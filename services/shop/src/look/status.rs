@@ -148,9 +148,13 @@ fn shard(state: &ShardState) -> String {
 fn told(throughput: &Throughput) -> String {
     let rate = |name: &str| throughput.per_second.get(name).copied().unwrap_or_default();
     let mut text = format!("{:.1} a second paid", rate("paid"));
-    for (name, words) in
-        [("repeated", "repeated"), ("refused", "refused"), ("aborted", "given up"), ("unknown", "unknown")]
-    {
+    for (name, words) in [
+        ("repeated", "repeated"),
+        ("refused", "refused"),
+        ("aborted", "given up"),
+        ("unknown", "unknown"),
+        ("turned_away", "turned away"),
+    ] {
         // Writing to a string cannot fail.
         let _ = write!(text, ", {:.1} {words}", rate(name));
     }

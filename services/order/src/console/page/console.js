@@ -81,6 +81,7 @@ const outcomes = [
   { name: "refused", label: "refused", of: (beat) => beat.refused },
   { name: "aborted", label: "given up", of: (beat) => beat.aborted },
   { name: "unknown", label: "unknown", of: (beat) => beat.unknown },
+  { name: "turned-away", label: "turned away", of: (beat) => beat.turned_away },
 ];
 const times = [
   { name: "median", label: "half", of: (beat) => beat.median_us },
@@ -107,7 +108,8 @@ function showBeats() {
   timeChart.show(beats);
   const last = beats[beats.length - 1];
   if (!last) return;
-  const all = sum((beat) => outcomes.reduce((total, one) => total + one.of(beat), 0)), paid = sum((beat) => beat.paid + beat.repeated);
+  // Nothing was done for what was turned away, and it comes again.
+  const all = sum((beat) => outcomes.reduce((total, one) => total + one.of(beat), 0) - beat.turned_away), paid = sum((beat) => beat.paid + beat.repeated);
   say($("tile-rate"), count(last.paid));
   // What went last, when the last second was quiet.
   const busy = beats.findLast((beat) => beat.median_us > 0);
