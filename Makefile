@@ -24,7 +24,7 @@ doc: tools ## the documentation, without warnings
 
 # Where tests keep their data: in memory, if there is room for it. An fsync on the disk of a busy machine may take seconds,
 # which services rightly take for an outage.
-unit lease: export TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
+unit browser lease: export TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
 unit: test-tools ## all tests: the front-door tests start real services, so these are built first
 	cargo build --workspace --bins
 	cargo test --workspace

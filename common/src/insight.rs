@@ -178,6 +178,17 @@ pub struct OrderRecord {
     pub lines: Vec<(String, u64, u64)>,
 }
 
+/// A lease that ends later than this was written before its shard's clock was set back, and counts as over.
+const LEASE_MAX_MS: u64 = 300_000;
+
+impl OrderRecord {
+    /// For how long its attempt is still its coordinator's alone, in milliseconds; 0: it is not, or there is none.
+    pub fn lease_left_ms(&self) -> u64 {
+        let left = self.lease_ms.saturating_sub(self.now_ms);
+        if self.status == "pending" && left < LEASE_MAX_MS { left } else { 0 }
+    }
+}
+
 /// An item as it lies on its shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemRecord {

@@ -11,9 +11,6 @@ use shardcart_common::shard::ShardError;
 use crate::insight;
 use crate::settling::Settling;
 
-/// A lease that ends later than this was written before its shard's clock was set back, and counts as over.
-const LEASE_MAX_MS: u64 = 300_000;
-
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -116,12 +113,11 @@ async fn look(settling: &Settling, order: &OrderId) -> Result<Look, ShardError> 
     Ok(match insight::order(shard, partition, order).await? {
         Found::Order(found) => {
             let is_over = found.status == "open" || found.status == "paid" && found.due_ms.is_none();
-            let left = found.lease_ms.saturating_sub(found.now_ms);
-            let is_leased = found.status == "pending" && left < LEASE_MAX_MS;
+            let lease_left_ms = found.lease_left_ms();
             if is_over {
                 Look::Ended(SettledNow::Nothing { status: found.status })
             } else {
-                Look::InFlight { paid: found.status == "paid", lease_left_ms: if is_leased { left } else { 0 } }
+                Look::InFlight { paid: found.status == "paid", lease_left_ms }
             }
         }
         Found::Absent => Look::Ended(SettledNow::Unknown),

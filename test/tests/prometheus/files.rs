@@ -1,8 +1,12 @@
 //! The files of `observability/`, as far as no system has to run for it.
 
 use std::collections::BTreeSet;
+use std::io::{Seek, Write};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use shardcart_test::scrape::Scrape;
+use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions};
 
 const RULES: &str = include_str!("../../../observability/alerts.yml");
 const RUNBOOK: &str = include_str!("../../../observability/runbook.md");
@@ -48,10 +52,26 @@ pub fn alerts() -> Vec<(String, String)> {
 /// # Panics
 /// When it finds something; `scripts/install-tools.sh test` installs it.
 fn promtool(arguments: &[&str]) {
-    let output = Command::new("promtool").args(arguments).current_dir(directory()).output();
+    promtool_on(Stdio::null(), arguments);
+}
+
+fn promtool_on(input: Stdio, arguments: &[&str]) {
+    let output = Command::new("promtool").args(arguments).current_dir(directory()).stdin(input).output();
     let output = output.expect("promtool can be started");
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "promtool {arguments:?}: {}", String::from_utf8_lossy(&said));
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "promtool {arguments:?}: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promtool_finds_nothing_in_what_each_program_answers() {
+    let shop = Shop::start_with(ShopOptions { shards: 1, settings: Settings::none() }).await;
+    let cluster = Cluster::start_with(ClusterOptions { machines: 1, shards: 1, settings: Settings::none() }).await;
+    let machines = Service::ALL.map(|service| cluster.machine(service, 0).internal_port);
+    for port in machines.into_iter().chain([shop.port()]) {
+        let mut file = tempfile::tempfile().expect("a file can be made");
+        file.write_all(Scrape::of(port).await.text.as_bytes()).and_then(|()| file.rewind()).expect("and written");
+        promtool_on(file.into(), &["check", "metrics"]);
+    }
 }
 
 #[test]

@@ -7,9 +7,6 @@ use shardcart_common::participant::Refusal;
 use super::Reservation;
 use crate::recent::Told;
 
-/// A lease that ends later than this was written before its shard's clock was set back, and counts as over.
-const LEASE_MAX_MS: u64 = 300_000;
-
 /// How an order stands.
 pub fn order(
     record: &OrderRecord,
@@ -41,14 +38,14 @@ pub fn order(
 }
 
 fn standing(record: &OrderRecord) -> String {
-    let left = record.lease_ms.saturating_sub(record.now_ms);
+    let left = record.lease_left_ms();
     match record.status.as_str() {
         "open" if record.deadline_ms == 0 => "Open: nobody has tried to pay it yet.".to_owned(),
         "open" => format!(
             "Open. The last attempt was given up: {}. It took nothing; a new checkout is a new attempt.",
             Refusal::from_record(&record.refusal)
         ),
-        "pending" if left > 0 && left < LEASE_MAX_MS => {
+        "pending" if left > 0 => {
             format!("Being paid: its coordinator has the attempt to itself for another {}.", seconds(left))
         }
         "pending" => "Being paid, but its coordinator is late: recovery takes the attempt over any moment.".to_owned(),

@@ -65,10 +65,10 @@ class Chart {
       parts.push(svg("line", { class: "grid", x1: left, x2: width - right, y1: at, y2: at }));
       parts.push(svg("text", { class: "label", x: left - 8, y: at + 4, "text-anchor": "end" }, format(most * share)));
     }
-    const minutes = width < 480 ? [5, 3, 1] : [5, 4, 3, 2, 1];
+    const [minutes, words] = width < 480 ? [[5, 3, 1], "min"] : [[5, 4, 3, 2, 1], "min ago"];
     for (const ago of minutes) {
       const anchor = ago === 5 ? "start" : "middle";
-      parts.push(svg("text", { class: "label", x: x(end - ago * 60_000), y: height - 5, "text-anchor": anchor }, `${ago} min ago`));
+      parts.push(svg("text", { class: "label", x: x(end - ago * 60_000), y: height - 5, "text-anchor": anchor }, `${ago} ${words}`));
     }
     parts.push(svg("text", { class: "label", x: width - right, y: height - 5, "text-anchor": "end" }, "now"));
     const floor = this.beats.map(() => 0);

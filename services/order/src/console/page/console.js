@@ -403,7 +403,7 @@ async function tryIt() {
   const checkout = await call("POST", `/orders/checkout/${order}`);
   const found = await made("GET", `/orders/find/${order}`);
   tried = { item, user, units };
-  $("calls").append(h("li", {}, "Everything about it: ", idButton(order, "order"), " ", idButton(item, "item"), " ", idButton(user, "user")));
+  $("calls").append(h("li", {}, "Look up the order ", idButton(order, "order"), ", the item ", idButton(item, "item"), ", the user ", idButton(user, "user")));
   if (checkout.ok && found.paid) answer($("tried"), `Paid: ${units} for ${found.total_cost}, once and for good.`, "good");
   else if (checkout.status < 500) answer($("tried"), `Refused: ${checkout.told.detail ?? checkout.status}. Nothing was taken.`, "warn");
   else answer($("tried"), "The outcome is not known. Sending the checkout again is safe, and its answer is the truth.", "warn");
