@@ -130,6 +130,8 @@ pub enum Found {
     Newer,
     /// A record that no release writes.
     Unreadable,
+    /// Not known: there is more to go through than there is time for.
+    TooMany,
     /// An order.
     Order(OrderRecord),
     /// An item.

@@ -165,11 +165,19 @@ impl Shard {
     /// # Errors
     /// As [`Shard::run`].
     pub async fn run_bulk(&self, call: &Call) -> Result<Value, ShardError> {
-        let mut bulk = self.server.lend_for_bulk().await?;
         match &self.waiting {
-            None => bulk.lent.run(call).await.map_err(|error| self.server.failed(&bulk.lent, &error)),
-            Some(waiting) => waiting.run_bulk(&mut bulk.lent, call.clone()).await,
+            None => self.ask_bulk(call).await,
+            Some(waiting) => waiting.run_bulk(&mut self.server.lend_for_bulk().await?.lent, call.clone()).await,
         }
+    }
+
+    /// Runs one large call as [`Shard::run_bulk`] does, but never waits for replicas, as [`Shard::ask`].
+    ///
+    /// # Errors
+    /// As [`Shard::run`].
+    pub async fn ask_bulk(&self, call: &Call) -> Result<Value, ShardError> {
+        let mut bulk = self.server.lend_for_bulk().await?;
+        bulk.lent.run(call).await.map_err(|error| self.server.failed(&bulk.lent, &error))
     }
 
     /// Whether this shard gave no answer a moment ago. Who can choose asks another first.

@@ -11,6 +11,7 @@ use shardcart_common::insight::{self, Found, Insight, OrderRecord, Seen, ShardSt
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::walk;
+use tokio::sync::Mutex;
 
 use crate::audit;
 use crate::orders::keys;
@@ -22,6 +23,8 @@ shardcart_common::scripts! {
 
 /// How long all orders of a partition may be gone through for the one that an attempt belongs to.
 const SEARCH_MAX: Duration = Duration::from_secs(2);
+/// Whoever goes through all orders of a partition has it: one search at a time is enough of that for a shard.
+static SEARCH: Mutex<()> = Mutex::const_new(());
 /// Entries of each partition's `inflight` that are looked at for the oldest.
 const LOOKED_AT_MAX: usize = 32;
 
@@ -117,7 +120,7 @@ fn whole(ms: f64) -> u64 {
 }
 
 /// The order whose current or last attempt this is. What is in flight is found at once; for the rest, all orders of the
-/// partition are gone through, for two seconds at most.
+/// partition are gone through, for two seconds at most. There is one such search at a time, and the wait for it counts.
 async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, ShardError> {
     for attempt in in_flight_of(shard, &[at]).await? {
         if attempt.tx == tx.as_str()
@@ -128,7 +131,7 @@ async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, Shar
     }
     let hit = std::cell::RefCell::new(None);
     let pattern = format!("{}*", at.key("order", ""));
-    let searched = walk::walk(shard, &pattern, |batch: Vec<String>| {
+    let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
         let hit = &hit;
         async move {
             let read = walk::hashes(shard, &batch, &["tx"]).await?;
@@ -142,12 +145,15 @@ async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, Shar
             Ok(())
         }
     });
+    let searched = async {
+        let _alone = SEARCH.lock().await;
+        walked.await
+    };
     let outcome = tokio::time::timeout(SEARCH_MAX, searched).await;
     match (hit.into_inner().and_then(|id| OrderId::parse(&id).ok()), outcome) {
         (Some(id), _) => order(shard, at, &id).await,
         (None, Ok(searched)) => searched.map(|()| Found::Absent),
-        // More orders than can be gone through: it says as little as a shard that is silent.
-        (None, Err(_)) => Ok(Found::Silent),
+        (None, Err(_)) => Ok(Found::TooMany),
     }
 }
 

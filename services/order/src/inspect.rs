@@ -187,6 +187,9 @@ impl Looks<'_> {
         match &seen.found {
             Found::Silent => self.note_words(format!("{service} shard {shard} does not answer")),
             Found::BeyondList => self.note_words(format!("{service} shard {shard} is not known here")),
+            Found::TooMany => self.note_words(format!(
+                "{service} shard {shard} has too many orders to go through for an attempt; look up its order instead"
+            )),
             Found::Newer => self.note_words(format!("{service} shard {shard} has a record of another release")),
             Found::Unreadable => self.note_words(format!("{service} shard {shard} has a record that cannot be read")),
             Found::Reservations { silent, .. } => {
@@ -330,4 +333,42 @@ async fn attempt_told(looks: &Looks<'_>, tx: &TxId, reservations: Vec<Reservatio
         .collect();
     thing.reservations = reservations;
     Some(thing)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::LocalBoxFuture;
+    use shardcart_common::insight::ShardState;
+
+    use super::*;
+
+    /// A service that knows nothing, and has too many orders to go through.
+    struct Crowded;
+
+    impl Insight for Crowded {
+        fn shards(&self) -> LocalBoxFuture<'_, Result<Vec<ShardState>, String>> {
+            async { Ok(Vec::new()) }.boxed_local()
+        }
+
+        fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>> {
+            let seen = |wanted: Wanted| {
+                let found = if matches!(wanted, Wanted::OrderOf { .. }) { Found::TooMany } else { Found::Absent };
+                Seen { partition: Partition(17), shard: 1, found }
+            };
+            async move { Ok(wanted.into_iter().map(seen).collect()) }.boxed_local()
+        }
+    }
+
+    #[actix_web::test]
+    async fn too_many_orders_to_go_through_are_no_silent_shard() {
+        let service: Rc<dyn Insight> = Rc::new(Crowded);
+        let sources =
+            Sources { order: Rc::clone(&service), stock: Rc::clone(&service), payment: service, recent: None };
+        let tx = TxId::mint(Partition(17), 1);
+        let told = inspect(&sources, tx.as_str()).await.unwrap();
+        assert_eq!(told.things, []);
+        assert_eq!(told.unanswered.len(), 1, "{told:?}");
+        assert!(told.unanswered[0].contains("order shard 1 has too many orders"), "{told:?}");
+    }
 }
