@@ -131,8 +131,8 @@ impl Gate {
         tokio::time::timeout(limit, idle).await.is_ok()
     }
 
-    /// The middleware. Calls to `/health/…`, `/metrics` and the console pass whatever the load: an overloaded machine is
-    /// alive, and is looked at.
+    /// The middleware. Calls to `/health/…`, `/metrics` and what the console shows of itself pass whatever the load: an
+    /// overloaded machine is alive, and is looked at.
     ///
     /// # Errors
     /// Those of the inner service; refusals are answers, not errors.
@@ -206,6 +206,24 @@ impl Gate {
     }
 }
 
+/// Of the console that is the page, its parts, who may see it, and what is told to all alike. What is done for one id
+/// (`/console/inspect/…`, `/console/settle/…`) is work like any other.
 fn is_for_operators(path: &str) -> bool {
-    path.starts_with("/health/") || path == "/metrics" || path == "/console" || path.starts_with("/console/")
+    let of_console = |rest: &str| rest.is_empty() || rest.rfind('/') == Some(0);
+    path.starts_with("/health/") || path == "/metrics" || path.strip_prefix("/console").is_some_and(of_console)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_for_operators;
+
+    #[test]
+    fn a_full_machine_shows_itself_and_does_nothing() {
+        for shown in ["/health/ready", "/metrics", "/console", "/console/", "/console/events", "/console/login"] {
+            assert!(is_for_operators(shown), "{shown}");
+        }
+        for work in ["/orders/find/7", "/console/inspect/7", "/console/settle/7", "/consoles", "/"] {
+            assert!(!is_for_operators(work), "{work}");
+        }
+    }
 }

@@ -78,7 +78,7 @@ pub fn endpoints(config: &mut web::ServiceConfig, console: Rc<Console>) {
 async fn page(console: Data, request: HttpRequest) -> HttpResponse {
     match console.access.admit(&request) {
         Ok(()) => pages::console(console.access.is_locked()),
-        Err(Refused::Login) => pages::login(HttpResponse::Ok(), ""),
+        Err(Refused::Login | Refused::TooMany) => pages::login(HttpResponse::Ok(), ""),
         Err(Refused::Forbidden(why)) => pages::forbidden(why),
     }
 }
@@ -94,19 +94,20 @@ struct Login {
 
 /// Takes the token, and leaves it with the browser as a cookie that scripts cannot read.
 async fn login(console: Data, request: HttpRequest, form: web::Form<Login>) -> HttpResponse {
-    if let Err(Refused::Forbidden(why)) = console.access.admit(&request) {
-        return pages::forbidden(why);
+    if let Err(problem) = access::same_site(&request) {
+        return problem.error_response();
     }
     match console.access.log_in(&request, &form.token) {
-        access::LogIn::Welcome(cookie) => HttpResponse::SeeOther()
+        Ok(cookie) => HttpResponse::SeeOther()
             .insert_header((header::LOCATION, "/console"))
             .insert_header((header::SET_COOKIE, cookie))
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .finish(),
-        access::LogIn::Wrong => pages::login(HttpResponse::Unauthorized(), "That is not the token."),
-        access::LogIn::TooMany => {
-            pages::login(HttpResponse::TooManyRequests(), "Too many wrong tokens. Wait ten seconds.")
+        Err(Refused::Login) => pages::login(HttpResponse::Unauthorized(), "That is not the token."),
+        Err(Refused::TooMany) => {
+            pages::login(HttpResponse::TooManyRequests(), "That is not the token. Many wrong ones came just now.")
         }
+        Err(Refused::Forbidden(why)) => pages::forbidden(why),
     }
 }
 
@@ -180,6 +181,7 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Login => Problem::new(Code::Unauthorized, "the console wants its token: Authorization: Bearer"),
+            Refused::TooMany => Problem::new(Code::Overloaded, "that is not the token; many wrong ones came just now"),
             Refused::Forbidden(why) => Problem::new(Code::Forbidden, why),
         }
     }

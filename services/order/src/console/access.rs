@@ -23,7 +23,7 @@ pub const BY_HAND: HeaderName = HeaderName::from_static("x-shardcart-console");
 pub const FORGET: &str = "shardcart_console=; Path=/console; Max-Age=0; HttpOnly; SameSite=Strict";
 
 const COOKIE: &str = "shardcart_console=";
-/// Wrong tokens that are taken within [`WRONG_TIME`].
+/// Wrong tokens within [`WRONG_TIME`] that may be somebody's mistake: more look like guesses.
 const WRONG_MAX: u32 = 10;
 const WRONG_TIME: Duration = Duration::from_secs(10);
 /// What a proxy adds to a request.
@@ -51,19 +51,10 @@ pub struct Access {
 pub enum Refused {
     /// It has to bring the token.
     Login,
+    /// The same, and too many were wrong just now.
+    TooMany,
     /// In words.
     Forbidden(&'static str),
-}
-
-/// What came of a token that somebody typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogIn {
-    /// It is right: the cookie to be set.
-    Welcome(String),
-    /// It is wrong.
-    Wrong,
-    /// Too many were wrong just now: it was not looked at.
-    TooMany,
 }
 
 impl Access {
@@ -83,12 +74,27 @@ impl Access {
     /// Why not.
     pub fn admit(&self, request: &HttpRequest) -> Result<(), Refused> {
         let Some(token) = &self.token else { return self.admit_without_token(request) };
-        let sent = cookie(request);
-        let by_cookie = sent.is_some_and(|sent| sent.as_bytes().ct_eq(hex(token.expose()).as_bytes()).into());
-        if by_cookie || is_authorized(request.headers().get(header::AUTHORIZATION), token) {
-            return Ok(());
+        let kept = cookie(request).map(|sent| sent.as_bytes().ct_eq(hex(token.expose()).as_bytes()).into());
+        let sent = request.headers().get(header::AUTHORIZATION).map(|sent| is_authorized(Some(sent), token));
+        match (kept, sent) {
+            (Some(true), _) | (_, Some(true)) => Ok(()),
+            (None, None) => Err(Refused::Login),
+            _ => Err(self.wrong()),
         }
-        Err(Refused::Login)
+    }
+
+    /// Counts a wrong token. The right one is welcome whatever this says, so that nobody can lock its owner out; what
+    /// keeps the console is that it cannot be guessed. But somebody who tries is to be seen.
+    fn wrong(&self) -> Refused {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if wrong.0.elapsed() > WRONG_TIME {
+            *wrong = (Instant::now(), 0);
+        }
+        wrong.1 = wrong.1.saturating_add(1);
+        if wrong.1 == WRONG_MAX + 1 {
+            log::warn!(within_s = WRONG_TIME.as_secs(); "many wrong tokens for the console: somebody may be guessing");
+        }
+        if wrong.1 > WRONG_MAX { Refused::TooMany } else { Refused::Login }
     }
 
     fn admit_without_token(&self, request: &HttpRequest) -> Result<(), Refused> {
@@ -105,27 +111,20 @@ impl Access {
         Ok(())
     }
 
-    /// Takes a token that somebody typed. Wrong ones are taken ten times in ten seconds, by everybody together.
-    pub fn log_in(&self, request: &HttpRequest, typed: &str) -> LogIn {
-        let Some(token) = &self.token else { return LogIn::Welcome(FORGET.to_owned()) };
-        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong.0.elapsed() > WRONG_TIME {
-            *wrong = (Instant::now(), 0);
-        }
-        if wrong.1 >= WRONG_MAX {
-            return LogIn::TooMany;
-        }
+    /// Takes a token that somebody typed, and returns the cookie to be set.
+    ///
+    /// # Errors
+    /// As [`Access::admit`].
+    pub fn log_in(&self, request: &HttpRequest, typed: &str) -> Result<String, Refused> {
+        let Some(token) = &self.token else { return self.admit_without_token(request).map(|()| FORGET.to_owned()) };
         if bool::from(typed.as_bytes().ct_eq(token.expose().as_bytes())) {
             // Where a gateway speaks TLS, the cookie is never sent without.
             let proto = request.headers().get("x-forwarded-proto");
             let secure = if proto.is_some_and(|proto| proto == "https") { "; Secure" } else { "" };
             let value = hex(token.expose());
-            return LogIn::Welcome(format!(
-                "{COOKIE}{value}; Path=/console; Max-Age=43200; HttpOnly; SameSite=Strict{secure}"
-            ));
+            return Ok(format!("{COOKIE}{value}; Path=/console; Max-Age=43200; HttpOnly; SameSite=Strict{secure}"));
         }
-        wrong.1 += 1;
-        LogIn::Wrong
+        Err(self.wrong())
     }
 }
 
@@ -206,9 +205,7 @@ mod tests {
         let access = Access::new(Some(Secret::from("s3cret;token")), Reach::PrivatePort);
         let request =
             |name: &'static str, value: &str| TestRequest::get().insert_header((name, value)).to_http_request();
-        let LogIn::Welcome(cookie) = access.log_in(&TestRequest::get().to_http_request(), "s3cret;token") else {
-            panic!("the right token is welcome");
-        };
+        let cookie = access.log_in(&TestRequest::get().to_http_request(), "s3cret;token").unwrap();
         let value = cookie.split(';').next().unwrap();
         assert_eq!(access.admit(&request("cookie", &format!("a=b; {value}"))), Ok(()));
         assert_eq!(access.admit(&request("authorization", "Bearer s3cret;token")), Ok(()));
@@ -218,12 +215,21 @@ mod tests {
     }
 
     #[test]
-    fn wrong_tokens_are_counted() {
+    fn wrong_tokens_are_counted_whichever_way_they_come_and_lock_nobody_out() {
         let access = Access::new(Some(Secret::from("s3cret;token")), Reach::PrivatePort);
-        let request = TestRequest::get().to_http_request();
-        for _ in 0..WRONG_MAX {
-            assert_eq!(access.log_in(&request, "s3cret"), LogIn::Wrong);
+        let typed = TestRequest::get().to_http_request();
+        let guess = |header: (&'static str, &'static str)| TestRequest::get().insert_header(header).to_http_request();
+        let guesses = [guess(("cookie", "shardcart_console=00")), guess(("authorization", "Bearer s3cret"))];
+        for round in 0..WRONG_MAX {
+            match guesses.get(round as usize % 3) {
+                Some(guess) => assert_eq!(access.admit(guess), Err(Refused::Login)),
+                None => assert_eq!(access.log_in(&typed, "s3cret"), Err(Refused::Login)),
+            }
         }
-        assert_eq!(access.log_in(&request, "s3cret;token"), LogIn::TooMany);
+        assert_eq!(access.log_in(&typed, "s3cret"), Err(Refused::TooMany));
+        assert!(guesses.iter().all(|guess| access.admit(guess) == Err(Refused::TooMany)));
+        assert_eq!(access.admit(&typed), Err(Refused::Login), "whoever brings none does not guess");
+        assert!(access.log_in(&typed, "s3cret;token").is_ok());
+        assert_eq!(access.admit(&guess(("authorization", "Bearer s3cret;token"))), Ok(()));
     }
 }
