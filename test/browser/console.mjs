@@ -58,11 +58,25 @@ async function fits(page, what) {
   assert(needed <= width, `${what}: the page is ${needed} wide and has ${width}`);
 }
 
+/** Colours of curves that have less contrast to what is behind them than graphics need (WCAG 1.4.11). */
+function faint(page) {
+  return page.evaluate(() => {
+    const style = getComputedStyle(document.documentElement);
+    const light = (name) => {
+      const [red, green, blue] = [1, 3, 5].map((at) => parseInt(style.getPropertyValue(name).trim().slice(at, at + 2), 16) / 255).map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+    };
+    const contrast = (name) => { const [one, other] = [light(name), light("--card")]; return Math.max(one, other) / Math.min(one, other); };
+    const curves = ["--paid", "--repeated", "--refused", "--aborted", "--unknown", "--turned-away", "--time", "--time-long"];
+    return curves.filter((name) => !(contrast(name) >= 3)).map((name) => `${name} ${contrast(name)}`);
+  });
+}
+
 /** Presses "Check out" until it ends like this: on a busy machine an attempt may be given up, and that is an answer, too. */
 async function tryUntil(page, words) {
   for (let press = 0; press < 20; press += 1) {
     await page.click("#try-go");
-    await page.waitForFunction(() => !document.getElementById("try-go").disabled);
+    await page.waitForFunction(() => document.getElementById("try-go").ariaDisabled !== "true");
     if ((await page.textContent("#tried")).includes(words)) return;
   }
   throw new Error(`trying ended with "${await page.textContent("#tried")}", never with "${words}"`);
@@ -84,6 +98,16 @@ const steps = {
     page.order = order;
     await page.waitForFunction(() => Number(document.getElementById("tile-share").textContent) > 0);
     await page.waitForSelector("#hot button.id");
+    // What a beat tells again is not shown again.
+    const shown = await page.evaluate(() => {
+      const told = (tx) => ({ tx, order: tx, outcome: "paid", took_us: 1, reason: "" });
+      showRecent([told("a")]);
+      showRecent([told("b"), told("a")]);
+      showRecent([told("c")]);
+      return [...document.querySelectorAll("#recent li")].map((line) => line.dataset.key);
+    });
+    assert.deepEqual(shown.slice(0, 3), ["c", "b", "a"]);
+    assert.equal(new Set(shown).size, shown.length, shown.join());
   },
 
   async "the search finds an order, and from there its user and item"(page) {
@@ -99,6 +123,24 @@ const steps = {
     await page.keyboard.press("Enter");
     await page.click(".thing table button.id");
     await page.waitForSelector('.thing[data-kind="item"]');
+  },
+
+  async "what was asked for last is shown, not what is answered last"(page) {
+    let release;
+    const released = new Promise((resolve) => { release = resolve; });
+    await page.route("**/console/inspect/slow", async (route) => { await released; await route.continue(); });
+    const answered = page.waitForResponse("**/console/inspect/slow");
+    for (const wanted of ["slow", "quick"]) {
+      await page.fill("#wanted", wanted);
+      await page.keyboard.press("Enter");
+    }
+    await says(page, "#found-title", "known under quick");
+    release();
+    await (await answered).finished();
+    // The page has seen that answer when it has seen a later one of its own asking.
+    await page.evaluate(() => fetch("/console/status").then((reply) => reply.json()));
+    await says(page, "#found-title", "known under quick");
+    await page.unroute("**/console/inspect/slow");
   },
 
   async "what is no id is said to be none, and stays text"(page) {
@@ -130,8 +172,13 @@ const steps = {
   },
 
   async "a hundred more are paid, and are in the curves"(page) {
+    // They cost what the item costs, whatever is typed by now.
+    await page.fill("#price", "0");
     await page.click("#try-more");
     await says(page, "#tried", "of 100 more were paid");
+    const paid = parseInt(await page.textContent("#tried"), 10);
+    assert(paid > 50, `${paid} of 100: they had the credit`);
+    await page.fill("#price", "5");
     await page.waitForFunction(() => /[1-9]\d+ paid/.test(document.querySelector("#rate svg").getAttribute("aria-label")));
   },
 
@@ -141,6 +188,13 @@ const steps = {
     const well = await color("#health");
     await have("kill stock 1");
     await page.waitForSelector(row(false));
+    await says(page, "#alarms", "stock shard 1 does not answer");
+    await says(page, "#spoken", "stock shard 1 does not answer");
+    const spoken = await page.evaluate(() => ["10", "11"].map((seconds) => {
+      showAlarms([{ kind: "age", level: "warning", words: `for ${seconds} s` }]);
+      return [document.getElementById("alarms").textContent, document.getElementById("spoken").textContent];
+    }));
+    assert.deepEqual(spoken, [["for 10 s", "for 10 s"], ["for 11 s", "for 10 s"]], "what only changes its words is not read out again");
     await says(page, "#alarms", "stock shard 1 does not answer");
     await says(page, "#health", "1 alarm");
     await page.waitForFunction((was) => getComputedStyle(document.getElementById("health")).backgroundColor !== was, well);
@@ -158,9 +212,19 @@ const steps = {
     await button.focus();
     await page.keyboard.press("Enter");
     await says(page, "#settled", "still its coordinator's");
+    await page.waitForFunction(() => document.activeElement.id === "settled");
     await accessible(page, "with an attempt in flight");
     await have("go on");
     await page.waitForSelector("#flight-none", { state: "visible" });
+  },
+
+  async "it notices a shop that is silent, and when it speaks again"(page) {
+    const before = page.complaints.length;
+    await have("freeze the shop");
+    await says(page, "#health", "Connecting again");
+    await have("thaw the shop");
+    await says(page, "#health", "All is well");
+    page.complaints = page.complaints.slice(0, before);
   },
 
   async "it comes back when the shop does"(page) {
@@ -208,6 +272,7 @@ const steps = {
         await fits(page, what);
         await accessible(page, what);
       }
+      assert.deepEqual(await faint(page), [], `${colorScheme}: lines that are hard to see`);
     }
     const moving = await page.evaluate(() => [...document.querySelectorAll("*")].filter((one) => parseFloat(getComputedStyle(one).transitionDuration) > 0).length);
     assert.equal(moving, 0, "nothing moves for those who do not want it");

@@ -147,6 +147,14 @@ async fn the_console_holds_in_a_browser() {
                 shop.shop().stop().await;
                 "done".to_owned()
             }
+            "freeze the shop" => {
+                shop.shop().process().pause();
+                "done".to_owned()
+            }
+            "thaw the shop" => {
+                shop.shop().process().resume();
+                "done".to_owned()
+            }
             "start the shop" => {
                 shop.shop().start_again().await;
                 "done".to_owned()

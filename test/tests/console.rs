@@ -1,12 +1,13 @@
 //! The console over HTTP: what it shows, to whom, and what it does.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::{Value, json};
 use shardcart_test::console::{BY_HAND, Console, Looked};
 use shardcart_test::kube::{Kube, render};
+use shardcart_test::scrape::Scrape;
 use shardcart_test::shop::ShopOverRedis;
 use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually, raw};
 
@@ -17,6 +18,11 @@ const TOKEN: &str = "a token; of 26, characters";
 /// Settings for a busy machine: only a shard that is gone does not answer.
 fn patient() -> Settings {
     Settings::none().with("REDIS_TIMEOUT_MS", 10_000).with("PARTICIPANT_TIMEOUT_MS", 10_000)
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
+    u64::try_from(since.as_millis()).expect("it is a while until then")
 }
 
 async fn patient_shop() -> Shop {
@@ -105,6 +111,84 @@ async fn a_checkout_made_elsewhere_is_told_as_it_happens() {
     let mut later = Console::on(shop.port()).events().await.expect("there is room");
     let recent = later.until("hello", |data| data["recent"].as_array().cloned()).await;
     assert_eq!(recent[0]["order"], order.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkout_is_told_within_two_seconds() {
+    let shop = patient_shop().await;
+    let mut events = Console::on(shop.port()).events().await.expect("there is room");
+    let front = shop.front();
+    let (user, item) = (front.user_with(100).await, front.item_with(20, 5).await);
+    let mut late = Vec::new();
+    for _ in 0..20 {
+        let order = front.order_of(&user, &[(&item, 1)]).await;
+        // Just after a beat: the next is as far away as it can be.
+        events.until("beat", |_| Some(())).await;
+        front.checkout(&order).await.ok();
+        let after_ms = events
+            .until("beat", |data| {
+                let told = data["recent"].as_array()?.iter().find(|told| told["order"] == order.as_str())?;
+                Some(data["beat"]["at_ms"].as_u64()?.saturating_sub(told["ended_ms"].as_u64()?))
+            })
+            .await;
+        if after_ms <= 2_000 {
+            return;
+        }
+        // The machine under test may have stood still.
+        late.push(after_ms);
+    }
+    panic!("told late, each time: {late:?} ms");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_opens_a_console_is_told_how_it_is_now() {
+    let shop = patient_shop().await;
+    let console = Console::on(shop.port());
+    let mut ages = Vec::new();
+    for _ in 0..20 {
+        let opened_ms = now_ms();
+        let mut events = console.events().await.expect("there is room");
+        let seen_ms = events.until("system", |data| data["now_ms"].as_u64()).await;
+        if !ages.is_empty() && seen_ms >= opened_ms {
+            return;
+        }
+        ages.push(opened_ms.saturating_sub(seen_ms));
+        drop(events);
+        // Until the machine notices that nobody watches any more.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    panic!("whoever came was told how it was so long ago: {ages:?} ms");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_many_ask_for_the_status_shards_are_looked_at_once_at_a_time() {
+    const MANY: usize = 30;
+    let mut shop = ShopOverRedis::start(1, &patient().with("METRICS_INTERVAL_MS", 3_600_000)).await;
+    let port = shop.shop().port();
+    let mut shard = shop.data().shard(Service::Stock, 0).await;
+    let mut looks = async || {
+        let stats: String =
+            redis::cmd("INFO").arg("commandstats").query_async(&mut shard).await.expect("Redis answers");
+        let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_info:calls="));
+        calls.and_then(|calls| calls.split(',').next()?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    assert_eq!(Console::on(port).get("/console/status").await.status, 200);
+    let before = looks().await;
+    shop.redis(Service::Stock, 0).pause();
+    let asked =
+        tokio::spawn(join_all((0..MANY).map(|_| async move { Console::on(port).get("/console/status").await.json() })));
+    eventually("all have asked", PATIENCE, async || {
+        let waiting = Scrape::of(port).await.value("shardcart_requests_in_flight{service=\"shop\"}");
+        (waiting? >= MANY as f64).then_some(())
+    })
+    .await;
+    shop.redis(Service::Stock, 0).resume();
+    for status in asked.await.expect("nobody panics") {
+        assert_eq!(status["shards"].as_array().map(Vec::len), Some(3), "{status}");
+    }
+    let looked = looks().await - before;
+    // Two looks, what reads this, and perhaps what metrics are read from.
+    assert!(looked <= 5, "{looked} looks for {MANY} questions");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -233,6 +317,19 @@ async fn with_a_token_only_who_knows_it_sees_anything() {
     assert_eq!(console.call(Method::GET, "/console/status", &gateway, "").await.status, 200);
     let bearer = format!("Bearer {token}");
     assert_eq!(console.call(Method::GET, "/console/status", &[("authorization", &bearer)], "").await.status, 200);
+    let foreign = console.call(Method::POST, "/console/login", &[form, ("sec-fetch-site", "cross-site")], typed).await;
+    assert_eq!((foreign.status, foreign.header("set-cookie")), (403, None), "nobody is logged in by another site");
+
+    // However many guess, who knows it is let in.
+    let mut statuses = Vec::new();
+    for _ in 0..30 {
+        let guess = [("authorization", "Bearer 0123456789abcdef")];
+        statuses.push(console.call(Method::GET, "/console/status", &guess, "").await.status);
+    }
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+    assert_eq!(console.call(Method::POST, "/console/login", &[form], typed).await.status, 303);
+    assert_eq!(console.call(Method::GET, "/console/status", &[("cookie", cookie)], "").await.status, 200);
+
     let acted = [("cookie", cookie), BY_HAND];
     assert_eq!(console.call(Method::POST, "/console/settle/7", &acted, "").await.status, 200);
     assert_eq!(console.call(Method::POST, "/console/settle/7", &acted[..1], "").await.status, 403, "not by hand");
@@ -299,6 +396,9 @@ async fn a_full_machine_still_shows_its_console_which_tells_what_is_turned_away(
     let _open = raw::requests_without_end(shop.port(), FULL).await;
     eventually("it is full", PATIENCE, async || (front.create_user().await.status == 429).then_some(())).await;
     assert_eq!(console.get("/console").await.status, 200);
+    // It shows itself; what is done for one id is work like any other.
+    assert_eq!(console.get("/console/inspect/7").await.status, 429);
+    assert_eq!(console.call(Method::POST, "/console/settle/7", &[BY_HAND], "").await.status, 429);
     let mut events = console.events().await.expect("a stream");
     let knocks = async {
         loop {
@@ -432,6 +532,7 @@ async fn a_dead_shard_is_told_and_told_to_be_back() {
     shop.redis(Service::Stock, 1).kill9();
     let alarms = events.until("system", |data| (state(data)?["up"] == false).then(|| data["alarms"].clone())).await;
     assert!(alarms[0]["words"].as_str().is_some_and(|words| words.contains("stock shard 1")), "{alarms}");
+    assert_eq!(alarms[0]["kind"], "silent stock 1", "{alarms}");
     shop.redis(Service::Stock, 1).restart().await;
     events.until("system", |data| (state(data)?["up"] == true && data["alarms"] == json!([])).then_some(())).await;
 }

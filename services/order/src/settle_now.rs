@@ -82,9 +82,8 @@ pub async fn settle_now(settling: &Settling, order: &OrderId) -> Result<SettledN
     match &before {
         Look::Ended(ended) => return Ok(ended.clone()),
         Look::InFlight { lease_left_ms: 1.., .. } => return Ok(before.outcome()),
-        Look::InFlight { .. } => {}
+        Look::InFlight { tx, .. } => log::info!(order:%, tx:%; "an operator asks for an attempt to be settled now"),
     }
-    log::info!(order:%; "an operator asks for an attempt to be settled now");
     settling.resolve(order).await?;
     Ok(match look(settling, order).await? {
         Look::Ended(SettledNow::Nothing { status }) => SettledNow::Settled { paid: status == "paid" },
@@ -95,14 +94,14 @@ pub async fn settle_now(settling: &Settling, order: &OrderId) -> Result<SettledN
 /// How an order stands for this purpose.
 enum Look {
     Ended(SettledNow),
-    InFlight { paid: bool, lease_left_ms: u64 },
+    InFlight { tx: String, paid: bool, lease_left_ms: u64 },
 }
 
 impl Look {
     fn outcome(self) -> SettledNow {
         match self {
             Look::Ended(ended) => ended,
-            Look::InFlight { lease_left_ms: 0, paid } => SettledNow::Waiting { paid },
+            Look::InFlight { lease_left_ms: 0, paid, .. } => SettledNow::Waiting { paid },
             Look::InFlight { lease_left_ms, .. } => SettledNow::Held { lease_left_ms },
         }
     }
@@ -117,7 +116,7 @@ async fn look(settling: &Settling, order: &OrderId) -> Result<Look, ShardError> 
             if is_over {
                 Look::Ended(SettledNow::Nothing { status: found.status })
             } else {
-                Look::InFlight { paid: found.status == "paid", lease_left_ms }
+                Look::InFlight { tx: found.tx, paid: found.status == "paid", lease_left_ms }
             }
         }
         Found::Absent => Look::Ended(SettledNow::Unknown),

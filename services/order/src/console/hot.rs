@@ -1,5 +1,6 @@
 //! Which items are bought most, from a sample of the attempts of each second.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -54,20 +55,25 @@ impl Sales {
         }
         self.rates.retain(|_, rate| *rate > 0.01);
         if self.rates.len() > ITEMS_MAX {
-            let mut rates: Vec<f64> = self.rates.values().copied().collect();
-            let (_, least, _) = rates.select_nth_unstable_by(ITEMS_MAX / 2, |one, other| other.total_cmp(one));
-            let least = *least;
-            self.rates.retain(|_, rate| *rate > least);
+            let mut all: Vec<(String, f64)> = self.rates.drain().collect();
+            all.sort_unstable_by(hotter);
+            all.truncate(ITEMS_MAX / 2);
+            self.rates.extend(all);
         }
     }
 
     /// The items that are bought most.
     pub fn hottest(&self) -> Vec<Hot> {
-        let mut all: Vec<(&String, &f64)> = self.rates.iter().collect();
-        all.sort_by(|one, other| other.1.total_cmp(one.1).then_with(|| one.0.cmp(other.0)));
-        let told = |(item, rate): (&String, &f64)| Hot { item: item.clone(), units_per_second: *rate };
+        let mut all: Vec<(&String, f64)> = self.rates.iter().map(|(item, rate)| (item, *rate)).collect();
+        all.sort_unstable_by(hotter);
+        let told = |(item, rate): (&String, f64)| Hot { item: item.clone(), units_per_second: rate };
         all.into_iter().take(ITEMS_SHOWN).map(told).collect()
     }
+}
+
+/// What is bought more comes first; of what is bought as much, the lesser id, so that it is the same every time.
+fn hotter<I: Ord>(one: &(I, f64), other: &(I, f64)) -> Ordering {
+    other.1.total_cmp(&one.1).then_with(|| one.0.cmp(&other.0))
 }
 
 #[cfg(test)]
@@ -110,5 +116,11 @@ mod tests {
             hot.fade_in(many, 1);
             assert!(hot.rates.len() <= ITEMS_MAX);
         }
+        // Also where all are bought alike, some are kept.
+        let alike: HashMap<String, u64> = (0..=ITEMS_MAX).map(|item| (format!("{item:04}"), 5)).collect();
+        let mut hot = Sales::default();
+        hot.fade_in(alike, 1);
+        let shown: Vec<String> = hot.hottest().into_iter().map(|hot| hot.item).collect();
+        assert_eq!((hot.rates.len(), shown.len(), shown[0].as_str()), (ITEMS_MAX / 2, ITEMS_SHOWN, "0000"));
     }
 }

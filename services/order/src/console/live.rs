@@ -9,7 +9,7 @@ use actix_web::rt;
 use serde::Serialize;
 use shardcart_common::metrics::checkout::Totals;
 use shardcart_common::shards::Shards;
-use tokio::sync::watch;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::console::beat::{Beat, Counts};
@@ -41,6 +41,8 @@ pub struct Live {
     history: Mutex<VecDeque<Beat>>,
     /// When each kind of alarm was counted last: who is concerned, and what.
     alarmed: Mutex<BTreeMap<(&'static str, &'static str), Instant>>,
+    /// The last look at all shards, and when it began.
+    looked: AsyncMutex<Option<(Instant, System)>>,
     listeners: Arc<AtomicUsize>,
 }
 
@@ -66,7 +68,8 @@ impl Live {
         let nothing = || watch::Sender::new(Arc::from(""));
         let history = Mutex::new(VecDeque::with_capacity(BEATS_MAX));
         let (beats, system) = (nothing(), nothing());
-        Arc::new(Live { machine, recent, beats, system, history, alarmed: Mutex::default(), listeners: Arc::default() })
+        let (alarmed, looked, listeners) = (Mutex::default(), AsyncMutex::default(), Arc::default());
+        Arc::new(Live { machine, recent, beats, system, history, alarmed, looked, listeners })
     }
 
     /// Starts beating, in this thread.
@@ -117,15 +120,13 @@ impl Live {
 
     /// How the system is, with what this machine itself has to tell of it.
     pub async fn system(&self, sources: &Sources, shards: &Shards) -> System {
-        let mut system = System::look(sources, shards, &self.machine).await;
+        let mut system = self.one_look(sources, shards).await;
         let turned_away: u64 = self.history().iter().rev().take(AVERAGED).map(|beat| beat.turned_away).sum();
         if turned_away > 0 {
-            system.alarms.push(Alarm {
-                level: "warning".to_owned(),
-                words: format!(
-                    "{turned_away} requests were turned away within {AVERAGED} s (429): this machine has too much to do. Nothing was done for them."
-                ),
-            });
+            let words = format!(
+                "{turned_away} requests were turned away within {AVERAGED} s (429): this machine has too much to do. Nothing was done for them."
+            );
+            system.alarms.push(Alarm::warning("turned away", words));
         }
         let alarmed = self.alarmed.lock().unwrap_or_else(PoisonError::into_inner);
         let lately = alarmed.iter().filter(|(_, last)| last.elapsed() < ALARMED);
@@ -133,8 +134,24 @@ impl Live {
             let words = format!(
                 "A reservation at {service} is not what its decision needs ({kind}). This must never happen: run shop audit."
             );
-            system.alarms.insert(0, Alarm { level: "alarm".to_owned(), words });
+            system.alarms.insert(0, Alarm::bad(format!("{kind} {service}"), words));
         }
+        system
+    }
+
+    /// A look at all shards that began after it was asked for. There is one at a time: whoever asks meanwhile shares the
+    /// next, so that no number of questions makes a shard work more than that.
+    async fn one_look(&self, sources: &Sources, shards: &Shards) -> System {
+        let asked = Instant::now();
+        let mut looked = self.looked.lock().await;
+        if let Some((began, system)) = &*looked
+            && *began >= asked
+        {
+            return system.clone();
+        }
+        let began = Instant::now();
+        let system = System::look(sources, shards, &self.machine).await;
+        *looked = Some((began, system.clone()));
         system
     }
 
@@ -184,6 +201,11 @@ impl Live {
                 self.system.send_replace(event("system", &system));
                 tokio::time::sleep(BEAT).await;
             } else {
+                // What was seen last grows old: whoever comes is told how it is, not how it was.
+                self.system.send_if_modified(|latest| {
+                    *latest = Arc::from("");
+                    false
+                });
                 // So that whoever comes does not wait long, and nobody pays while nobody is there.
                 tokio::time::sleep(BEAT / 10).await;
             }

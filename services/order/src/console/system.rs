@@ -41,6 +41,8 @@ pub struct System {
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
+    /// What kind of thing is wrong with what, such as `silent stock 1`: the same while the words change.
+    pub kind: String,
     /// `alarm`, or `warning`.
     pub level: String,
     /// What, and what follows from it.
@@ -84,15 +86,16 @@ impl System {
         for (service, states) in [("order", order), ("stock", stock), ("payment", payment)] {
             match states {
                 Ok(states) => shards.extend(states),
-                Err(_) => alarms.push(Alarm::bad(format!(
-                    "The {service} service does not answer. Checkouts are given up until it does."
-                ))),
+                Err(_) => alarms.push(Alarm::bad(
+                    format!("silent {service}"),
+                    format!("The {service} service does not answer. Checkouts are given up until it does."),
+                )),
             }
         }
         alarms.extend(shards.iter().flat_map(of_shard));
         if !own.membership().clocks_agree() {
-            alarms
-                .push(Alarm::bad("The clocks of the order shards and of this machine are more than 5 s apart.".into()));
+            let words = "The clocks of the order shards and of this machine are more than 5 s apart.";
+            alarms.push(Alarm::bad("clocks", words));
         }
         alarms.extend(oldest.first().and_then(of_age));
         alarms.sort_by_key(|alarm| alarm.level != "alarm");
@@ -107,32 +110,43 @@ impl System {
 }
 
 impl Alarm {
-    fn bad(words: String) -> Self {
-        Alarm { level: "alarm".to_owned(), words }
+    /// Something that has to be put right.
+    pub fn bad(kind: impl Into<String>, words: impl Into<String>) -> Self {
+        Alarm { kind: kind.into(), level: "alarm".to_owned(), words: words.into() }
     }
 
-    fn warning(words: String) -> Self {
-        Alarm { level: "warning".to_owned(), words }
+    /// Something that is worth a look.
+    pub fn warning(kind: impl Into<String>, words: impl Into<String>) -> Self {
+        Alarm { kind: kind.into(), level: "warning".to_owned(), words: words.into() }
     }
 }
 
 fn of_shard(state: &ShardState) -> Vec<Alarm> {
     let name = format!("{} shard {}", state.service, state.shard);
+    let kind = |what: &str| format!("{what} {} {}", state.service, state.shard);
     if !state.up {
         let words = format!("The {name} does not answer. What lies on it is unavailable; everything else goes on.");
-        return vec![Alarm::bad(words)];
+        return vec![Alarm::bad(kind("silent"), words)];
     }
     let mut alarms = Vec::new();
     match state.fill_percent() {
-        Some(fill @ FILL_ALARM..) => alarms.push(Alarm::bad(format!(
-            "The {name} is {fill} % full. When it is full, nothing new can begin there; what is under way still ends."
-        ))),
-        Some(fill @ FILL_WARNING..) => alarms.push(Alarm::warning(format!("The {name} is {fill} % full."))),
+        Some(fill @ FILL_ALARM..) => alarms.push(Alarm::bad(
+            kind("full"),
+            format!(
+                "The {name} is {fill} % full. When it is full, nothing new can begin there; what is under way still ends."
+            ),
+        )),
+        Some(fill @ FILL_WARNING..) => {
+            alarms.push(Alarm::warning(kind("full"), format!("The {name} is {fill} % full.")));
+        }
         _ => {}
     }
     match state.disk.as_str() {
-        "failing" => alarms.push(Alarm::bad(format!("The {name} cannot write to its disk."))),
-        "off" => alarms.push(Alarm::warning(format!("The {name} keeps nothing on disk: its data ends with it."))),
+        "failing" => alarms.push(Alarm::bad(kind("disk"), format!("The {name} cannot write to its disk."))),
+        "off" => {
+            let words = format!("The {name} keeps nothing on disk: its data ends with it.");
+            alarms.push(Alarm::warning(kind("disk"), words));
+        }
         _ => {}
     }
     alarms
@@ -141,8 +155,8 @@ fn of_shard(state: &ShardState) -> Vec<Alarm> {
 fn of_age(oldest: &InFlight) -> Option<Alarm> {
     let words = format!("Order {} has been in flight for {} s.", oldest.order, oldest.age_ms / 1000);
     match oldest.age_ms {
-        AGE_ALARM_MS.. => Some(Alarm::bad(format!("{words} A shard that it needs may be silent."))),
-        AGE_WARNING_MS.. => Some(Alarm::warning(words)),
+        AGE_ALARM_MS.. => Some(Alarm::bad("age", format!("{words} A shard that it needs may be silent."))),
+        AGE_WARNING_MS.. => Some(Alarm::warning("age", words)),
         _ => None,
     }
 }
@@ -156,7 +170,11 @@ mod tests {
         let mut state = ShardState { up: true, disk: "on".to_owned(), ..ShardState::silent("stock", 1) };
         assert_eq!(of_shard(&state), []);
         (state.used_memory, state.maxmemory) = (80, 100);
-        assert_eq!(of_shard(&state)[0].level, "warning");
+        let (warned, full) = (of_shard(&state), "full stock 1");
+        assert_eq!((warned[0].level.as_str(), warned[0].kind.as_str()), ("warning", full));
+        state.used_memory = 81;
+        let fuller = of_shard(&state);
+        assert!(fuller[0].words != warned[0].words && fuller[0].kind == full, "its words change, its kind does not");
         state.used_memory = 95;
         assert_eq!(of_shard(&state)[0].level, "alarm");
         state.disk = "failing".to_owned();

@@ -125,10 +125,11 @@ function showBeats() {
 
 // As many as stand beside the curves.
 const RECENT_SHOWN = 9;
-const recent = [];
+let recent = [];
 function showRecent(news) {
-  recent.unshift(...news);
-  recent.length = Math.min(recent.length, RECENT_SHOWN);
+  // A beat tells again what was told at the beginning, if it came in between.
+  const had = new Set(recent.map((told) => told.tx));
+  recent = [...news.filter((told) => !had.has(told.tx)), ...recent].slice(0, RECENT_SHOWN);
   $("recent-none").hidden = recent.length > 0;
   keyed($("recent"), recent, (told) => told.tx, (told) => {
     const tone = TONES[told.outcome] ?? "";
@@ -169,9 +170,13 @@ function showSystem(system) {
   keyed($("flight").tBodies[0], system.oldest, (attempt) => `${attempt.order} ${attempt.tx}`, flightRow);
 }
 
+let known = new Set();
 function showAlarms(alarms) {
   // Ages and fills change every second; only a new kind of alarm is worth reading out.
-  const key = (alarm) => alarm.level + alarm.words.replace(/\d+ (s|%)/g, "");
+  const key = (alarm) => `${alarm.level} ${alarm.kind}`;
+  const news = alarms.filter((alarm) => !known.has(key(alarm)));
+  known = new Set(alarms.map(key));
+  if (news.length > 0) $("spoken").textContent = news.map((alarm) => alarm.words).join(" ");
   keyed($("alarms").firstElementChild, alarms, key, (alarm) => {
     const line = h("li", { className: alarm.level });
     line.update = (now) => say(line, now.words);
@@ -238,7 +243,8 @@ function flightRow(attempt) {
 
 /** Asks for recovery of one attempt, and says what came of it. */
 async function settle(order, button) {
-  button.disabled = true;
+  if (button.ariaDisabled === "true") return;
+  button.ariaDisabled = "true";
   answer($("settled"), "Settling …", "");
   try {
     const told = await ask(`/console/settle/${encodeURIComponent(order)}`, { method: "POST", headers: { "X-Shardcart-Console": "1" } });
@@ -246,7 +252,9 @@ async function settle(order, button) {
   } catch (error) {
     answer($("settled"), `Not settled: ${error.message}`, "bad");
   }
-  button.disabled = false;
+  button.ariaDisabled = "false";
+  // The button goes with its row: whoever is still at it is led to what came of it.
+  if ([button, document.body].includes(document.activeElement)) $("settled").focus();
 }
 
 function answer(element, words, tone) {
@@ -264,40 +272,46 @@ async function ask(path, options = {}) {
   return told;
 }
 
-let source = null;
+// A beat comes every second. After so long without a word the line is dead, though the browser may not know.
+const SILENCE_MS = 5_000;
+let source = null, heard = 0;
 function connect() {
-  source?.close();
+  heard = Date.now();
   source = new EventSource("/console/events");
-  source.addEventListener("hello", (event) => {
-    const told = JSON.parse(event.data);
+  const on = (name, show) => source.addEventListener(name, (event) => { heard = Date.now(); show(JSON.parse(event.data)); });
+  on("hello", (told) => {
     say($("machine"), told.machine);
     beats.splice(0, beats.length, ...told.beats);
-    recent.length = 0;
+    recent = [];
     showBeats();
     showRecent(told.recent);
   });
-  source.addEventListener("beat", (event) => {
-    const told = JSON.parse(event.data);
-    beats.push(told.beat);
+  on("beat", (told) => {
+    // The last one of the beginning may be told again.
+    if (beats.at(-1)?.at_ms !== told.beat.at_ms) beats.push(told.beat);
     while (beats[0].at_ms < told.beat.at_ms - Chart.SPAN_MS) beats.shift();
     showBeats();
     showRecent(told.recent);
     showHot(told.hot);
   });
-  source.addEventListener("system", (event) => showSystem(JSON.parse(event.data)));
-  source.addEventListener("bye", () => { source.close(); lost(); });
+  on("system", showSystem);
+  on("bye", lost);
   source.onerror = () => {
     // An answer that is none ends the browser's own tries.
-    if (source.readyState === EventSource.CLOSED) lost();
+    if (source?.readyState === EventSource.CLOSED) lost();
     else health("Connecting again", "warn");
   };
 }
 
+setInterval(() => { if (source && Date.now() - heard > SILENCE_MS) lost(); }, 1_000);
+
 function lost() {
+  source.close();
+  source = null;
   health("Connecting again", "warn");
   setTimeout(async () => {
-    // Whoever has to log in again is shown the form.
-    const reply = await fetch("/console/status").catch(() => null);
+    // Whoever has to log in again is shown the form. One who is silent is asked again.
+    const reply = await fetch("/console/status", { signal: AbortSignal.timeout(SILENCE_MS) }).catch(() => null);
     if (reply?.status === 401) location.reload();
     else connect();
   }, 1_000);
@@ -310,15 +324,18 @@ function lookUp(id) {
   $("search").requestSubmit();
 }
 
+let searches = 0;
 $("search").addEventListener("submit", async (event) => {
   event.preventDefault();
   const id = $("wanted").value.trim();
   if (!id) return;
-  const body = $("found-body");
+  const body = $("found-body"), search = (searches += 1);
   $("found").hidden = false;
   try {
     if (!/^[A-Za-z0-9_.-]{1,64}$/.test(id)) throw new Error("an id has 1 to 64 characters of A-Z a-z 0-9 _ . -");
     const found = await ask(`/console/inspect/${encodeURIComponent(id)}`);
+    // Whoever has asked for something else since is not shown this any more.
+    if (search !== searches) return;
     say($("found-title"), found.things.length > 0 ? `Found under ${found.id}` : `Nothing is known under ${found.id}`);
     body.replaceChildren(...found.things.map((thing) => thingCard(thing, found)));
     if (found.things.length === 0 && found.unanswered.length === 0) {
@@ -326,6 +343,7 @@ $("search").addEventListener("submit", async (event) => {
     }
     found.unanswered.forEach((words) => body.append(h("p", { className: "answer warn" }, `Not all was asked: ${words}.`)));
   } catch (error) {
+    if (search !== searches) return;
     say($("found-title"), "Not found");
     body.replaceChildren(h("p", { className: "answer bad" }, error.message));
   }
@@ -333,7 +351,7 @@ $("search").addEventListener("submit", async (event) => {
   $("found").scrollIntoView({ block: "nearest" });
 });
 
-$("found-close").addEventListener("click", () => { $("found").hidden = true; $("wanted").focus(); });
+$("found-close").addEventListener("click", () => { searches += 1; $("found").hidden = true; $("wanted").focus(); });
 
 function thingCard(thing, { id, minted }) {
   const { service, partition, shard } = thing.place;
@@ -402,7 +420,7 @@ async function tryIt() {
   await made("POST", `/orders/addItem/${order}/${item}/${units}`);
   const checkout = await call("POST", `/orders/checkout/${order}`);
   const found = await made("GET", `/orders/find/${order}`);
-  tried = { item, user, units };
+  tried = { item, user, price };
   $("calls").append(h("li", {}, "Look up the order ", idButton(order, "order"), ", the item ", idButton(item, "item"), ", the user ", idButton(user, "user")));
   if (checkout.ok && found.paid) answer($("tried"), `Paid: ${units} for ${found.total_cost}, once and for good.`, "good");
   else if (checkout.status < 500) answer($("tried"), `Refused: ${checkout.told.detail ?? checkout.status}. Nothing was taken.`, "warn");
@@ -412,9 +430,9 @@ async function tryIt() {
 /** A hundred more orders of one unit each, a few at a time, for the curves. */
 async function hundredMore() {
   if (!tried) await tryIt();
-  const { item, user } = tried;
+  const { item, user, price } = tried;
   await made("POST", `/stock/add/${item}/100`);
-  await made("POST", `/payment/add_funds/${user}/${100 * Number($("price").value)}`);
+  await made("POST", `/payment/add_funds/${user}/${100 * Number(price)}`);
   let left = 100, paid = 0;
   const buyer = async () => {
     while (left > 0) {
@@ -429,9 +447,10 @@ async function hundredMore() {
 }
 
 async function busily(work) {
-  $("try-go").disabled = $("try-more").disabled = true;
+  if ($("try-go").ariaDisabled === "true") return;
+  $("try-go").ariaDisabled = $("try-more").ariaDisabled = "true";
   try { await work(); } catch (error) { answer($("tried"), `That did not work: ${error.message}`, "bad"); }
-  $("try-go").disabled = $("try-more").disabled = false;
+  $("try-go").ariaDisabled = $("try-more").ariaDisabled = "false";
 }
 $("try-form").addEventListener("submit", (event) => { event.preventDefault(); busily(tryIt); });
 $("try-more").addEventListener("click", () => busily(hundredMore));
