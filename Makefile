@@ -29,11 +29,12 @@ unit: test-tools ## all tests: the front-door tests start real services, so thes
 	cargo build --workspace --bins
 	cargo test --workspace
 
-# The front-door tests in which a checkout can meet recovery. `cargo test --package shardcart-test` runs all of them.
+# The front-door tests in which a checkout can meet recovery. Of the whole workspace, so that what `unit` has built is
+# used: for one package, cargo chooses other features of some crates and builds anew.
 LEASE_TESTS := batch_load consistency contract faults idempotency killed lost_shard model tombstones
 lease: test-tools ## these once more, with a lease so short that recovery is always in the way
 	cargo build --workspace --bins
-	SHARDCART_TEST_LEASE_MS=20 cargo test --package shardcart-test $(LEASE_TESTS:%=--test %)
+	SHARDCART_TEST_LEASE_MS=20 cargo test --workspace $(LEASE_TESTS:%=--test %)
 
 manifests: test-tools ## what deploy.sh renders, against the schemas of Kubernetes
 	scripts/validate-manifests.sh
