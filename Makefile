@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit lease chaos model doc manifests test-containers bench bench-record bench-tools price tools test-tools help
+.PHONY: run build test check unit browser browser-tools lease chaos model doc manifests test-containers bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -11,7 +11,7 @@ run: tools ## build in release mode and start the shop on http://localhost:8000 
 build: tools ## build everything, in release mode
 	cargo build --release --workspace
 
-test: check doc manifests unit lease ## everything that CI runs, but for containers
+test: check doc manifests unit browser lease ## everything that CI runs, but for containers
 	@if docker info > /dev/null 2>&1; then echo "Not run here: the tests in containers (make test-containers)"; \
 	else echo "SKIPPED: the tests in containers: no Docker engine runs here (make test-containers starts one where it may)"; fi
 
@@ -24,10 +24,23 @@ doc: tools ## the documentation, without warnings
 
 # Where tests keep their data: in memory, if there is room for it. An fsync on the disk of a busy machine may take seconds,
 # which services rightly take for an outage.
-unit lease: export TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
+unit browser lease: export TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
 unit: test-tools ## all tests: the front-door tests start real services, so these are built first
 	cargo build --workspace --bins
 	cargo test --workspace
+
+browser: tools browser-tools ## the console in a real browser
+	cargo build --workspace --bins
+	cargo test --workspace --test browser -- --ignored
+
+# What a browser test needs besides the browser: kept in target/, never part of Shardcart.
+browser-tools:
+	@scripts/install-tools.sh browser
+	@mkdir -p target/browser
+	@cmp -s test/browser/package-lock.json target/browser/installed || \
+	  { cp test/browser/package.json test/browser/package-lock.json target/browser/ && \
+	    npm ci --prefix target/browser --ignore-scripts --no-audit --no-fund && \
+	    cp test/browser/package-lock.json target/browser/installed; }
 
 # The front-door tests in which a checkout can meet recovery. Of the whole workspace, so that what `unit` has built is
 # used: for one package, cargo chooses other features of some crates and builds anew.

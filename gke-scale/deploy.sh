@@ -14,6 +14,10 @@
 #   TAG               their tag (default latest)
 #   NAMESPACE         (default shardcart)
 #   FRONT             load-balancer, node-port, cluster-ip or gateway-api (default load-balancer)
+#   MONITORING        gke (managed collection), operator (Prometheus Operator) or none: has machines scraped, and alerts
+#                     evaluated (default none). With operator, MONITORING_NAMESPACE is where Prometheus runs (default monitoring)
+#   CONSOLE_TOKEN     opens /console at the gateway: 16 letters and digits or more (default none: there is no console).
+#                     Goes into the secret, which the first `apply` makes
 #   TIMEOUT           how long one thing may take to get ready (default 600s)
 #   DRAIN_MS          how long a machine that ends serves on (default 5000): until no new connection comes to it
 #   GATEWAY_DRAIN_S   the same for the gateway, in seconds (default 10)
@@ -24,12 +28,15 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 templates=$here/templates
 gateway=$here/../gateway
+observability=$here/../observability
 
 SHARDS=${SHARDS:-2}
 IMAGES=${IMAGES:-} TAG=${TAG:-latest} NAMESPACE=${NAMESPACE:-shardcart} FRONT=${FRONT:-load-balancer}
 TIMEOUT=${TIMEOUT:-600s}
 CURRENCY=${CURRENCY:-EUR} ALLOW_BATCH_INIT=${ALLOW_BATCH_INIT:-false} FSYNC=${FSYNC:-always}
 REDIS_TIMEOUT_MS=${REDIS_TIMEOUT_MS:-1000} DRAIN_MS=${DRAIN_MS:-5000} GATEWAY_DRAIN_S=${GATEWAY_DRAIN_S:-10} RUST_LOG=${RUST_LOG:-info,actix_server=warn}
+CONSOLE_TOKEN=${CONSOLE_TOKEN:-}
+MONITORING=${MONITORING:-none} MONITORING_NAMESPACE=${MONITORING_NAMESPACE:-monitoring}
 GATEWAY_CLASS=${GATEWAY_CLASS:-gke-l7-global-external-managed}
 REDIS_IMAGE=${REDIS_IMAGE:-redis:8.6.7-trixie} NGINX_IMAGE=${NGINX_IMAGE:-nginx:1.31.6-trixie}
 # Redis needs room beyond its data while it writes its file anew.
@@ -54,6 +61,11 @@ node-port) FRONT_TYPE=NodePort ;;
 cluster-ip | gateway-api) FRONT_TYPE=ClusterIP ;;
 *) fail "FRONT=$FRONT: expected load-balancer, node-port, cluster-ip or gateway-api" ;;
 esac
+case $MONITORING in
+none | gke | operator) ;;
+*) fail "MONITORING=$MONITORING: expected gke, operator or none" ;;
+esac
+[[ -z $CONSOLE_TOKEN || $CONSOLE_TOKEN =~ ^[A-Za-z0-9]{16,}$ ]] || fail "CONSOLE_TOKEN: expected 16 letters and digits or more"
 # Longer than the gateway keeps idle connections, and not all of the time that a machine has to end.
 [[ $DRAIN_MS =~ ^[0-9]+$ && $DRAIN_MS -gt 2000 && $DRAIN_MS -le 12000 ]] || fail "DRAIN_MS=$DRAIN_MS: expected 2001 to 12000"
 [[ $GATEWAY_DRAIN_S =~ ^1?[0-9]$ ]] || fail "GATEWAY_DRAIN_S=$GATEWAY_DRAIN_S: expected 0 to 19"
@@ -93,6 +105,12 @@ internal_urls() {
     select_service "$asking"
 }
 
+# Not there in a secret that was made before there was a console.
+console_token() {
+    echo "            - name: CONSOLE_TOKEN"
+    echo "              valueFrom: {secretKeyRef: {name: shardcart, key: console-token, optional: true}}"
+}
+
 # fill TEMPLATE: the template with all ${…} in it filled in.
 fill() {
     local text name names
@@ -127,7 +145,7 @@ render_machines() {
     local SERVICE REDIS_ADDRS PEERS
     for SERVICE in $services; do
         select_service "$SERVICE"
-        if [ "$SERVICE" = order ]; then PEERS=$(internal_urls stock; internal_urls payment); else PEERS=$(internal_urls order); fi
+        if [ "$SERVICE" = order ]; then PEERS=$(internal_urls stock; internal_urls payment; console_token); else PEERS=$(internal_urls order); fi
         REDIS_ADDRS=$(joined "$SHARDS_OF" 0 "$SERVICE-redis-" :6379)
         render_stamps "$MACHINES_OF" "$SHARDS_OF" "$MINT_OF"
     done
@@ -162,12 +180,20 @@ render_gateway() {
     if [ "$FRONT" = gateway-api ]; then fill front-gateway-api; fi
 }
 
+render_monitoring() {
+    if [ "$MONITORING" = none ]; then return; fi
+    local ALERTS
+    ALERTS=$(sed -n '/^groups:/,$s/^\(.\)/  \1/p' "$observability/alerts.yml")
+    fill "monitoring-$MONITORING"
+}
+
 render() {
     fill namespace
     render_base
     render_redis
     render_machines
     render_gateway
+    render_monitoring
 }
 
 # ---- From here on with a cluster.
@@ -323,6 +349,10 @@ apply() {
     say "gateway"
     render_gateway | apply_stdin
     wait_for deployment gateway
+    if [ "$MONITORING" != none ]; then
+        say "monitoring"
+        render_monitoring | apply_stdin
+    fi
 
     for SERVICE in $services; do
         select_service "$SERVICE"
@@ -381,6 +411,10 @@ delete() {
     kube delete deployments,horizontalpodautoscalers --selector app.kubernetes.io/part-of=shardcart --cascade=foreground --ignore-not-found
     local kinds=statefulsets,services,configmaps,poddisruptionbudgets,networkpolicies,serviceaccounts
     if [ "$FRONT" = gateway-api ]; then kinds+=,gateways.gateway.networking.k8s.io,httproutes.gateway.networking.k8s.io,healthcheckpolicies.networking.gke.io; fi
+    case $MONITORING in
+    gke) kinds+=,podmonitorings.monitoring.googleapis.com,rules.monitoring.googleapis.com ;;
+    operator) kinds+=,servicemonitors.monitoring.coreos.com,prometheusrules.monitoring.coreos.com ;;
+    esac
     kube delete "$kinds" --selector app.kubernetes.io/part-of=shardcart --ignore-not-found
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server; with the
-# argument `nginx` that one as well, which measurements need; with `test` what only the tests need: nginx, and Python
-# with venv.
+# argument `nginx` that one as well, which measurements need; with `test` what only the tests need: nginx, Prometheus, and
+# Python with venv; with `browser` a Chromium and Node, which only the tests of the console need.
 # Says what it does; does nothing where all is there.
 set -eu
 
@@ -14,6 +14,13 @@ nginx | test) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null
 esac
 if [ "${1:-}" = test ]; then
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+    command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+fi
+if [ "${1:-}" = browser ]; then
+    command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+        command -v google-chrome >/dev/null 2>&1 || missing="$missing chromium"
+    command -v node >/dev/null 2>&1 || missing="$missing nodejs"
+    command -v npm >/dev/null 2>&1 || missing="$missing npm"
 fi
 if ! command -v cargo >/dev/null 2>&1; then
     echo "cargo is missing: install a Rust toolchain first (rustup, or your system's package)" >&2
@@ -31,7 +38,7 @@ fi
 echo "installing with the system's package manager:$missing"
 if command -v apt-get >/dev/null 2>&1; then
     $as_root apt-get update -qq
-    # The packages start servers on ports 6379 and 80 where they can; Shardcart neither needs nor touches those.
+    # The packages start servers on ports 6379, 80 and 9090 where they can; Shardcart neither needs nor touches those.
     # shellcheck disable=SC2086
     $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
 elif command -v dnf >/dev/null 2>&1; then

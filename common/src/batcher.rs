@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::collector::{Collector, Together};
 use crate::ids::Partition;
+use crate::metrics;
 use crate::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Topology};
 use crate::routing;
 
@@ -97,6 +98,15 @@ impl Together for Batches {
     const MOST: usize = BATCH_MAX;
 
     async fn ask(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
+        let began = Instant::now();
+        let answers = self.answers(shard, operations).await;
+        metrics::participant::batch(self.service, began, &answers);
+        answers
+    }
+}
+
+impl Batches {
+    async fn answers(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
         let count = operations.len();
         let founding = match self.topology().await {
             Ok(topology) => topology.founding,

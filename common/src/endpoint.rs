@@ -1,40 +1,101 @@
 //! Endpoints: how paths are bound to handlers, so that every wrong method and path gets its problem.
 
 use std::future::Future;
+use std::time::Instant;
 
+use actix_web::dev::ServiceResponse;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, web};
 
-use crate::problem::Problem;
+use crate::metrics;
+use crate::problem::{Code, Problem};
 use crate::settings::Secret;
+use crate::trace::{Context, export};
 
-/// `POST path`.
-pub fn post<F, Args>(path: &str, handler: F) -> Resource
+/// `POST path` of a service.
+pub fn post<F, Args>(service: &'static str, path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).route(web::post().to(handler)).default_service(web::to(|| refuse("POST")))
+    let route = web::post().to(handler);
+    counted(service, path).route(route).default_service(web::to(|| refuse("POST")))
 }
 
-/// `GET path`.
-pub fn get<F, Args>(path: &str, handler: F) -> Resource
+/// `GET path` of a service.
+pub fn get<F, Args>(service: &'static str, path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).route(web::get().to(handler)).default_service(web::to(|| refuse("GET")))
+    let route = web::get().to(handler);
+    counted(service, path).route(route).default_service(web::to(|| refuse("GET")))
 }
 
-/// `DELETE path`.
-pub fn delete<F, Args>(path: &str, handler: F) -> Resource
+/// `DELETE path` of a service.
+pub fn delete<F, Args>(service: &'static str, path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).route(web::delete().to(handler)).default_service(web::to(|| refuse("DELETE")))
+    let route = web::delete().to(handler);
+    counted(service, path).route(route).default_service(web::to(|| refuse("DELETE")))
+}
+
+/// `GET path` for those who run the machine: it is not counted among the requests.
+pub fn plain_get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let resource = web::resource(path).app_data(Uncounted);
+    resource.route(web::get().to(handler)).default_service(web::to(|| refuse("GET")))
+}
+
+/// `POST path` for those who run the machine: it is not counted among the requests.
+pub fn plain_post<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let resource = web::resource(path).app_data(Uncounted);
+    resource.route(web::post().to(handler)).default_service(web::to(|| refuse("POST")))
+}
+
+/// Marks what is not counted among the requests.
+#[derive(Debug, Clone, Copy)]
+struct Uncounted;
+
+/// A resource whose requests are counted as one endpoint of a service.
+fn counted(service: &'static str, path: &str) -> Resource {
+    web::resource(path).app_data(metrics::requests::endpoint(service, path))
+}
+
+/// Counts a request that has been answered now.
+pub fn count<B>(response: &ServiceResponse<B>, began: Instant) {
+    let (request, status) = (response.request(), response.status());
+    let code = response.response().extensions().get::<Code>().copied();
+    match request.app_data::<&'static metrics::requests::Endpoint>() {
+        Some(endpoint) => endpoint.answered(began, status, code),
+        None if request.app_data::<Uncounted>().is_some() => {}
+        None => metrics::requests::unmatched(began, status, code),
+    }
+}
+
+/// Exports the span of a request that has been answered now, if its trace is recorded.
+pub fn trace<B>(response: &ServiceResponse<B>, context: &Context) {
+    let request = response.request();
+    let Some(endpoint) = request.app_data::<&'static metrics::requests::Endpoint>() else { return };
+    let name = || format!("{} {}", request.method(), endpoint.template());
+    if let Some(mut span) = context.span(endpoint.service(), name) {
+        span.serves = true;
+        span.failed = response.status().is_server_error();
+        export::send(span.with("http.response.status_code", response.status().as_str()));
+    }
 }
 
 fn refuse(allow: &'static str) -> impl Future<Output = HttpResponse> {

@@ -1,9 +1,9 @@
 //! The gate that every request passes: it counts what is in flight, refuses what is too much, and closes
 //! connections while the machine drains.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -14,6 +14,17 @@ use futures_util::StreamExt;
 
 use crate::problem::{Code, Problem};
 use crate::settings::HttpSettings;
+use crate::trace::{self, Context};
+use crate::{endpoint, metrics};
+
+/// The gates of this process, to be looked at.
+static GATES: Mutex<Vec<Weak<Gate>>> = Mutex::new(Vec::new());
+
+/// How many requests this process has in flight, on all its listeners.
+pub(crate) fn in_flight() -> usize {
+    let gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+    gates.iter().filter_map(Weak::upgrade).map(|gate| gate.requests.load(Ordering::Relaxed)).sum()
+}
 
 /// What a machine has in flight, and whether it drains.
 #[derive(Debug)]
@@ -65,7 +76,11 @@ impl Gate {
     pub fn new(requests_max: usize, bodies: Bodies) -> Arc<Self> {
         let (requests, work) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (draining, closed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Gate { requests, work, requests_max, bodies, draining, closed })
+        let gate = Arc::new(Gate { requests, work, requests_max, bodies, draining, closed });
+        let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|gate| gate.strong_count() > 0);
+        gates.push(Arc::downgrade(&gate));
+        gate
     }
 
     /// The gate in front of a listener for clients.
@@ -116,7 +131,8 @@ impl Gate {
         tokio::time::timeout(limit, idle).await.is_ok()
     }
 
-    /// The middleware. Calls to `/health/…` pass whatever the load: an overloaded machine is alive.
+    /// The middleware. Calls to `/health/…`, `/metrics` and what the console shows of itself pass whatever the load: an
+    /// overloaded machine is alive, and is looked at.
     ///
     /// # Errors
     /// Those of the inner service; refusals are answers, not errors.
@@ -125,22 +141,41 @@ impl Gate {
         mut request: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+        let began = Instant::now();
         let in_flight = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         let counted = Request(Arc::clone(&self));
-        let refused = if self.is_full(in_flight) && !request.path().starts_with("/health/") {
+        let refused = if self.is_full(in_flight) && !is_for_operators(request.path()) {
+            metrics::requests::refused();
             Some(Problem::new(Code::Overloaded, "too many requests at once; nothing was done"))
         } else {
             self.check_body(&mut request).await.err()
         };
         let (mut response, close) = match refused {
             Some(problem) => (request.into_response(problem.error_response()).map_into_right_body(), true),
-            None => (next.call(request).await?.map_into_left_body(), false),
+            None => (self.serve(request, next, began).await?.map_into_left_body(), false),
         };
         drop(counted);
+        endpoint::count(&response, began);
         if close || self.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
         }
+        Ok(response)
+    }
+
+    /// Has a client's request answered in a context of its own. What the other services ask carries its context with it.
+    async fn serve<B: MessageBody + 'static>(
+        &self,
+        request: ServiceRequest,
+        next: Next<B>,
+        began: Instant,
+    ) -> Result<ServiceResponse<B>, Error> {
+        if matches!(self.bodies, Bodies::Read) {
+            return next.call(request).await;
+        }
+        let context = Context::of_request(request.headers(), began);
+        let response = trace::within(&context, next.call(request)).await?;
+        endpoint::trace(&response, &context);
         Ok(response)
     }
 
@@ -168,5 +203,27 @@ impl Gate {
         };
         let in_time = tokio::time::timeout(time, read).await;
         in_time.unwrap_or_else(|_| Err(Problem::new(Code::InvalidPath, "the body did not come in time")))
+    }
+}
+
+/// Of the console that is the page, its parts, who may see it, and what is told to all alike. What is done for one id
+/// (`/console/inspect/…`, `/console/settle/…`) is work like any other.
+fn is_for_operators(path: &str) -> bool {
+    let of_console = |rest: &str| rest.is_empty() || rest.rfind('/') == Some(0);
+    path.starts_with("/health/") || path == "/metrics" || path.strip_prefix("/console").is_some_and(of_console)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_for_operators;
+
+    #[test]
+    fn a_full_machine_shows_itself_and_does_nothing() {
+        for shown in ["/health/ready", "/metrics", "/console", "/console/", "/console/events", "/console/login"] {
+            assert!(is_for_operators(shown), "{shown}");
+        }
+        for work in ["/orders/find/7", "/console/inspect/7", "/console/settle/7", "/consoles", "/"] {
+            assert!(!is_for_operators(work), "{work}");
+        }
     }
 }

@@ -24,7 +24,7 @@ impl Health {
 
 /// Binds `/health/live` and `/health/ready`.
 pub fn endpoints(config: &mut web::ServiceConfig) {
-    config.service(endpoint::get("/health/live", live)).service(endpoint::get("/health/ready", ready));
+    config.service(endpoint::plain_get("/health/live", live)).service(endpoint::plain_get("/health/ready", ready));
 }
 
 async fn live() -> HttpResponse {

@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use crate::endpoint::{self, is_authorized};
 use crate::fault::{self, Point};
 use crate::ids::ItemId;
+use crate::insight::{Insight, WANTED_MAX, Wanted};
 use crate::orders::{ASKED_MAX, Asked, Orders};
 use crate::participant::{BATCH_MAX, Batch, Participant, ParticipantError, Prices};
 use crate::problem::{Code, Problem};
@@ -20,32 +21,47 @@ const BODY_MAX: usize = 64 << 20;
 const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// What an internal listener serves.
+#[derive(Clone)]
 pub struct Internal {
+    service: &'static str,
     token: Secret,
     participant: Option<Rc<dyn Participant>>,
     prices: Option<Rc<dyn Prices>>,
     orders: Option<Rc<dyn Orders>>,
+    insight: Option<Rc<dyn Insight>>,
 }
 
 impl Internal {
     /// The internal side of a service; what it does not have answers 404.
     pub fn new(
+        service: &'static str,
         token: Secret,
         participant: Option<Rc<dyn Participant>>,
         prices: Option<Rc<dyn Prices>>,
         orders: Option<Rc<dyn Orders>>,
     ) -> Rc<Self> {
-        Rc::new(Internal { token, participant, prices, orders })
+        Rc::new(Internal { service, token, participant, prices, orders, insight: None })
+    }
+
+    /// The same, which also shows what lies on the shards.
+    #[must_use]
+    pub fn with_insight(self: Rc<Self>, insight: Rc<dyn Insight>) -> Rc<Self> {
+        let mut internal = Rc::unwrap_or_clone(self);
+        internal.insight = Some(insight);
+        Rc::new(internal)
     }
 
     /// Binds `/internal/v1/…`.
     pub fn endpoints(self: Rc<Self>, config: &mut web::ServiceConfig) {
+        let service = self.service;
         config
             .app_data(web::Data::new(self))
-            .service(endpoint::post("/internal/v1/batch", batch))
-            .service(endpoint::post("/internal/v1/topology", topology))
-            .service(endpoint::post("/internal/v1/price", price))
-            .service(endpoint::post("/internal/v1/standings", standings));
+            .service(endpoint::post(service, "/internal/v1/batch", batch))
+            .service(endpoint::post(service, "/internal/v1/topology", topology))
+            .service(endpoint::post(service, "/internal/v1/price", price))
+            .service(endpoint::post(service, "/internal/v1/standings", standings))
+            .service(endpoint::post(service, "/internal/v1/shards", shards))
+            .service(endpoint::post(service, "/internal/v1/look_up", look_up));
     }
 
     fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
@@ -119,6 +135,21 @@ async fn standings(state: State, request: HttpRequest, payload: web::Payload) ->
             Err(Problem::shard_unavailable())
         }
     }
+}
+
+async fn shards(state: State, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    state.admit(&request)?;
+    let insight = state.insight.as_ref().ok_or_else(Problem::no_route)?;
+    insight.shards().await.map(|shards| HttpResponse::Ok().json(shards)).map_err(|_| Problem::shard_unavailable())
+}
+
+async fn look_up(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let wanted: Vec<Wanted> = body(&state, &request, payload).await?;
+    let insight = state.insight.as_ref().ok_or_else(Problem::no_route)?;
+    if wanted.len() > WANTED_MAX {
+        return Err(Problem::new(Code::TooLarge, format!("at most {WANTED_MAX} things can be looked up at once")));
+    }
+    insight.look_up(wanted).await.map(|seen| HttpResponse::Ok().json(seen)).map_err(|_| Problem::shard_unavailable())
 }
 
 fn unanswered(error: &ParticipantError) -> HttpResponse {

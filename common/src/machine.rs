@@ -14,9 +14,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::endpoint::no_route;
 use crate::gate::Gate;
+use crate::logging::{self, LogFormat};
 use crate::membership::Fatal;
 use crate::problem::{Code, Problem};
 use crate::settings::HttpSettings;
+use crate::trace;
 
 /// A checkout allocates some hundred times: this takes half the time for it that the system's allocator does.
 #[global_allocator]
@@ -28,16 +30,9 @@ const FINISH_LIMIT: Duration = Duration::from_secs(10);
 /// Connections that the kernel completes while all workers are busy.
 const BACKLOG: u32 = 8192;
 
-/// Sets up the log: to stderr, `RUST_LOG` chooses (default `info`), fields as `key=value`.
-pub fn start_log() {
-    start_log_at("info,actix_server=warn");
-}
-
-/// The same with another default.
-pub fn start_log_at(default: &str) {
-    let environment = env_logger::Env::default().default_filter_or(default);
-    // A second start in one process (tests) keeps the first.
-    let _ = env_logger::Builder::from_env(environment).format_timestamp_millis().try_init();
+/// Starts the log: to stderr, `RUST_LOG` chooses (default `info`).
+pub fn start_log(format: LogFormat) {
+    logging::start(format, "info,actix_server=warn");
 }
 
 /// Lets this process open as many files as the system allows it: every connection is one.
@@ -138,6 +133,7 @@ pub async fn run_until_stopped(
     }
     gates.iter().for_each(|gate| gate.close());
     finish.await;
+    trace::export::flush().await;
     for handle in &handles {
         handle.stop(false).await;
     }

@@ -11,6 +11,7 @@ use redis::aio::MultiplexedConnection;
 
 use crate::identity::{Found, Identity, SCHEMA};
 use crate::ids::now_ms;
+use crate::metrics::{self, names};
 use crate::script::Call;
 use crate::server::{Admission, run_over};
 use crate::settings::{Address, MachineId, RedisSettings};
@@ -125,6 +126,8 @@ impl Membership {
         if let Some(mint) = settings.mint_shards.filter(|mint| *mint > count) {
             return Err(format!("MINT_SHARDS is {mint}, but there are only {count} shards"));
         }
+        // An alarm shows from the start: a series that begins with 1 has no increase.
+        ["clock", "identity"].iter().for_each(|kind| drop(names::ALARMS.counter(&[service, kind])));
         let clock_offsets_ms = addresses.iter().map(|_| AtomicI64::new(0)).collect();
         Ok(Arc::new(Membership {
             service,
@@ -270,7 +273,7 @@ impl Membership {
                     let membership = Arc::clone(&membership);
                     Box::pin(async move { membership.admit(number, connection).await })
                 });
-                Shard::new(number, address, &self.settings, &admission)
+                Shard::new(self.service, number, address, &self.settings, &admission)
             })
             .collect()
     }
@@ -282,6 +285,7 @@ impl Membership {
         let info = run_over(connection, &Call::read(info)).await.map_err(|error| error.to_string())?;
         let info = String::from_redis_value(info).map_err(|error| error.to_string())?;
         if let Err(unfit) = check_server(number, &info) {
+            self.alarm("identity");
             self.fatal.raise(&unfit);
             return Err(unfit);
         }
@@ -294,7 +298,14 @@ impl Membership {
         let expected = Identity { shard: number, ..first.clone() };
         let reply = run_over(connection, &Identity::read()).await.map_err(|error| error.to_string())?;
         let found = Found::parse(reply)?;
-        expected.admit(&found).inspect_err(|refused| self.fatal.raise(&format!("{}: {refused}", self.service)))
+        expected.admit(&found).inspect_err(|refused| {
+            self.alarm("identity");
+            self.fatal.raise(&format!("{}: {refused}", self.service));
+        })
+    }
+
+    fn alarm(&self, kind: &str) {
+        names::ALARMS.counter(&[self.service, kind]).increment(1);
     }
 
     /// The number of shards in the address list.
@@ -348,10 +359,14 @@ impl Membership {
                 let half_way = asked.elapsed() / 2;
                 let here_ms = i64::try_from(asked_ms).unwrap_or(0) + i64::try_from(half_way.as_millis()).unwrap_or(0);
                 self.clock_offsets_ms[usize::from(shard.number())].store(shard_ms - here_ms, Ordering::Relaxed);
+                metrics::shard::of(self.service, shard.number()).set_clock_offset(shard_ms - here_ms);
             }
         }))
         .await;
         let spread = self.clock_spread_ms();
+        if spread > CLOCK_LIMIT_MS {
+            self.alarm("clock");
+        }
         if spread > CLOCK_WARNING_MS && (spread - before).abs() > CLOCK_WARNING_MS / 2 {
             log::warn!(service = self.service, spread_ms = spread; "the clocks of the shards and of this machine differ: beyond 5000 ms this machine is not ready");
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
 use crate::problem::{Code, Problem};
+use crate::trace::parent::{self, Origin};
 
 /// Operations in one batch at most.
 pub const BATCH_MAX: usize = 512;
@@ -23,9 +24,9 @@ pub struct Operation {
     pub tx: TxId,
     /// The attempt's deadline, in Unix milliseconds by the order shard's clock.
     pub deadline_ms: u64,
-    /// The client's `traceparent` (W3C Trace Context), if it sent one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<String>,
+    /// The trace and the request that it comes from, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "parent::lenient")]
+    pub trace: Option<Origin>,
     /// What is asked.
     #[serde(flatten)]
     pub step: Step,
@@ -57,6 +58,16 @@ pub enum Step {
     Confirm,
     /// Give back what is held; a reserve that comes later finds that it was cancelled.
     Cancel,
+}
+
+impl Step {
+    /// The order, where the step names it: what confirms or cancels goes by its tx alone.
+    pub fn order(&self) -> &str {
+        match self {
+            Step::ReserveStock { order, .. } | Step::ReserveCredit { order, .. } => order.as_str(),
+            Step::Confirm | Step::Cancel => "-",
+        }
+    }
 }
 
 /// What a participant answers to one operation.
@@ -162,12 +173,19 @@ pub enum Service {
     Payment,
 }
 
-impl fmt::Display for Service {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl Service {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Service::Stock => "stock",
             Service::Payment => "payment",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 

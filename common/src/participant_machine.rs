@@ -7,15 +7,18 @@ use actix_web::{rt, web};
 
 use crate::gate::Gate;
 use crate::health::{self, Health};
+use crate::insight::Insight;
 use crate::internal::Internal;
 use crate::machine;
 use crate::membership::{Fatal, Membership};
+use crate::metrics::{self, collect};
 use crate::orders::Orders;
 use crate::participant::{Participant, Prices};
 use crate::peers::{Peers, RemoteOrders};
 use crate::review;
-use crate::settings::{HttpSettings, MachineSettings, OrderServiceSettings, RedisSettings};
+use crate::settings::{HttpSettings, MachineSettings, ObserveSettings, OrderServiceSettings, RedisSettings};
 use crate::shards::Shards;
+use crate::trace;
 
 /// What a participant's machine is started with.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Settings {
     pub redis: RedisSettings,
     /// The listeners.
     pub http: HttpSettings,
+    /// Logs, metrics, traces.
+    pub observe: ObserveSettings,
 }
 
 /// What a participant serves in one thread, over the shards it was given.
@@ -42,6 +47,8 @@ pub struct Served {
     pub participant: Rc<dyn Participant>,
     /// What items cost, if it knows.
     pub prices: Option<Rc<dyn Prices>>,
+    /// What it shows of itself.
+    pub insight: Rc<dyn Insight>,
     /// Binds its endpoints for clients.
     pub endpoints: Box<dyn FnOnce(&mut web::ServiceConfig)>,
 }
@@ -54,7 +61,9 @@ pub async fn run<F>(settings: Settings, serve: F) -> Result<(), String>
 where
     F: Fn(Arc<Shards>, Rc<dyn Orders>) -> Served + Clone + Send + 'static,
 {
-    let Settings { service: name, port, internal_port, machine: identity, orders, redis, http } = settings;
+    let Settings { service: name, port, internal_port, machine: identity, orders, redis, http, observe } = settings;
+    metrics::start(name);
+    trace::export::start(&observe.trace)?;
     let token = identity.internal_token;
     token.check_token("INTERNAL_TOKEN")?;
     let listener = machine::listen("PORT", http.bind, port)?;
@@ -70,6 +79,7 @@ where
     let shards = Arc::new(Shards::new(&membership)?);
     let reviewer: Rc<dyn Orders> = ask()?;
     let participant = serve(Arc::clone(&shards), Rc::clone(&reviewer)).participant;
+    rt::spawn(collect::run(Arc::clone(&shards), observe.metrics_interval_ms));
     rt::spawn(review::run(shards, participant, reviewer, orders.review_after_ms));
     rt::spawn(Arc::clone(&membership).watch_clocks());
 
@@ -94,7 +104,10 @@ where
         let gate = Arc::clone(&internal_gate);
         machine::serve(internal_listener, &http, &Arc::clone(&gate), move |config| {
             let served = in_thread(config, &gate);
-            Internal::new(token.clone(), Some(served.participant), served.prices, None).endpoints(config);
+            config.configure(metrics::endpoints);
+            Internal::new(name, token.clone(), Some(served.participant), served.prices, None)
+                .with_insight(served.insight)
+                .endpoints(config);
         })?
     };
     log::info!(service = name, port, internal_port, shards = membership.count(); "ready");

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ids::ItemId;
+use crate::insight::{Insight, Seen, ShardState, Wanted};
 use crate::orders::{Asked, Orders, Standing};
 use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices, Service, Topology};
 use crate::settings::Secret;
@@ -181,5 +182,32 @@ impl Orders for RemoteOrders {
             })
         }
         .boxed_local()
+    }
+}
+
+/// What another service shows of itself, over HTTP.
+pub struct RemoteInsight(Peers);
+
+impl RemoteInsight {
+    /// The machines of a service.
+    pub fn new(peers: Peers) -> Self {
+        RemoteInsight(peers)
+    }
+
+    async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, String> {
+        self.0.ask(path, question).await.map_err(|failure| match failure {
+            Failure::Broken(cause) | Failure::Silent(cause) => cause,
+            Failure::Misrouted(_) => "it does not understand the question".to_owned(),
+        })
+    }
+}
+
+impl Insight for RemoteInsight {
+    fn shards(&self) -> LocalBoxFuture<'_, Result<Vec<ShardState>, String>> {
+        self.ask("internal/v1/shards", &()).boxed_local()
+    }
+
+    fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>> {
+        async move { self.ask("internal/v1/look_up", &wanted).await }.boxed_local()
     }
 }

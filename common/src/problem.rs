@@ -13,6 +13,9 @@ macro_rules! codes {
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
+            /// All codes, in order.
+            pub const ALL: &[Code] = &[$(Code::$name),*];
+
             /// The HTTP status of the answer.
             pub fn status(self) -> StatusCode {
                 match self { $(Code::$name => StatusCode::$status,)* }
@@ -154,6 +157,9 @@ impl ResponseError for Problem {
             "detail": self.detail,
             "code": self.code.as_str(),
         });
-        response.body(body.to_string())
+        let mut response = response.body(body.to_string());
+        // For the metrics of requests.
+        response.extensions_mut().insert(self.code);
+        response
     }
 }

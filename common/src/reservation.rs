@@ -1,11 +1,13 @@
 //! What stock and payment have in common as participants: a batch becomes a few script calls on its shard, in one pipeline.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use crate::ids::{Partition, TxId};
 use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, Step, Topology};
 use crate::script::{Call, Script, each, words};
 use crate::shards::Shards;
+use crate::trace::{self, export};
 
 /// Operations in one script call at most, and lines of them: while it runs, its shard does nothing else.
 const TOGETHER_MAX: usize = 128;
@@ -77,7 +79,13 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
         .filter(|operations| operations.iter().all(|operation| here(operation.at)))
         .and_then(|operations| scripts.calls(operations))
         .ok_or_else(|| unanswered("an operation is not for this participant or shard".to_owned()))?;
+    let names = export::on().then(|| calls.iter().map(Call::name).collect::<Vec<_>>());
+    let sent = Instant::now();
     let replies = shard.run_all(calls).await.map_err(|error| unanswered(error.to_string()))?;
+    for (places, name) in names.iter().flat_map(|names| places.iter().zip(names)) {
+        let operations = places.iter().map(|place| &batch.operations[*place]);
+        export_spans(operations, name, service, batch.shard, sent);
+    }
 
     let mut answers = vec![Answer::Unanswered; batch.operations.len()];
     for (places, reply) in places.into_iter().zip(replies) {
@@ -89,7 +97,10 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
                     match understand(operation, word) {
                         Some(answer) => answers[place] = answer,
                         None => {
-                            log::error!(service:%, shard = batch.shard, tx:% = operation.tx, word; "a script gave an answer that is not its own");
+                            trace::aside(
+                                operation.trace.as_ref(),
+                                || log::error!(service:%, shard = batch.shard, order:% = operation.step.order(), tx:% = operation.tx, word; "a script gave an answer that is not its own"),
+                            );
                         }
                     }
                 }
@@ -181,4 +192,17 @@ fn settle(script: &'static Script, operations: &[&Operation]) -> Call {
         call.push(operation.deadline_ms);
     }
     call
+}
+
+/// Exports a span for each operation whose trace is recorded; they share one call.
+fn export_spans<'a>(
+    operations: impl Iterator<Item = &'a Operation>,
+    name: &str,
+    service: Service,
+    shard: u16,
+    sent: Instant,
+) {
+    for origin in operations.filter_map(|operation| operation.trace.as_ref()).filter(|origin| origin.parent.sampled) {
+        export::script(origin, sent, name, service.as_str(), shard, false);
+    }
 }

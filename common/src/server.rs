@@ -8,6 +8,8 @@ use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, IntoConnectionInfo, Pipeline, ProtocolVersion, PushKind, RedisError, Value};
 
+use crate::metrics;
+use crate::metrics::shard::ShardMetrics;
 use crate::script::{Call, Script};
 use crate::settings::{Address, RedisSettings};
 use crate::shard::ShardError;
@@ -42,6 +44,7 @@ struct Slot {
 /// The pool makes connections and checks each new one; calls run over a few that were taken out of it for good, so
 /// that none waits for a free one or pays a round trip to check it.
 pub(crate) struct Server {
+    service: &'static str,
     shard: u16,
     pool: Pool,
     /// Bulk work has connections of its own, so that nothing else waits for one of them.
@@ -52,12 +55,14 @@ pub(crate) struct Server {
     /// When this server last gave no answer, in milliseconds of `started`; 0: never.
     silent_ms: AtomicU64,
     started: Instant,
+    metrics: &'static ShardMetrics,
 }
 
 /// A connection, and how many had been lost when it was made.
 pub(crate) struct Lent {
     pub(crate) connection: MultiplexedConnection,
     losses: u64,
+    metrics: &'static ShardMetrics,
 }
 
 /// A connection for one piece of bulk work: nobody else has it meanwhile.
@@ -72,6 +77,7 @@ impl Server {
     /// # Errors
     /// A text: the settings cannot be turned into a connection.
     pub(crate) fn new(
+        service: &'static str,
         shard: u16,
         address: &Address,
         settings: &RedisSettings,
@@ -113,6 +119,7 @@ impl Server {
         let slots =
             (0..slots).map(|_| Slot { current: Mutex::new(None), connecting: tokio::sync::Mutex::new(None) }).collect();
         Ok(Server {
+            service,
             shard,
             pool: pools.0,
             bulk_pool: pools.1,
@@ -120,7 +127,13 @@ impl Server {
             losses,
             silent_ms: AtomicU64::new(0),
             started: Instant::now(),
+            metrics: metrics::shard::of(service, shard),
         })
+    }
+
+    /// The service whose shard it is.
+    pub(crate) fn service(&self) -> &'static str {
+        self.service
     }
 
     /// The shard's number.
@@ -150,9 +163,13 @@ impl Server {
         match self.pool.get().await {
             Ok(pooled) => {
                 let connection = deadpool_redis::Connection::take(pooled);
-                *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((losses, connection.clone()));
+                let made = (losses, connection.clone());
+                let lost = slot.current.lock().unwrap_or_else(PoisonError::into_inner).replace(made);
+                if lost.is_some() {
+                    self.metrics.reconnected();
+                }
                 *last_failure = None;
-                Ok(Lent { connection, losses })
+                Ok(Lent { connection, losses, metrics: self.metrics })
             }
             Err(error) => {
                 let error = self.unreachable(&error);
@@ -165,8 +182,11 @@ impl Server {
     fn usable(&self, slot: &Slot) -> Option<Lent> {
         let current = slot.current.lock().unwrap_or_else(PoisonError::into_inner);
         let (losses, connection) = current.as_ref()?;
-        (*losses == self.losses.load(Ordering::Acquire))
-            .then(|| Lent { connection: connection.clone(), losses: *losses })
+        (*losses == self.losses.load(Ordering::Acquire)).then(|| Lent {
+            connection: connection.clone(),
+            losses: *losses,
+            metrics: self.metrics,
+        })
     }
 
     /// A connection for bulk work, which is given [`BULK_TIMEOUT`] for each answer.
@@ -178,7 +198,7 @@ impl Server {
         // A copy is given more time, so that the pool's own stays as it was made.
         let mut connection = MultiplexedConnection::clone(&borrowed);
         connection.set_response_timeout(BULK_TIMEOUT);
-        Ok(LentForBulk { lent: Lent { connection, losses: NOT_KEPT }, _borrowed: borrowed })
+        Ok(LentForBulk { lent: Lent { connection, losses: NOT_KEPT, metrics: self.metrics }, _borrowed: borrowed })
     }
 
     /// Whether this server gave no answer a moment ago.
@@ -199,7 +219,7 @@ impl Server {
 
     fn unreachable(&self, error: &deadpool_redis::PoolError) -> ShardError {
         self.note_silence();
-        ShardError::Unreachable { shard: self.shard, cause: error.to_string() }
+        self.counted(ShardError::Unreachable { shard: self.shard, cause: error.to_string() })
     }
 
     /// What an error of a connection means for the caller; gives the connection up where it is no use any more.
@@ -208,7 +228,18 @@ impl Server {
         if error.is_timeout() || error.is_unrecoverable_error() || error.code() == Some("READONLY") {
             self.give_up(lent);
         }
-        if is_refused(error) { ShardError::Refused { shard, cause } } else { ShardError::Unanswered { shard, cause } }
+        let refused = is_refused(error);
+        self.counted(if refused {
+            ShardError::Refused { shard, cause }
+        } else {
+            ShardError::Unanswered { shard, cause }
+        })
+    }
+
+    /// Counts a failure.
+    pub(crate) fn counted(&self, error: ShardError) -> ShardError {
+        self.metrics.failed(&error);
+        error
     }
 
     /// Leaves a silent or demoted server: the next request connects anew.
@@ -222,13 +253,23 @@ impl Server {
 impl Lent {
     /// Runs a call; loads its script if it is missing.
     pub(crate) async fn run(&mut self, call: &Call) -> Reply {
-        run_over(&mut self.connection, call).await
+        let sent = Instant::now();
+        let reply = run_over(&mut self.connection, call).await;
+        self.answered(sent, 1);
+        reply
     }
 
     /// Sends commands as one pipeline; each has a reply of its own.
     pub(crate) async fn send_all(&mut self, pipeline: &Pipeline) -> Result<Vec<Reply>, RedisError> {
-        let replies = self.connection.send_packed_commands(pipeline, 0, pipeline.len()).await?;
-        Ok(replies.into_iter().map(Value::extract_error).collect())
+        let sent = Instant::now();
+        let replies = self.connection.send_packed_commands(pipeline, 0, pipeline.len()).await;
+        self.answered(sent, pipeline.len());
+        Ok(replies?.into_iter().map(Value::extract_error).collect())
+    }
+
+    /// Bulk work takes as long as it takes: its time says nothing of the shard.
+    fn answered(&self, sent: Instant, commands: usize) {
+        if self.losses == NOT_KEPT { self.metrics.sent(commands) } else { self.metrics.answered(sent, commands) }
     }
 }
 

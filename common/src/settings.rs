@@ -8,6 +8,8 @@ use clap::Args;
 use reqwest::Url;
 
 use crate::ids::PARTITIONS_PER_SHARD;
+use crate::logging::LogFormat;
+use crate::trace::export::TraceSettings;
 
 /// The most shards a service can have: partitions are numbered in 16 bits.
 pub const SHARDS_MAX: usize = (u16::MAX / PARTITIONS_PER_SHARD) as usize;
@@ -93,6 +95,12 @@ impl FromStr for MachineId {
             Some((k, n)) if (1..=n).contains(&k) => Ok(MachineId { index: k - 1, machines: n }),
             _ => Err("expected k/N, the k-th of N machines with k from 1 to N, for example 1/2".to_owned()),
         }
+    }
+}
+
+impl fmt::Display for MachineId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.index + 1, self.machines)
     }
 }
 
@@ -221,6 +229,21 @@ pub struct HttpSettings {
     /// Largest body of a request, in bytes
     #[arg(long, env = "BODY_MAX", default_value_t = 65_536)]
     pub body_max: usize,
+}
+
+/// How a machine is looked at from outside.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Observability")]
+pub struct ObserveSettings {
+    /// How log lines are written; RUST_LOG chooses which
+    #[arg(long, env = "LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// How often all shards are asked for their memory, files and what is held or in flight, for /metrics, in milliseconds
+    #[arg(long, env = "METRICS_INTERVAL_MS", default_value = "5000", value_parser = milliseconds)]
+    pub metrics_interval_ms: Duration,
+    /// Where traces are sent
+    #[command(flatten)]
+    pub trace: TraceSettings,
 }
 
 /// What a bulk load may do.

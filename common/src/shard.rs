@@ -9,6 +9,7 @@ use crate::pipeline::Calls;
 use crate::script::Call;
 use crate::server::{Admission, Lent, Server};
 use crate::settings::{Address, RedisSettings};
+use crate::trace::{self, export};
 use crate::waiting::Waiting;
 
 /// Why a shard gave no reply. What the caller may conclude differs, so the kinds are kept apart.
@@ -73,6 +74,7 @@ impl Shard {
     /// # Errors
     /// A text: the settings cannot be turned into a connection.
     pub(crate) fn new(
+        service: &'static str,
         number: u16,
         address: &Address,
         settings: &RedisSettings,
@@ -81,7 +83,7 @@ impl Shard {
         let shared = usize::from(settings.redis_connections);
         let waits = settings.redis_wait_replicas > 0;
         let own = if waits { usize::from(settings.redis_wait_connections) } else { 0 };
-        let server = Arc::new(Server::new(number, address, settings, admission, shared + own)?);
+        let server = Arc::new(Server::new(service, number, address, settings, admission, shared + own)?);
         let waiting = waits.then(|| Arc::new(Waiting::new(&server, settings, shared..shared + own)));
         Ok(Shard { server, shared, turn: AtomicUsize::new(0), waiting })
     }
@@ -96,10 +98,13 @@ impl Shard {
     /// # Errors
     /// See [`ShardError`]; only `Unanswered` leaves open whether the call ran.
     pub async fn run(&self, call: &Call) -> Result<Value, ShardError> {
-        match &self.waiting {
+        let began = export::begin(trace::current);
+        let reply = match &self.waiting {
             None => self.ask(call).await,
             Some(waiting) => waiting.run(call.clone()).await,
-        }
+        };
+        export::ended(began, call.name(), self.server.service(), self.number(), reply.is_err());
+        reply
     }
 
     /// Runs one call as [`Shard::run`] does, but never waits for replicas: for what tells of this server alone, such
@@ -160,11 +165,19 @@ impl Shard {
     /// # Errors
     /// As [`Shard::run`].
     pub async fn run_bulk(&self, call: &Call) -> Result<Value, ShardError> {
-        let mut bulk = self.server.lend_for_bulk().await?;
         match &self.waiting {
-            None => bulk.lent.run(call).await.map_err(|error| self.server.failed(&bulk.lent, &error)),
-            Some(waiting) => waiting.run_bulk(&mut bulk.lent, call.clone()).await,
+            None => self.ask_bulk(call).await,
+            Some(waiting) => waiting.run_bulk(&mut self.server.lend_for_bulk().await?.lent, call.clone()).await,
         }
+    }
+
+    /// Runs one large call as [`Shard::run_bulk`] does, but never waits for replicas, as [`Shard::ask`].
+    ///
+    /// # Errors
+    /// As [`Shard::run`].
+    pub async fn ask_bulk(&self, call: &Call) -> Result<Value, ShardError> {
+        let mut bulk = self.server.lend_for_bulk().await?;
+        bulk.lent.run(call).await.map_err(|error| self.server.failed(&bulk.lent, &error))
     }
 
     /// Whether this shard gave no answer a moment ago. Who can choose asks another first.

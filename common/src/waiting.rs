@@ -223,11 +223,11 @@ impl Waiting {
     }
 
     fn unanswered(&self, cause: String) -> ShardError {
-        ShardError::Unanswered { shard: self.server.shard(), cause }
+        self.server.counted(ShardError::Unanswered { shard: self.server.shard(), cause })
     }
 
     fn unreachable(&self, cause: &str) -> ShardError {
-        ShardError::Unreachable { shard: self.server.shard(), cause: cause.to_owned() }
+        self.server.counted(ShardError::Unreachable { shard: self.server.shard(), cause: cause.to_owned() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -1,6 +1,7 @@
 //! Reading a shard from end to end without writing: its keys in large steps, and what lies under them, many at once.
 //!
-//! The audit is built on this. All calls go over the connections for bulk work, so that no request waits behind them.
+//! The audit is built on this. All calls go over the connections for bulk work, so that no request waits behind them, and
+//! none waits for replicas: they tell how this server is.
 
 use std::fmt;
 use std::future::Future;
@@ -60,7 +61,7 @@ impl fmt::Display for Key<'_> {
 pub async fn run_id(shard: &Shard) -> Result<String, ShardError> {
     let mut info = redis::cmd("INFO");
     info.arg("server");
-    let info = words(shard.run_bulk(&Call::read(info)).await?).join("\n");
+    let info = words(shard.ask_bulk(&Call::read(info)).await?).join("\n");
     let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
     id.map(|id| id.trim().to_owned()).ok_or_else(|| odd(shard, "INFO", "no run_id"))
 }
@@ -70,7 +71,7 @@ pub async fn run_id(shard: &Shard) -> Result<String, ShardError> {
 /// # Errors
 /// The shard does not answer.
 pub async fn size(shard: &Shard) -> Result<u64, ShardError> {
-    let reply = shard.run_bulk(&Call::read(redis::cmd("DBSIZE"))).await?;
+    let reply = shard.ask_bulk(&Call::read(redis::cmd("DBSIZE"))).await?;
     u64::from_redis_value(reply).map_err(|error| odd(shard, "DBSIZE", &error.to_string()))
 }
 
@@ -90,7 +91,7 @@ where
     loop {
         let mut scan = redis::cmd("SCAN");
         scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
-        let reply = shard.run_bulk(&Call::read(scan)).await?;
+        let reply = shard.ask_bulk(&Call::read(scan)).await?;
         let (next, found) =
             <(String, Vec<String>)>::from_redis_value(reply).map_err(|error| odd(shard, "SCAN", &error.to_string()))?;
         keys.extend(found);
@@ -118,7 +119,7 @@ where
 /// # Errors
 /// The shard's.
 pub async fn hashes(shard: &Shard, keys: &[String], fields: &[&str]) -> Result<Vec<Vec<Option<String>>>, ShardError> {
-    let reply = shard.run_bulk(&HASHES.keys(keys).arg(fields)).await?;
+    let reply = shard.ask_bulk(&HASHES.keys(keys).arg(fields)).await?;
     rows(shard, &HASHES, reply)
 }
 
@@ -194,7 +195,7 @@ pub async fn holdings(shard: &Shard, besides: &[String], fields: &[&str]) -> Res
     let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
     let mut keys: Vec<String> = partitions.iter().map(|partition| partition.own_key("held")).collect();
     keys.extend_from_slice(besides);
-    let reply = shard.run_bulk(&HOLDINGS.keys(&keys).arg(fields)).await?;
+    let reply = shard.ask_bulk(&HOLDINGS.keys(&keys).arg(fields)).await?;
     let rows = rows(shard, &HOLDINGS, reply)?;
     let mut holdings = Holdings::default();
     for mut row in rows {
@@ -228,7 +229,7 @@ pub async fn records(shard: &Shard, keys: &[String]) -> Result<Vec<(Option<Strin
         pairs.extend([key.clone(), parsed.partition.own_key("held")]);
         txs.push(parsed.name);
     }
-    let reply = shard.run_bulk(&RECORDS.keys(&pairs).arg(txs)).await?;
+    let reply = shard.ask_bulk(&RECORDS.keys(&pairs).arg(txs)).await?;
     let rows = rows(shard, &RECORDS, reply)?;
     let record = |row: Vec<Option<String>>| {
         let mut row = row.into_iter();

@@ -120,6 +120,19 @@ impl Process {
         self.child.signal(Signal::SIGCONT);
     }
 
+    /// Lets it have at most so many files open from now on, or as many as it may; returns how many it might have before.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn limit_files(&self, files: Option<u64>) -> u64 {
+        let pid = i32::try_from(self.child.id()).expect("process ids fit into an i32");
+        let (mut soft, mut hard) = (0, 0);
+        let nofile = rlimit::Resource::NOFILE;
+        rlimit::prlimit(pid, nofile, None, Some((&mut soft, &mut hard))).expect("limits of a child can be read");
+        rlimit::prlimit(pid, nofile, Some((files.unwrap_or(hard), hard)), None).expect("limits of a child can be set");
+        soft
+    }
+
     /// Asks it to end (SIGTERM) and returns at once.
     pub fn terminate(&self) {
         self.child.signal(Signal::SIGTERM);

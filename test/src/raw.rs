@@ -49,6 +49,22 @@ pub fn head(method: &str, path: &str, fields: &[&str]) -> String {
     head
 }
 
+/// Requests that never end, each on a connection of its own: as long as these are kept, so many are in flight.
+///
+/// # Panics
+/// When nobody listens on the port.
+pub async fn requests_without_end(port: u16, count: usize) -> Vec<TcpStream> {
+    let mut open = Vec::new();
+    for _ in 0..count {
+        // A body that is announced and does not come.
+        let head = b"POST /payment/create_user HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).await.expect("it listens");
+        stream.write_all(head).await.expect("it reads");
+        open.push(stream);
+    }
+    open
+}
+
 fn parse(text: &str) -> Option<HttpAnswer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.split("\r\n");

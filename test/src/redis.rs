@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::clock::Clock;
 use crate::dirs;
 use crate::disk::Disk;
 use crate::ports;
@@ -43,6 +44,7 @@ pub struct RedisServer {
     policy: &'static str,
     dir: TempDir,
     disk: Option<Disk>,
+    clock: Option<Clock>,
 }
 
 impl RedisServer {
@@ -53,17 +55,22 @@ impl RedisServer {
 
     /// Starts an empty server with this `maxmemory-policy`.
     pub async fn start_with(fsync: Fsync, policy: &'static str) -> RedisServer {
-        RedisServer::launch(fsync, policy, None).await
+        RedisServer::launch(fsync, policy, None, None).await
     }
 
     /// Starts an empty server on a disk whose power can be cut.
     pub async fn start_on(disk: Disk, fsync: Fsync) -> RedisServer {
-        RedisServer::launch(fsync, "noeviction", Some(disk)).await
+        RedisServer::launch(fsync, "noeviction", Some(disk), None).await
     }
 
-    async fn launch(fsync: Fsync, policy: &'static str, disk: Option<Disk>) -> RedisServer {
+    /// Starts an empty server with a clock that can be set.
+    pub async fn start_by(clock: Clock, fsync: Fsync) -> RedisServer {
+        RedisServer::launch(fsync, "noeviction", None, Some(clock)).await
+    }
+
+    async fn launch(fsync: Fsync, policy: &'static str, disk: Option<Disk>, clock: Option<Clock>) -> RedisServer {
         let dir = dirs::temporary("redis");
-        let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir, disk };
+        let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir, disk, clock };
         server.restart().await;
         server
     }
@@ -109,6 +116,9 @@ impl RedisServer {
         if let Some(disk) = &self.disk {
             disk.put_under(&mut command);
         }
+        if let Some(clock) = &self.clock {
+            clock.put_into(&mut command);
+        }
         self.child = Some(Child::start(command, Signal::SIGKILL));
         eventually("redis-server answers", PATIENCE, async || {
             let client = Client::open(self.url()).ok()?;
@@ -135,6 +145,11 @@ impl RedisServer {
     /// The disk that it was started on.
     pub fn disk(&self) -> &Disk {
         self.disk.as_ref().expect("the server was started on a disk")
+    }
+
+    /// The clock that it was started with.
+    pub fn clock(&self) -> &Clock {
+        self.clock.as_ref().expect("the server was started with a clock")
     }
 
     /// Where its append-only file is.

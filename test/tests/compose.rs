@@ -44,7 +44,7 @@ fn variable<'a>(service: &'a Value, name: &str) -> &'a str {
 fn every_container_is_bounded_locked_down_restarted_and_has_time_to_end() {
     let compose = compose();
     for (name, service) in services(&compose) {
-        let restart = if service["profiles"].is_null() { "unless-stopped" } else { "no" };
+        let restart = if service["profiles"] == json!(["tools"]) { "no" } else { "unless-stopped" };
         assert_eq!(service["restart"], restart, "{name}");
         assert_eq!(service["read_only"], true, "{name}");
         assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
@@ -58,8 +58,10 @@ fn every_container_is_bounded_locked_down_restarted_and_has_time_to_end() {
                 assert!(seconds(&json!(kept)) * 1000 < drain_ms, "{name}: {line}");
             }
         }
-        let published = service["ports"].as_array().map_or(0, Vec::len);
-        assert_eq!(published, usize::from(name == "gateway"), "{name}: only the gateway is reached from outside");
+        let ports = service["ports"].as_array().cloned().unwrap_or_default();
+        let outside = |port: &&Value| port.as_str().is_none_or(|port| !port.starts_with("127.0.0.1:"));
+        let outside = ports.iter().filter(outside).count();
+        assert_eq!(outside, usize::from(name == "gateway"), "{name}: only the gateway is reached from outside");
     }
 }
 
@@ -109,7 +111,10 @@ fn every_image_is_pinned_and_is_the_one_of_the_cluster_as_well() {
     let (compose, deploy, dockerfile) = (compose(), read("gke-scale/deploy.sh"), read("Dockerfile"));
     for (name, service) in services(&compose) {
         let image = service["image"].as_str().expect("an image has a name");
-        if service["build"].is_null() {
+        if service["profiles"] == json!(["observability"]) {
+            let (_, tag) = image.rsplit_once(':').expect("it is pinned");
+            assert_eq!(tag.split('.').count(), 3, "{name}: {image}");
+        } else if service["build"].is_null() {
             assert!(deploy.contains(&format!(":-{image}}}")), "{name}: {image}");
         } else {
             let target = service["build"]["target"].as_str().expect("a stage");
@@ -125,6 +130,22 @@ fn every_image_is_pinned_and_is_the_one_of_the_cluster_as_well() {
     for line in dockerfile.lines().filter(|line| line.starts_with("ARG RU")) {
         let tag = line.split_once(':').map_or("", |(_, tag)| tag);
         assert!(tag.chars().filter(char::is_ascii_digit).count() >= 3 && tag.contains('.'), "{line}");
+    }
+}
+
+#[test]
+fn prometheus_scrapes_the_internal_port_of_each_machine_and_has_all_its_files() {
+    let (compose, prometheus) = (compose(), read("observability/prometheus.yml"));
+    for (name, service) in services(&compose).filter(|(_, service)| !service["environment"]["MACHINE_ID"].is_null()) {
+        let port =
+            ["order", "stock", "payment"].iter().position(|kind| name.starts_with(kind)).expect("a machine") + 9001;
+        assert!(prometheus.contains(&format!("{name}:{port}")), "{name}: {service}");
+    }
+    for (_, service) in services(&compose).filter(|(_, service)| service["profiles"] == json!(["observability"])) {
+        for volume in service["volumes"].as_array().expect("they have files") {
+            let own = volume.as_str().and_then(|volume| volume.strip_prefix("./")?.split(':').next());
+            assert!(own.is_none_or(|path| root().join(path).exists()), "{volume} is there");
+        }
     }
 }
 
@@ -151,5 +172,14 @@ fn the_file_for_five_shards_adds_three_and_tells_every_machine() {
             assert_eq!((&block["extends"], &block["volumes"]), (&like, &json!([format!("{service}-{number}:/data")])));
             assert!(five["volumes"].get(format!("{service}-{number}")).is_some(), "{shard}: a named volume");
         }
+    }
+}
+
+#[test]
+fn the_console_is_that_of_the_order_machines_and_has_no_token_of_its_own() {
+    for (name, service) in services(&compose()) {
+        let is_order = name.starts_with("order-") && service["environment"]["MACHINE_ID"].is_string();
+        let token = &service["environment"]["CONSOLE_TOKEN"];
+        assert_eq!(token.as_str(), is_order.then_some("${CONSOLE_TOKEN:-}"), "{name}");
     }
 }

@@ -222,6 +222,34 @@ async fn what_the_gateway_refuses_itself_is_a_problem_of_the_api() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_console_is_that_of_the_order_machines_and_is_told_where_the_browser_is() {
+    let gateway = Gateway::before(&[Does::Echo]).await;
+    let server = gateway.front().address(Service::Order).0;
+    let ask = async |method, path: &str, fields: &[&str]| {
+        Answer::from(raw::exchange(server, raw::head(method, path, fields).as_bytes()).await)
+    };
+    for (method, path) in [
+        ("GET", "/console"),
+        ("GET", "/console/"),
+        ("GET", "/console/inspect/a%2Eb?x=1"),
+        ("POST", "/console/settle/7"),
+    ] {
+        let answer = ask(method, path, &["Cookie: shardcart_console=61", "Content-Length: 0"]).await;
+        assert_eq!(arrived(&answer), format!("{method} {path} HTTP/1.1"));
+        let head = &answer.http.text;
+        assert!(head.contains("Host: shop\r\n") && head.contains("X-Forwarded-For: 127.0.0.1\r\n"), "{head}");
+        assert!(head.contains("Cookie: shardcart_console=61\r\n") && !head.contains("Connection: close"), "{head}");
+    }
+    assert!(gateway.machines[Service::Order.index()].iter().all(|machine| machine.asked().len() == 4));
+    for path in
+        ["/consoles", "/console.css", "/%63onsole/status", "/x/../console", "//console", "/stock/../console/status"]
+    {
+        ask("GET", path, &[]).await.is_problem(404, "no_route");
+    }
+    assert_eq!(gateway.machines.iter().flatten().map(|machine| machine.asked().len()).sum::<usize>(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_request_has_a_name_that_is_passed_on_answered_and_logged() {
     let gateway = Gateway::before(&[Does::Echo]).await;
     let name = async |fields: &[&str], path: &str| {

@@ -365,3 +365,30 @@ fn a_size_that_is_no_number_is_refused_by_name() {
         assert!(refused.is_err(), "{setting}={value}");
     }
 }
+
+#[test]
+fn monitoring_scrapes_every_machine_and_has_the_rules_as_they_are_shipped() {
+    let rules: Value = serde_yaml_ng::from_str(include_str!("../../observability/alerts.yml")).expect("it is YAML");
+    let kinds = [("gke", "PodMonitoring", "Rules"), ("operator", "ServiceMonitor", "PrometheusRule")];
+    for (monitoring, scrapes, alerts) in kinds {
+        let manifests = render(GKE, &[("MONITORING", monitoring), ("MONITORING_NAMESPACE", "watch")]);
+        let scrapes = manifests.get(scrapes, "shardcart");
+        assert_eq!(scrapes.at("/spec/endpoints/0/port"), "internal");
+        let selected_labels = scrapes.at("/spec/selector/matchLabels");
+        for (service, ..) in SERVICES {
+            let machine = manifests.get("Deployment", &format!("{service}-1"));
+            assert!(selected(&json!({"matchLabels": selected_labels}), &machine.pod_labels()), "{service}");
+            let ports = pod(machine, "containers")[0]["ports"].as_array().cloned().unwrap_or_default();
+            assert!(ports.iter().any(|port| port["name"] == "internal"), "{service}");
+            let labels = manifests.get("Service", &format!("{service}-1")).at("/metadata/labels");
+            assert_eq!(labels["shardcart/role"], "machine", "{service}");
+        }
+        assert_eq!(manifests.get(alerts, "shardcart").at("/spec/groups"), &rules["groups"]);
+        let policy = manifests.get("NetworkPolicy", "monitoring");
+        assert_eq!(policy.at("/spec/podSelector/matchLabels"), selected_labels);
+        assert_eq!(policy.at("/spec/ingress/0/ports/0/port"), "internal");
+        let namespaces = policy.at("/spec/ingress/0/from/0/namespaceSelector/matchExpressions/0/values").to_string();
+        assert_eq!(namespaces.contains("watch"), monitoring == "operator", "{namespaces}");
+    }
+    assert_eq!(render(GKE, &[]).of_kind("PodMonitoring").count(), 0);
+}

@@ -20,14 +20,29 @@ impl Membership {
         settings: &RedisSettings,
     ) -> Result<Arc<Self>, String> {
         let membership = Membership::of(service, addresses, None, settings, Fatal::default())?;
-        membership.look().await.map_err(|refused| format!("{service}: {refused}"))?;
+        membership.look(true).await.map_err(|refused| format!("{service}: {refused}"))?;
         Ok(membership)
     }
 
-    async fn look(self: &Arc<Self>) -> Result<(), String> {
+    /// The same, but shards that do not answer are let be, as long as one does: for a look at a system that is not
+    /// whole.
+    ///
+    /// # Errors
+    /// As [`Membership::observe`].
+    pub async fn observe_what_answers(
+        service: &'static str,
+        addresses: Vec<Address>,
+        settings: &RedisSettings,
+    ) -> Result<Arc<Self>, String> {
+        let membership = Membership::of(service, addresses, None, settings, Fatal::default())?;
+        membership.look(false).await.map_err(|refused| format!("{service}: {refused}"))?;
+        Ok(membership)
+    }
+
+    async fn look(self: &Arc<Self>, all: bool) -> Result<(), String> {
         let shards = self.shards()?;
         let found = self.read_identities(&shards).await?;
-        if let Some(silent) = found.iter().position(Option::is_none) {
+        if let Some(silent) = found.iter().position(Option::is_none).filter(|_| all) {
             return Err(format!("shard {silent} does not answer at {}", self.addresses[silent]));
         }
         let known = found.iter().flatten().find_map(|found| match found {
@@ -38,8 +53,10 @@ impl Membership {
             return Err("no shard holds a data set: check the addresses".to_owned());
         };
         let first = Identity { shard: 0, service: self.service.to_owned(), schema: SCHEMA, ..known.clone() };
-        for (shard, found) in (0..).zip(found.iter().flatten()) {
-            Identity { shard, ..first.clone() }.admit(found)?;
+        for (shard, found) in (0..).zip(&found) {
+            if let Some(found) = found {
+                Identity { shard, ..first.clone() }.admit(found)?;
+            }
         }
         self.check_founding(&first)?;
         if self.count() < first.members {

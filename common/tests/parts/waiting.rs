@@ -172,6 +172,9 @@ async fn the_server_itself_is_asked_while_calls_wait() {
         })
         .await;
         assert!(with.on.shards.silent().await.is_empty(), "it answers");
+        assert!(with.on.first().ask_bulk(&get("nothing")).await.is_ok(), "it answers what is large, too");
+        let info: String = with.on.raw.ask(&["INFO", "clients"]).await;
+        assert!(info.contains("blocked_clients:1"), "the call still waits, and nobody else does: {info}");
         with.replica.resume();
     };
     assert_eq!(join(waiting, asking).await.0.unwrap(), 2);

@@ -78,7 +78,7 @@ where
 pub async fn read(shard: &Shard, orders: &[(Partition, &str)]) -> Result<Vec<Found>, ShardError> {
     let wanted: Vec<String> = orders.iter().flat_map(|(partition, order)| keys(*partition, order)).collect();
     let ids: Vec<&str> = orders.iter().map(|(_, order)| *order).collect();
-    let reply = shard.run_bulk(&AUDIT.keys(&wanted).arg(ids)).await?;
+    let reply = shard.ask_bulk(&AUDIT.keys(&wanted).arg(ids)).await?;
     Ok(walk::rows(shard, &AUDIT, reply)?.into_iter().map(found).collect())
 }
 
@@ -142,7 +142,7 @@ pub struct InFlight {
 pub async fn in_flight(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
     let sets: Vec<String> =
         Partition::of_shard(shard.number()).map(|partition| partition.own_key("inflight")).collect();
-    let reply = shard.run_bulk(&INFLIGHT.keys(&sets)).await?;
+    let reply = shard.ask_bulk(&INFLIGHT.keys(&sets)).await?;
     let row = |row: Vec<Option<String>>| {
         let mut row = row.into_iter();
         let (order, status) = (row.next().flatten().unwrap_or_default(), row.next().flatten());
@@ -160,7 +160,7 @@ pub async fn overwritten(shard: &Shard) -> Result<Vec<(String, i64)>, ShardError
     for partition in Partition::of_shard(shard.number()) {
         let mut read = redis::cmd("HGETALL");
         read.arg(partition.own_key("overwritten"));
-        let reply = shard.run_bulk(&Call::read(read)).await?;
+        let reply = shard.ask_bulk(&Call::read(read)).await?;
         let lines = Vec::<(String, i64)>::from_redis_value(reply)
             .map_err(|error| walk::odd(shard, "HGETALL", &error.to_string()))?;
         all.extend(lines);

@@ -5,12 +5,15 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use reqwest::Url;
 use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, RedisSettings, base_url, milliseconds,
+    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, Secret, base_url, milliseconds,
 };
 
 /// The longest wait of a checkout: claim.lua and take_over.lua take a lease that ends in more than five minutes for one
 /// that was written before the shard's clock was set back.
 const WAIT_MAX: Duration = Duration::from_secs(240);
+
+/// The console's token is asked for from the outside: it has to be harder to guess than those between machines.
+const TOKEN_MIN: usize = 16;
 
 /// How a checkout is driven. Lease < deadline < wait, queue < wait: checked at start.
 #[derive(Debug, Clone, Args)]
@@ -37,6 +40,9 @@ pub struct CheckoutSettings {
     /// How long decided checkouts are collected before they are settled together, in milliseconds
     #[arg(long, env = "SETTLE_LINGER_MS", default_value = "10", value_parser = milliseconds)]
     pub settle_linger_ms: Duration,
+    /// A checkout that takes longer than this logs its steps with their times, in milliseconds
+    #[arg(long, env = "SLOW_MS", default_value = "1000", value_parser = milliseconds)]
+    pub slow_ms: Duration,
     /// How often recovery looks for what was left behind, in milliseconds
     #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value = "250", value_parser = milliseconds)]
     pub recovery_interval_ms: Duration,
@@ -62,6 +68,37 @@ impl CheckoutSettings {
             "CHECKOUT_LEASE_MS={lease}, CHECKOUT_DEADLINE_MS={deadline}, CHECKOUT_WAIT_MS={wait}: expected 0 < lease < deadline < wait <= {}",
             WAIT_MAX.as_millis()
         ))
+    }
+}
+
+/// Who may see the console.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Console")]
+pub struct ConsoleSettings {
+    /// Secret that opens the console, also through a gateway: at least 16 printable characters. Without it the console is shown by an order machine on its internal port, by the shop to its own machine
+    #[arg(long, env = "CONSOLE_TOKEN", hide_env_values = true)]
+    pub console_token: Option<Secret>,
+}
+
+impl ConsoleSettings {
+    /// The token. An empty one is none: a deployment may pass on a variable that nobody has set.
+    pub fn token(&self) -> Option<&Secret> {
+        self.console_token.as_ref().filter(|token| !token.expose().is_empty())
+    }
+
+    /// Checks what clap does not.
+    ///
+    /// # Errors
+    /// A sentence that names the variable, without its value.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(token) = self.token() else { return Ok(()) };
+        token.check_token("CONSOLE_TOKEN")?;
+        if token.expose().len() < TOKEN_MIN {
+            return Err(format!(
+                "CONSOLE_TOKEN is too short (its value is not shown): expected at least {TOKEN_MIN} characters"
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -96,7 +133,13 @@ pub struct Config {
     /// The listener for clients
     #[command(flatten)]
     pub http: HttpSettings,
+    /// Logs, metrics, traces
+    #[command(flatten)]
+    pub observe: ObserveSettings,
     /// Bulk load
     #[command(flatten)]
     pub batch_init: BatchInitSettings,
+    /// The console
+    #[command(flatten)]
+    pub console: ConsoleSettings,
 }

@@ -10,12 +10,17 @@ use futures_util::future::join_all;
 use shardcart_common::fault::{self, Point};
 use shardcart_common::gate::Gate;
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId, minted_ms, minted_partition, now_ms};
-use shardcart_common::participant::{Answer, Operation, ParticipantError, Refusal, Step};
+use shardcart_common::metrics;
+use shardcart_common::metrics::checkout::Step;
+use shardcart_common::participant::{self, Answer, Operation, ParticipantError, Refusal};
 use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::trace::{self, Context};
 
 use crate::attempt::{self, Attempt, Begun, Named, Status, Truth};
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
+use crate::observed;
+use crate::recent::Recent;
 use crate::settler::SettleQueue;
 use crate::settling::{Part, Settlement, Settling};
 use crate::together::Attempts;
@@ -41,6 +46,7 @@ pub struct Coordinator {
     settings: CheckoutSettings,
     queue: SettleQueue,
     gate: Arc<Gate>,
+    recent: Arc<Recent>,
 }
 
 /// What reserving came to.
@@ -74,11 +80,17 @@ impl Patience {
 }
 
 impl Coordinator {
-    /// A coordinator; `gate` counts the attempts that go on when their client has gone.
-    pub fn new(settling: Rc<Settling>, settings: CheckoutSettings, queue: SettleQueue, gate: Arc<Gate>) -> Rc<Self> {
+    /// A coordinator; `gate` counts the attempts that go on when their client has gone, `recent` remembers the last.
+    pub fn new(
+        settling: Rc<Settling>,
+        settings: CheckoutSettings,
+        queue: SettleQueue,
+        gate: Arc<Gate>,
+        recent: Arc<Recent>,
+    ) -> Rc<Self> {
         let attempts = Attempts::new(&settling.shards, &settings);
         let turns = Turns::new(usize::from(settings.checkouts_max), settings.checkout_queue_ms);
-        Rc::new(Coordinator { settling, attempts, turns, settings, queue, gate })
+        Rc::new(Coordinator { settling, attempts, turns, settings, queue, gate, recent })
     }
 
     /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be settled.
@@ -101,24 +113,32 @@ impl Coordinator {
     /// - `Refused`, `UnknownOrder`: the attempts that this call made or waited for took nothing, and never will.
     /// - `TooMany`: it did nothing.
     /// - `OutcomeUnknown`, `Shard` and others: it may have been paid; repeat it.
-    pub async fn checkout(self: &Rc<Self>, order: OrderId, trace: Option<String>) -> Result<()> {
+    pub async fn checkout(self: &Rc<Self>, order: OrderId) -> Result<()> {
         // On its own, so that a client that hangs up does not leave an attempt half way.
         let (coordinator, work) = (Rc::clone(self), self.gate.begin_work());
-        let attempt = rt::spawn(async move {
+        let context = Context::of_checkout(trace::current(), &order);
+        let attempt = rt::spawn(trace::within(&Rc::clone(&context), async move {
             let _work = work;
-            coordinator.pay(&order, trace.as_deref()).await
-        });
+            let done = coordinator.pay(&order).await;
+            observed::ended(&context, coordinator.settings.slow_ms, &done);
+            done
+        }));
         attempt.await.unwrap_or(Err(OrderError::OutcomeUnknown))
     }
 
-    async fn pay(&self, order: &OrderId, trace: Option<&str>) -> Result<()> {
-        let give_up = Instant::now() + self.settings.checkout_wait_ms;
+    async fn pay(&self, order: &OrderId) -> Result<()> {
+        let asked = Instant::now();
+        let give_up = asked + self.settings.checkout_wait_ms;
         let (shard, partition) = self.settling.shards.route(order.as_str())?;
         let mut has_waited = false;
         loop {
             let turn = self.turns.take().await.map_err(|TooMany| OrderError::TooMany)?;
             let truth = match self.begin(shard, partition, order).await? {
-                Begun::Attempt(attempt) => return self.drive(shard, &attempt, trace, give_up).await,
+                Begun::Attempt(attempt) => {
+                    let outcome = self.drive(shard, &attempt, give_up).await;
+                    self.recent.push(attempt, &outcome, asked.elapsed());
+                    return outcome;
+                }
                 Begun::Standing(truth) => truth,
                 Begun::Moved { .. } => return Err(OrderError::OutcomeUnknown),
             };
@@ -127,6 +147,7 @@ impl Coordinator {
                 Status::Open => return Err(truth.refusal().into()),
                 Status::Pending | Status::Aborting => {
                     drop(turn);
+                    trace::about_tx(&truth.tx);
                     let waited = Box::pin(self.wait(shard, partition, order, &truth.tx, give_up));
                     let outcome = tokio::time::timeout_at(give_up.into(), waited)
                         .await
@@ -146,6 +167,7 @@ impl Coordinator {
     }
 
     async fn begin(&self, shard: &Shard, partition: Partition, order: &OrderId) -> Result<Begun> {
+        let _timed = trace::step(Step::Begin);
         let mut tx = TxId::mint(partition, now_ms());
         let mut last = Begun::Moved { last_ms: 0 };
         for _ in 0..BEGINS_MAX {
@@ -169,7 +191,8 @@ impl Coordinator {
     }
 
     /// Drives an attempt that this coordinator began.
-    async fn drive(&self, shard: &Shard, attempt: &Attempt, trace: Option<&str>, give_up: Instant) -> Result<()> {
+    async fn drive(&self, shard: &Shard, attempt: &Attempt, give_up: Instant) -> Result<()> {
+        trace::drives(&attempt.tx);
         fault::point(Point::AfterBegin);
         let lease_end = Instant::now() + self.settings.checkout_lease_ms;
         // A quarter of the lease is kept for giving up, before recovery does it.
@@ -185,7 +208,7 @@ impl Coordinator {
                 }
             }
         };
-        match self.reserve(attempt, &parts, trace, patience.until).await {
+        match self.reserve(attempt, &parts, patience.until).await {
             Reserved::All => {
                 fault::point(Point::AfterAll);
                 self.decide(shard, attempt, &parts, give_up).await
@@ -197,10 +220,9 @@ impl Coordinator {
     }
 
     /// Reserves at every stock shard in parallel; then, when all of it is held, at the user's.
-    async fn reserve(&self, attempt: &Attempt, parts: &[Part], trace: Option<&str>, until: Instant) -> Reserved {
+    async fn reserve(&self, attempt: &Attempt, parts: &[Part], until: Instant) -> Reserved {
         let asking = Asking {
             attempt,
-            trace,
             until,
             busy_until: Cell::new(None),
             refused: Cell::new(false),
@@ -209,9 +231,12 @@ impl Coordinator {
         let Some((payment, stock)) = parts.split_last() else {
             return Reserved::Not { refusal: Refusal::CheckoutAborted, holders: Vec::new() };
         };
+        let timed = trace::step(Step::Stock);
         let mut asked: Vec<(&Part, Answer)> =
             join_all(stock.iter().map(async |part| (part, self.ask(&asking, part).await))).await;
+        drop(timed);
         if asked.iter().all(|(_, answer)| is_held(answer)) {
+            let _timed = trace::step(Step::Payment);
             asked.push((payment, self.ask(&asking, payment).await));
         }
         let against = asked.iter().map(|(_, answer)| answer).filter(|answer| !is_held(answer));
@@ -229,11 +254,14 @@ impl Coordinator {
     async fn ask(&self, asking: &Asking<'_>, part: &Part) -> Answer {
         let mut patience = Patience::until(asking.until);
         loop {
-            let operation = operation(asking.attempt, part, part.reserve.clone(), asking.trace);
+            let operation = operation(asking.attempt, part, part.reserve.clone());
             let answer = self.submit(part, operation).await;
             fault::point(Point::AfterReserve);
             match answer {
-                Answer::Busy(_) => patience.until = asking.busy_until().min(asking.until),
+                Answer::Busy(_) => {
+                    metrics::checkout::busy(part.service);
+                    patience.until = asking.busy_until().min(asking.until);
+                }
                 Answer::Unanswered => patience.until = asking.until,
                 _ => {
                     asking.refused.set(asking.refused.get() || !is_held(&answer));
@@ -255,6 +283,7 @@ impl Coordinator {
 
     /// Commits. After an unknown answer it asks again, and believes what the order's shard says.
     async fn decide(&self, shard: &Shard, attempt: &Attempt, parts: &[Part], give_up: Instant) -> Result<()> {
+        let _timed = trace::step(Step::Decide);
         let mut patience = Patience::until(give_up);
         loop {
             match self.attempts.decide(attempt.named()).await {
@@ -299,6 +328,7 @@ impl Coordinator {
         holders: Vec<Part>,
         lease_end: Instant,
     ) -> Result<()> {
+        let _timed = trace::step(Step::GiveUp);
         if refusal == Refusal::CheckoutAborted {
             let asked = holders.len();
             log::warn!(order:% = attempt.order, tx:% = attempt.tx, asked; "an attempt is given up: not all it needs has answered");
@@ -332,10 +362,11 @@ impl Coordinator {
     async fn cancel(&self, attempt: &Attempt, part: &Part, until: Instant) -> bool {
         let mut patience = Patience::until(until);
         loop {
-            let answer = self.submit(part, operation(attempt, part, Step::Cancel, None)).await;
+            let answer = self.submit(part, operation(attempt, part, participant::Step::Cancel)).await;
             match answer {
                 Answer::Cancelled => return true,
                 Answer::Conflict => {
+                    metrics::checkout::alarm(part.service, &answer);
                     log::error!(alarm:? = answer, order:% = attempt.order, tx:% = attempt.tx, service:% = part.service; "an undecided attempt was confirmed");
                     return false;
                 }
@@ -384,7 +415,6 @@ impl Coordinator {
 /// What asking for one attempt's reservations has in common.
 struct Asking<'a> {
     attempt: &'a Attempt,
-    trace: Option<&'a str>,
     until: Instant,
     /// Set by the first `busy`: being busy is borne only so long, over all participants.
     busy_until: Cell<Option<Instant>>,
@@ -401,14 +431,8 @@ impl Asking<'_> {
     }
 }
 
-fn operation(attempt: &Attempt, part: &Part, step: Step, trace: Option<&str>) -> Operation {
-    Operation {
-        at: part.at,
-        tx: attempt.tx.clone(),
-        deadline_ms: attempt.deadline_ms,
-        trace: trace.map(str::to_owned),
-        step,
-    }
+fn operation(attempt: &Attempt, part: &Part, step: participant::Step) -> Operation {
+    Operation { at: part.at, tx: attempt.tx.clone(), deadline_ms: attempt.deadline_ms, trace: trace::current(), step }
 }
 
 fn is_held(answer: &Answer) -> bool {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shardcart_common::amount::{Amount, Quantity};
@@ -41,14 +41,14 @@ type Data = web::Data<Rc<State>>;
 pub fn endpoints(config: &mut web::ServiceConfig, state: Rc<State>) {
     config
         .app_data(web::Data::new(state))
-        .service(endpoint::post("/create/{user_id}", create))
-        .service(endpoint::post("/addItem/{order_id}/{item_id}", add_one))
-        .service(endpoint::post("/addItem/{order_id}/{item_id}/{quantity}", add_item))
-        .service(endpoint::delete("/removeItem/{order_id}/{item_id}", remove_item))
-        .service(endpoint::delete("/remove/{order_id}", remove))
-        .service(endpoint::get("/find/{order_id}", find))
-        .service(endpoint::post("/checkout/{order_id}", checkout))
-        .service(endpoint::post("/batch_init/{n}/{n_items}/{n_users}/{item_price}", batch_init));
+        .service(endpoint::post("order", "/create/{user_id}", create))
+        .service(endpoint::post("order", "/addItem/{order_id}/{item_id}", add_one))
+        .service(endpoint::post("order", "/addItem/{order_id}/{item_id}/{quantity}", add_item))
+        .service(endpoint::delete("order", "/removeItem/{order_id}/{item_id}", remove_item))
+        .service(endpoint::delete("order", "/remove/{order_id}", remove))
+        .service(endpoint::get("order", "/find/{order_id}", find))
+        .service(endpoint::post("order", "/checkout/{order_id}", checkout))
+        .service(endpoint::post("order", "/batch_init/{n}/{n_items}/{n_users}/{item_price}", batch_init));
 }
 
 /// Creates an order with an empty cart.
@@ -158,10 +158,8 @@ fn flat(lines: &[(ItemId, u64)]) -> Result<Vec<ItemId>> {
 }
 
 /// Pays an order: everything, once, or nothing.
-async fn checkout(state: Data, Args((order,)): Args<(OrderId,)>, request: HttpRequest) -> Result<HttpResponse> {
-    let trace =
-        request.headers().get("traceparent").and_then(|value| value.to_str().ok()).filter(|value| value.len() <= 128);
-    state.coordinator.checkout(order, trace.map(str::to_owned)).await?;
+async fn checkout(state: Data, Args((order,)): Args<(OrderId,)>) -> Result<HttpResponse> {
+    state.coordinator.checkout(order).await?;
     Ok(HttpResponse::Ok().finish())
 }
 

@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
         return answer;
     }
     let config = Config::parse();
-    machine::start_log();
+    machine::start_log(config.observe.log_format);
     machine::raise_file_limit();
     machine::exit(shardcart_order::run(config).await)
 }

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use shardcart_common::batcher::Batcher;
 use shardcart_common::fault::{self, Point};
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId};
+use shardcart_common::metrics;
 use shardcart_common::participant::{Answer, BATCH_MAX, Operation, ParticipantError, Service, Step};
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
+use shardcart_common::trace::span::Span;
+use shardcart_common::trace::{self, Origin, export};
 
 use crate::attempt::{self, Attempt, Named, TakenOver};
 use crate::together::TOGETHER_MAX;
@@ -41,6 +45,8 @@ pub struct Settlement {
     pub paid: bool,
     /// Who has to be told.
     pub parts: Vec<(Service, Partition)>,
+    /// The trace and the request that decided it; none when recovery found it.
+    pub origin: Option<Origin>,
 }
 
 impl Settlement {
@@ -53,6 +59,7 @@ impl Settlement {
             deadline_ms: attempt.deadline_ms,
             paid,
             parts: parts.iter().map(|part| (part.service, part.at)).collect(),
+            origin: trace::own(),
         }
     }
 }
@@ -116,6 +123,7 @@ impl Settling {
     /// Settles attempts together: one batch for each participant shard, then a few calls for each order shard.
     /// What a participant does not acknowledge stays in flight, for recovery. May be repeated.
     pub async fn settle(&self, settlements: &[Settlement]) {
+        let began = Instant::now();
         let mut told: BTreeMap<(Service, u16), Vec<(usize, Partition)>> = BTreeMap::new();
         for (place, settlement) in settlements.iter().enumerate() {
             for (service, at) in &settlement.parts {
@@ -135,6 +143,7 @@ impl Settling {
         }
         let settled = settlements.iter().zip(settled).filter(|(_, settled)| *settled);
         self.finish(settled.map(|(settlement, _)| settlement)).await;
+        record_settled(settlements, began);
     }
 
     /// Tells one participant shard of some attempts, by their places; gives those that it does not acknowledge.
@@ -148,7 +157,13 @@ impl Settling {
         let operation = |(place, at): &(usize, Partition)| {
             let settlement = &settlements[*place];
             let step = if settlement.paid { Step::Confirm } else { Step::Cancel };
-            Operation { at: *at, tx: settlement.tx.clone(), deadline_ms: settlement.deadline_ms, trace: None, step }
+            Operation {
+                at: *at,
+                tx: settlement.tx.clone(),
+                deadline_ms: settlement.deadline_ms,
+                trace: settlement.origin.clone(),
+                step,
+            }
         };
         let answers = self.participant(service).run(shard, parts.iter().map(operation).collect()).await;
         fault::point(Point::MidSettle);
@@ -201,13 +216,25 @@ impl Settling {
             TakenOver::Nothing => return None,
         };
         log::info!(order:% = attempt.order, tx:% = attempt.tx, paid; "recovery settles an attempt");
+        metrics::checkout::taken_over(paid);
         fault::point(Point::MidRecovery);
         match self.parts(&attempt).await {
             Ok(parts) => Some(Settlement::of(&attempt, paid, &parts)),
             Err(error) => {
-                log::warn!(order:% = attempt.order, error:%; "recovery has to wait");
+                log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "recovery has to wait");
                 None
             }
+        }
+    }
+}
+
+/// Records attempts that were settled together, as far as their participants answered.
+fn record_settled(settlements: &[Settlement], began: Instant) {
+    metrics::checkout::settled(settlements.len(), began);
+    for settlement in settlements.iter().filter(|_| export::on()) {
+        if let Some(Origin { parent, .. }) = settlement.origin.as_ref().filter(|origin| origin.parent.sampled) {
+            let span = Span::new("order", "settle".to_owned(), parent.child(), Some(parent.span), began);
+            export::send(span.with("order", &settlement.order).with("tx", &settlement.tx));
         }
     }
 }
@@ -218,7 +245,11 @@ fn is_settled(settlement: &Settlement, service: Service, answer: &Answer) -> boo
         Answer::Cancelled if !settlement.paid => true,
         Answer::Lost | Answer::Conflict => {
             let (order, tx, paid) = (&settlement.order, &settlement.tx, settlement.paid);
-            log::error!(alarm:? = answer, order:%, tx:%, service:%, paid; "a reservation is not what the decision needs; it stays in flight");
+            metrics::checkout::alarm(service, answer);
+            trace::aside(
+                settlement.origin.as_ref(),
+                || log::error!(alarm:? = answer, order:%, tx:%, service:%, paid; "a reservation is not what the decision needs; it stays in flight"),
+            );
             false
         }
         _ => false,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use shardcart_common::collector::{Collector, Together};
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
+use shardcart_common::trace::{self, export};
 
 use crate::attempt::{self, Begun, Named, Truth};
 use crate::config::CheckoutSettings;
@@ -34,7 +35,10 @@ impl Attempts {
     /// See [`ShardError`].
     pub async fn begin(&self, named: Named) -> Answer<Begun> {
         let shard = named.partition.shard();
-        self.begins.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard)))
+        let began = export::begin(trace::current);
+        let answer = self.begins.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard)));
+        export::ended(began, "begin.lua", "order", shard, answer.is_err());
+        answer
     }
 
     /// Commits an attempt if it is still pending. May be repeated.
@@ -43,7 +47,10 @@ impl Attempts {
     /// `Unanswered`: it may be paid now; only asking again tells.
     pub async fn decide(&self, named: Named) -> Answer<Truth> {
         let shard = named.partition.shard();
-        self.decides.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard)))
+        let began = export::begin(trace::current);
+        let answer = self.decides.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard)));
+        export::ended(began, "decide.lua", "order", shard, answer.is_err());
+        answer
     }
 }
 

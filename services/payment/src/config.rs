@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, OrderServiceSettings, RedisSettings,
+    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, OrderServiceSettings, RedisSettings,
 };
 
 /// Users, their credit and their part in a checkout, over N Redis shards
@@ -27,6 +27,9 @@ pub struct Config {
     /// The listener for clients
     #[command(flatten)]
     pub http: HttpSettings,
+    /// Logs, metrics, traces
+    #[command(flatten)]
+    pub observe: ObserveSettings,
     /// Bulk load
     #[command(flatten)]
     pub batch_init: BatchInitSettings,

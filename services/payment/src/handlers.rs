@@ -33,14 +33,14 @@ type Data = web::Data<State>;
 pub fn endpoints(config: &mut web::ServiceConfig, state: State) {
     config
         .app_data(web::Data::new(state))
-        .service(endpoint::post("/create_user", create_user))
-        .service(endpoint::get("/find_user/{user_id}", find_user))
-        .service(endpoint::post("/add_funds/{user_id}/{amount}", add_funds))
-        .service(endpoint::post("/pay/{user_id}/{order_id}/{amount}", pay_order))
-        .service(endpoint::post("/pay/{user_id}/{amount}", pay))
-        .service(endpoint::post("/cancel/{user_id}/{order_id}", cancel))
-        .service(endpoint::get("/status/{user_id}/{order_id}", status))
-        .service(endpoint::post("/batch_init/{n}/{starting_money}", batch_init));
+        .service(endpoint::post("payment", "/create_user", create_user))
+        .service(endpoint::get("payment", "/find_user/{user_id}", find_user))
+        .service(endpoint::post("payment", "/add_funds/{user_id}/{amount}", add_funds))
+        .service(endpoint::post("payment", "/pay/{user_id}/{order_id}/{amount}", pay_order))
+        .service(endpoint::post("payment", "/pay/{user_id}/{amount}", pay))
+        .service(endpoint::post("payment", "/cancel/{user_id}/{order_id}", cancel))
+        .service(endpoint::get("payment", "/status/{user_id}/{order_id}", status))
+        .service(endpoint::post("payment", "/batch_init/{n}/{starting_money}", batch_init));
 }
 
 /// Creates a user, without credit.

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod config;
 pub mod error;
 pub mod handlers;
+pub mod insight;
 pub mod lives;
 pub mod reservation;
 pub mod users;
@@ -15,6 +16,7 @@ use shardcart_common::participant_machine::{self, Served};
 
 use config::Config;
 use handlers::State;
+use insight::LocalInsight;
 use lives::Lives;
 use reservation::LocalPayment;
 
@@ -32,11 +34,14 @@ pub async fn run(config: Config) -> Result<(), String> {
         orders: config.orders,
         redis: config.redis,
         http: config.http,
+        observe: config.observe,
     };
     participant_machine::run(settings, move |shards, orders| {
         let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));
+        let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
         let state = State { shards, orders: Lives::new(orders), batch_init: batch_init.clone() };
-        Served { participant, prices: None, endpoints: Box::new(|service| handlers::endpoints(service, state)) }
+        let endpoints = Box::new(|service: &mut _| handlers::endpoints(service, state));
+        Served { participant, prices: None, insight, endpoints }
     })
     .await
 }

@@ -10,7 +10,7 @@ mod progress;
 mod recheck;
 pub mod report;
 mod reservations;
-mod source;
+pub(crate) mod source;
 mod users;
 
 use std::io::Write;
@@ -52,7 +52,7 @@ fn shard_failed(service: &'static str) -> impl Fn(ShardError) -> AuditError {
 /// Runs the audit and prints its result. Exit code 0: clean, 1: something disagrees, 2: a setting is wrong, 3: there is
 /// no result.
 pub async fn run(args: AuditArgs) -> ExitCode {
-    let done = match source::find(&args) {
+    let done = match source::find(&args.data) {
         Err(error) => Err(error),
         Ok((addresses, redis, started)) => {
             let done = match Source::open(addresses, &redis).await {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use shardcart_common::settings::{Address, BatchInitSettings, HttpSettings, RedisSettings, milliseconds};
-use shardcart_order::config::CheckoutSettings;
+use shardcart_common::settings::{
+    Address, BatchInitSettings, HttpSettings, ObserveSettings, RedisSettings, milliseconds,
+};
+use shardcart_order::config::{CheckoutSettings, ConsoleSettings};
 
 use crate::redis_servers::Fsync;
 
@@ -52,7 +54,13 @@ pub struct Config {
     /// The listener
     #[command(flatten)]
     pub http: HttpSettings,
+    /// Logs, metrics, traces
+    #[command(flatten)]
+    pub observe: ObserveSettings,
     /// Bulk load
     #[command(flatten)]
     pub batch_init: BatchInitSettings,
+    /// The console
+    #[command(flatten)]
+    pub console: ConsoleSettings,
 }

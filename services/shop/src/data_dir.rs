@@ -68,6 +68,36 @@ impl DataDir {
     }
 }
 
+/// Where a shop that runs on a data directory says at which URL it is open.
+fn url_file(path: &Path) -> PathBuf {
+    path.join("url")
+}
+
+/// Notes at which URL the shop on a data directory is open, for the commands that look at it. Only its owner can read
+/// it, and it is no loss if it cannot be written: those commands then look at the shards.
+pub fn note_url(path: &Path, url: &str) {
+    if let Err(error) = fs::write(url_file(path), url) {
+        log::warn!(error:%; "the shop's URL cannot be noted in its data directory");
+    }
+}
+
+/// Whether a shop runs on a data directory.
+pub fn is_in_use(path: &Path) -> bool {
+    let lock = OpenOptions::new().read(true).write(true).open(path.join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// The shop on a data directory is not open any more.
+pub fn forget_url(path: &Path) {
+    // One that is not there is forgotten.
+    let _ = fs::remove_file(url_file(path));
+}
+
+/// The URL at which the shop on a data directory is open, if it has noted one. After it was killed this is out of date.
+pub fn noted_url(path: &Path) -> Option<String> {
+    fs::read_to_string(url_file(path)).ok().filter(|url| url.starts_with("http://"))
+}
+
 /// What a server and its directory are called: `stock-0`.
 pub(crate) fn server_name(service: &str, shard: u16) -> String {
     format!("{service}-{shard}")

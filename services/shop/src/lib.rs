@@ -3,12 +3,14 @@
 
 pub mod audit;
 pub mod config;
+pub mod data_args;
 pub mod data_dir;
+pub mod look;
 pub mod redis_servers;
 pub mod start_error;
 pub mod storage;
 
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,10 +19,17 @@ use shardcart_common::gate::Gate;
 use shardcart_common::health::{self, Health};
 use shardcart_common::machine;
 use shardcart_common::membership::{Fatal, Membership};
+use shardcart_common::metrics::{self, collect};
 use shardcart_common::participant::Participant;
 use shardcart_common::review;
 use shardcart_common::settings::{Address, RedisSettings};
 use shardcart_common::shards::Shards;
+use shardcart_common::trace;
+use shardcart_order::console::access::{Access, Reach};
+use shardcart_order::console::live::Live;
+use shardcart_order::console::{self, Console};
+use shardcart_order::inspect::Sources;
+use shardcart_order::recent::Recent;
 use shardcart_order::settler;
 use shardcart_order::standings::LocalOrders;
 use shardcart_order::{Participants, SETTLE_LIMIT};
@@ -36,7 +45,10 @@ use storage::Storage;
 /// # Errors
 /// One line for its user: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
+    metrics::start("shop");
+    trace::export::start(&config.observe.trace)?;
     config.checkout.check()?;
+    config.console.check()?;
     // The port first: a shop that cannot listen touches no data.
     let listener = machine::listen("--port", config.http.bind, config.port)?;
     let mut storage = Storage::open(&config)?;
@@ -59,13 +71,30 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
         decided,
     );
     background.start_reviews(config);
+    for shards in background.all() {
+        rt::spawn(collect::run(shards, config.observe.metrics_interval_ms));
+    }
     data_set.watch_clocks();
+    let recent = Arc::new(Recent::default());
+    let live = Live::new(format!("shop on port {}", config.port), Arc::clone(&recent));
+    live.start(background.sources(&recent), Arc::clone(&background.order));
+    let access = Arc::new(Access::new(config.console.token().cloned(), Reach::ThisMachine));
 
     let server = {
         let (config, data_set, gate) = (config.clone(), data_set.clone(), Arc::clone(&gate));
         machine::serve(listener, &config.http.clone(), &Arc::clone(&gate), move |service| {
             let shards = data_set.in_thread().expect("the same settings made shards at the start");
             service.app_data(Health::new(Arc::clone(&gate), shards.all())).configure(health::endpoints);
+            service.configure(metrics::endpoints);
+            let console = Console {
+                access: Arc::clone(&access),
+                live: Arc::clone(&live),
+                sources: shards.sources(&recent),
+                shards: Arc::clone(&shards.order),
+                settling: shards.participants().settling(Arc::clone(&shards.order)),
+                gate: Arc::clone(&gate),
+            };
+            console::endpoints(service, Rc::new(console));
             let (checkout, batch_init) = (config.checkout.clone(), config.batch_init.clone());
             let orders = shardcart_order::state(
                 Arc::clone(&shards.order),
@@ -74,6 +103,7 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
                 batch_init.clone(),
                 queue.clone(),
                 Arc::clone(&gate),
+                Arc::clone(&recent),
             );
             let stock =
                 shardcart_stock::handlers::State { shards: Arc::clone(&shards.stock), batch_init: batch_init.clone() };
@@ -91,9 +121,27 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
         })?
     };
     print!("{}", banner(config, storage));
-    tokio::select! {
+    let data_dir = storage.data_dir();
+    if let Some(path) = &data_dir {
+        data_dir::note_url(path, &url_for_this_machine(config));
+    }
+    let stopped = tokio::select! {
         stopped = machine::run_until_stopped(vec![server], vec![gate], &fatal, config.drain_ms, settler.close(SETTLE_LIMIT)) => stopped,
         () = storage.look_after() => Ok(()),
+    };
+    if let Some(path) = &data_dir {
+        data_dir::forget_url(path);
+    }
+    stopped
+}
+
+/// Where this machine reaches the shop, whatever it listens on.
+fn url_for_this_machine(config: &Config) -> String {
+    let port = config.port;
+    match config.http.bind {
+        bind if bind.is_unspecified() => format!("http://127.0.0.1:{port}"),
+        IpAddr::V4(bind) => format!("http://{bind}:{port}"),
+        IpAddr::V6(bind) => format!("http://[{bind}]:{port}"),
     }
 }
 
@@ -164,6 +212,16 @@ impl ThreadShards {
         Rc::new(LocalOrders::new(Arc::clone(&self.order)))
     }
 
+    /// Who is asked about ids and shards.
+    fn sources(&self, recent: &Arc<Recent>) -> Sources {
+        Sources {
+            order: Rc::new(shardcart_order::insight::LocalInsight::new(Arc::clone(&self.order))),
+            stock: Rc::new(shardcart_stock::insight::LocalInsight::new(Arc::clone(&self.stock))),
+            payment: Rc::new(shardcart_payment::insight::LocalInsight::new(Arc::clone(&self.payment))),
+            recent: Some(Arc::clone(recent)),
+        }
+    }
+
     fn start_reviews(&self, config: &Config) {
         let stock: Rc<dyn Participant> = Rc::new(LocalStock::new(Arc::clone(&self.stock)));
         let payment: Rc<dyn Participant> = Rc::new(LocalPayment::new(Arc::clone(&self.payment)));
@@ -185,6 +243,7 @@ fn banner(config: &Config, storage: &Storage) -> String {
 Shardcart is open at {url}
   shards   {order} order, {stock} stock, {payment} payment
   data     {data}
+  console  {url}/console
   try      curl -X POST {url}/stock/item/create/5
            curl {url}/health/ready
   stop     Ctrl-C

@@ -1,12 +1,15 @@
-//! The whole shop in one process, and the audit of its data.
+//! The whole shop in one process, and the commands that look at it.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use shardcart_common::logging::{self, LogFormat};
 use shardcart_common::machine;
 use shardcart_shop::audit;
 use shardcart_shop::audit::args::AuditArgs;
 use shardcart_shop::config::Config;
+use shardcart_shop::look::inspect::{self, InspectArgs};
+use shardcart_shop::look::status::{self, StatusArgs};
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
 #[derive(Debug, Parser)]
@@ -22,6 +25,8 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Audit(Box<AuditArgs>),
+    Status(Box<StatusArgs>),
+    Inspect(Box<InspectArgs>),
 }
 
 #[actix_web::main]
@@ -29,11 +34,19 @@ async fn main() -> ExitCode {
     let Args { command, config } = Args::parse();
     match command {
         Some(Command::Audit(args)) => {
-            machine::start_log_at("warn");
+            logging::start(LogFormat::Text, "warn");
             audit::run(*args).await
         }
+        Some(Command::Status(args)) => {
+            logging::start(LogFormat::Text, "error");
+            status::run(*args).await
+        }
+        Some(Command::Inspect(args)) => {
+            logging::start(LogFormat::Text, "error");
+            inspect::run(*args).await
+        }
         None => {
-            machine::start_log();
+            machine::start_log(config.observe.log_format);
             machine::raise_file_limit();
             machine::exit(shardcart_shop::run(config).await)
         }

@@ -30,11 +30,11 @@ type Data = web::Data<State>;
 pub fn endpoints(config: &mut web::ServiceConfig, state: State) {
     config
         .app_data(web::Data::new(state))
-        .service(endpoint::post("/item/create/{price}", create))
-        .service(endpoint::get("/find/{item_id}", find))
-        .service(endpoint::post("/add/{item_id}/{amount}", add))
-        .service(endpoint::post("/subtract/{item_id}/{amount}", subtract))
-        .service(endpoint::post("/batch_init/{n}/{starting_stock}/{item_price}", batch_init));
+        .service(endpoint::post("stock", "/item/create/{price}", create))
+        .service(endpoint::get("stock", "/find/{item_id}", find))
+        .service(endpoint::post("stock", "/add/{item_id}/{amount}", add))
+        .service(endpoint::post("stock", "/subtract/{item_id}/{amount}", subtract))
+        .service(endpoint::post("stock", "/batch_init/{n}/{starting_stock}/{item_price}", batch_init));
 }
 
 /// Creates an item, without stock.

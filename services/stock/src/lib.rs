@@ -4,6 +4,7 @@ pub mod audit;
 pub mod config;
 pub mod error;
 pub mod handlers;
+pub mod insight;
 pub mod items;
 pub mod reservation;
 
@@ -14,6 +15,7 @@ use shardcart_common::participant_machine::{self, Served};
 
 use config::Config;
 use handlers::State;
+use insight::LocalInsight;
 use reservation::LocalStock;
 
 /// Runs a stock machine until it is told to stop.
@@ -30,13 +32,16 @@ pub async fn run(config: Config) -> Result<(), String> {
         orders: config.orders,
         redis: config.redis,
         http: config.http,
+        observe: config.observe,
     };
     participant_machine::run(settings, move |shards, _orders| {
         let stock = Rc::new(LocalStock::new(Arc::clone(&shards)));
+        let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
         let state = State { shards, batch_init: batch_init.clone() };
         Served {
             participant: Rc::<LocalStock>::clone(&stock),
             prices: Some(stock),
+            insight,
             endpoints: Box::new(|service| handlers::endpoints(service, state)),
         }
     })

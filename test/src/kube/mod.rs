@@ -210,6 +210,11 @@ impl Kube {
         self.state(|state| state.secret[key].clone())
     }
 
+    /// Puts a value into the secret, for pods that start from now on.
+    pub fn put_secret(&self, key: &str, value: &str) {
+        self.state(|state| state.secret.insert(key.to_owned(), value.to_owned()));
+    }
+
     /// A client of the gateway's Service.
     pub fn front(&self) -> Front {
         let address = self.state(|state| state.services["gateway"].clone());

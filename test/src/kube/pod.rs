@@ -275,18 +275,21 @@ impl Translation<'_> {
     ) -> BTreeMap<String, String> {
         let value = |variable: &Value| {
             if let Some(text) = variable["value"].as_str() {
-                return self.names(text);
+                return Some(self.names(text));
             }
             let source = &variable["valueFrom"];
             if source["fieldRef"]["fieldPath"] == "status.podIP" {
-                return address.to_owned();
+                return Some(address.to_owned());
             }
             let key = &source["secretKeyRef"];
             assert_eq!(key["name"], "shardcart", "{variable} comes from the secret");
-            secret[key["key"].as_str().expect("a key")].clone()
+            let value = secret.get(key["key"].as_str().expect("a key")).cloned();
+            assert!(value.is_some() || key["optional"] == true, "{variable} is in the secret");
+            value
         };
         let all = container["env"].as_array().cloned().unwrap_or_default();
-        all.iter().map(|variable| (variable["name"].as_str().expect("a name").to_owned(), value(variable))).collect()
+        let named = |variable: &Value| Some((variable["name"].as_str().expect("a name").to_owned(), value(variable)?));
+        all.iter().filter_map(named).collect()
     }
 
     /// Writes the files of the ConfigMaps that the pod mounts.

@@ -37,6 +37,7 @@ fn settings() -> CheckoutSettings {
         checkout_queue_ms: PATIENCE,
         busy_wait_ms: PATIENCE,
         settle_linger_ms: Duration::ZERO,
+        slow_ms: Duration::from_secs(60),
         recovery_interval_ms: PATIENCE,
     }
 }
@@ -44,11 +45,14 @@ fn settings() -> CheckoutSettings {
 impl Checkouts {
     fn new(settling: Rc<Settling>, settings: CheckoutSettings) -> Self {
         let (queue, decided) = settler::queue();
-        Checkouts { coordinator: Coordinator::new(settling, settings, queue, Gate::new(100, Bodies::Read)), decided }
+        Checkouts {
+            coordinator: Coordinator::new(settling, settings, queue, Gate::new(100, Bodies::Read), Arc::default()),
+            decided,
+        }
     }
 
     async fn checkout(&self, order: &OrderId) -> Result<()> {
-        self.coordinator.checkout(order.clone(), None).await
+        self.coordinator.checkout(order.clone()).await
     }
 }
 

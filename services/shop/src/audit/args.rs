@@ -1,11 +1,8 @@
 //! What `shop audit` is told.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use clap::Args;
-use shardcart_common::settings::{Address, RedisSettings, Secret, milliseconds};
+
+use crate::data_args::DataArgs;
 
 /// Prove that nothing is lost and nothing is taken twice, by adding up every shard
 ///
@@ -21,51 +18,10 @@ pub struct AuditArgs {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
-    /// The data directory of a shop
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
-    pub data_dir: PathBuf,
-    /// The Redis (or Valkey) server to start where no shop runs on the data directory
-    #[arg(long, env = "REDIS_SERVER", default_value = "redis-server")]
-    pub redis_server: OsString,
-    /// All Redis servers of the order service instead of a data directory: host:port or unix:/path, comma-separated, in shard order
-    #[arg(long, env = "ORDER_REDIS_ADDRS", value_delimiter = ',', requires_all = ["stock_redis", "payment_redis"])]
-    pub order_redis: Vec<Address>,
-    /// All Redis servers of the stock service
-    #[arg(long, env = "STOCK_REDIS_ADDRS", value_delimiter = ',', requires_all = ["order_redis", "payment_redis"])]
-    pub stock_redis: Vec<Address>,
-    /// All Redis servers of the payment service
-    #[arg(long, env = "PAYMENT_REDIS_ADDRS", value_delimiter = ',', requires_all = ["order_redis", "stock_redis"])]
-    pub payment_redis: Vec<Address>,
-    /// Password of every shard
-    #[arg(long, env = "REDIS_PASSWORD", hide_env_values = true)]
-    pub redis_password: Option<Secret>,
-    /// Database number on every shard
-    #[arg(long, env = "REDIS_DB", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=1023))]
-    pub redis_db: i64,
-    /// How long is waited for all shards to answer, in milliseconds
-    #[arg(long, env = "START_TIMEOUT_MS", default_value = "5000", value_parser = milliseconds)]
-    pub start_timeout_ms: Duration,
+    /// Where the data is
+    #[command(flatten)]
+    pub data: DataArgs,
     /// Records of a kind that are kept in memory at a time. Where there are more, all data is read several times: fewer take less memory and more time
     #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub records_per_pass: u64,
-}
-
-impl AuditArgs {
-    /// How the shards are reached. A shop's own servers (`local`) have neither a password nor another database.
-    pub fn redis(&self, local: bool) -> RedisSettings {
-        RedisSettings {
-            redis_password: self.redis_password.clone().filter(|_| !local),
-            redis_db: if local { 0 } else { self.redis_db },
-            redis_timeout_ms: Duration::from_secs(5),
-            redis_connect_timeout_ms: Duration::from_secs(2),
-            redis_connections: 1,
-            // What it reads is no promise to a client.
-            redis_wait_replicas: 0,
-            redis_wait_timeout_ms: Duration::ZERO,
-            redis_wait_connections: 0,
-            start_timeout_ms: self.start_timeout_ms,
-            mint_shards: None,
-            currency: String::new(),
-        }
-    }
 }

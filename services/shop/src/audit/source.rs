@@ -8,7 +8,7 @@ use shardcart_common::settings::{Address, RedisSettings};
 use shardcart_common::shards::Shards;
 
 use super::AuditError;
-use super::args::AuditArgs;
+use crate::data_args::DataArgs;
 use crate::data_dir::{self, DataDir, SERVICES};
 use crate::redis_servers::{Fsync, RedisServers};
 use crate::start_error::StartError;
@@ -41,7 +41,7 @@ impl Started {
 ///
 /// # Errors
 /// `Setting`: there is no data there. `Failed`: the servers cannot be started.
-pub fn find(args: &AuditArgs) -> Result<([Vec<Address>; 3], RedisSettings, Started), AuditError> {
+pub fn find(args: &DataArgs) -> Result<([Vec<Address>; 3], RedisSettings, Started), AuditError> {
     if !args.order_redis.is_empty() {
         let addresses = [&args.order_redis, &args.stock_redis, &args.payment_redis].map(Clone::clone);
         return Ok((addresses, args.redis(false), Started(None)));

@@ -1,0 +1,342 @@
+//! What the services show of themselves to an operator: how their shards are, and what lies under an id.
+//!
+//! The console, `shop status` and `shop inspect` are made of this. Nothing here writes. In `shop` and in the command
+//! line it is answered in-process, between machines over the internal port.
+
+pub mod shards;
+
+use futures_util::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
+use crate::shard::ShardError;
+use crate::shards::Shards;
+use crate::walk;
+
+/// Things looked up in one request at most: an order's lines and a few more.
+pub const WANTED_MAX: usize = 1_100;
+
+/// How one shard is, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardState {
+    /// `order`, `stock` or `payment`.
+    pub service: String,
+    /// Its number.
+    pub shard: u16,
+    /// Whether it answers. If not, all that follows is 0.
+    pub up: bool,
+    /// How long its answer took, in microseconds, as this machine sees it.
+    pub round_trip_us: u64,
+    /// Bytes of memory that its data takes.
+    pub used_memory: u64,
+    /// Bytes that it may take; 0: as many as there are.
+    pub maxmemory: u64,
+    /// Keys.
+    pub keys: u64,
+    /// Commands that it carries out in a second, by its own count.
+    pub commands_per_second: u64,
+    /// Attempts that are in flight (order), or reservations that are held (stock, payment).
+    pub listed: u64,
+    /// Replicas that follow it.
+    pub replicas: u64,
+    /// Whether it keeps its data on disk: `on`, `off`, or `failing`.
+    pub disk: String,
+}
+
+impl ShardState {
+    /// A shard that does not answer.
+    pub fn silent(service: &str, shard: u16) -> Self {
+        ShardState {
+            service: service.to_owned(),
+            shard,
+            up: false,
+            round_trip_us: 0,
+            used_memory: 0,
+            maxmemory: 0,
+            keys: 0,
+            commands_per_second: 0,
+            listed: 0,
+            replicas: 0,
+            disk: String::new(),
+        }
+    }
+
+    /// How full it is, in percent; `None` where nothing limits it.
+    pub fn fill_percent(&self) -> Option<u64> {
+        (self.maxmemory > 0).then(|| self.used_memory.saturating_mul(100) / self.maxmemory)
+    }
+}
+
+/// Something to look up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "wanted", rename_all = "snake_case")]
+pub enum Wanted {
+    /// An order with its cart. Asked of the order service.
+    Order {
+        /// Its id.
+        order: OrderId,
+    },
+    /// The order of an attempt, if it is still its current or last one. Asked of the order service.
+    OrderOf {
+        /// The attempt.
+        tx: TxId,
+    },
+    /// An item. Asked of the stock service.
+    Item {
+        /// Its id.
+        item: ItemId,
+    },
+    /// A user. Asked of the payment service.
+    User {
+        /// Its id.
+        user: UserId,
+    },
+    /// A user's payment for an order. Asked of the payment service.
+    Payment {
+        /// Whose.
+        user: UserId,
+        /// For what.
+        order: OrderId,
+    },
+    /// What a participant has on record of an attempt, on all its shards.
+    Reservations {
+        /// The attempt.
+        tx: TxId,
+    },
+}
+
+/// What was looked up, and where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The partition of the id.
+    pub partition: Partition,
+    /// Its shard.
+    pub shard: u16,
+    /// What is there.
+    pub found: Found,
+}
+
+/// What is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "found", rename_all = "snake_case")]
+pub enum Found {
+    /// The shard does not answer.
+    Silent,
+    /// The id names a shard that this machine does not know.
+    BeyondList,
+    /// Nothing.
+    Absent,
+    /// A record of another release.
+    Newer,
+    /// A record that no release writes.
+    Unreadable,
+    /// Not known: there is more to go through than there is time for.
+    TooMany,
+    /// An order.
+    Order(OrderRecord),
+    /// An item.
+    Item(ItemRecord),
+    /// A user.
+    User(UserRecord),
+    /// A payment.
+    Payment(PaymentRecord),
+    /// What is on record of an attempt; of a shard that does not answer nothing is.
+    Reservations {
+        /// One for each shard that has a record.
+        records: Vec<ReservationRecord>,
+        /// Shards that did not answer.
+        silent: Vec<u16>,
+    },
+    /// It is not of this service.
+    NotHere,
+}
+
+/// An order as it lies on its shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderRecord {
+    /// Its id.
+    pub order: String,
+    /// `open`, `pending`, `aborting` or `paid`.
+    pub status: String,
+    /// Whose it is.
+    pub user: String,
+    /// What a checkout charges.
+    pub total: u64,
+    /// The current or last attempt.
+    pub tx: String,
+    /// Why the last attempt was given up; empty if it was not.
+    pub refusal: String,
+    /// Until when that attempt may reserve, Unix ms by the shard's clock; 0 before the first attempt.
+    pub deadline_ms: u64,
+    /// Until when it is its coordinator's alone, Unix ms; 0 before the first attempt.
+    pub lease_ms: u64,
+    /// When recovery looks at it, Unix ms; `None` if it is not in flight.
+    pub due_ms: Option<u64>,
+    /// The shard's clock, Unix ms.
+    pub now_ms: u64,
+    /// Which of the orders that had this id; empty for a minted one.
+    pub life: String,
+    /// Item, units, and the sum quoted for them.
+    pub lines: Vec<(String, u64, u64)>,
+}
+
+/// A lease that ends later than this was written before its shard's clock was set back, and counts as over.
+const LEASE_MAX_MS: u64 = 300_000;
+
+impl OrderRecord {
+    /// For how long its attempt is still its coordinator's alone, in milliseconds; 0: it is not, or there is none.
+    pub fn lease_left_ms(&self) -> u64 {
+        let left = self.lease_ms.saturating_sub(self.now_ms);
+        if self.status == "pending" && left < LEASE_MAX_MS { left } else { 0 }
+    }
+}
+
+/// An item as it lies on its shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemRecord {
+    /// What one costs.
+    pub price: u64,
+    /// Units that can be bought now.
+    pub stock: u64,
+    /// Units in undecided or unsettled attempts.
+    pub held: u64,
+    /// Units that checkouts have sold.
+    pub sold: u64,
+}
+
+/// A user as it lies on its shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRecord {
+    /// What can be spent now.
+    pub credit: u64,
+    /// What undecided or unsettled attempts hold.
+    pub held: u64,
+    /// What checkouts have charged.
+    pub charged: u64,
+    /// Which of the users that had this id; empty for a minted one.
+    pub life: String,
+}
+
+/// A payment as it lies on its shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentRecord {
+    /// `reserved`, `charged` or `cancelled`.
+    pub state: String,
+    /// `checkout` or `pay`.
+    pub by: String,
+    /// How much.
+    pub amount: u64,
+    /// `<life of the user>/<life of the order>`.
+    pub life: String,
+}
+
+/// What a participant has on record of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationRecord {
+    /// The shard.
+    pub shard: u16,
+    /// The partition that keeps the record.
+    pub partition: Partition,
+    /// `held`, `confirmed`, `cancelled`, or the refusal, in lower case.
+    pub state: String,
+    /// The order, of a held one.
+    pub order: Option<String>,
+    /// What is held: items and units, or the user and an amount.
+    pub holds: Vec<(String, u64)>,
+}
+
+/// What a service shows of itself. Only reads, and may be asked again.
+pub trait Insight {
+    /// How its shards are. One that does not answer is among them; it takes at most as long as a reply is waited for.
+    ///
+    /// # Errors
+    /// A sentence: the service itself does not answer.
+    fn shards(&self) -> LocalBoxFuture<'_, Result<Vec<ShardState>, String>>;
+
+    /// Looks things up, each with its own answer, in the order of asking.
+    ///
+    /// # Errors
+    /// A sentence: the service itself does not answer.
+    fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>>;
+}
+
+/// Looks one thing up where its id leads.
+pub async fn at_home(
+    shards: &Shards,
+    id: &str,
+    look: impl AsyncFnOnce(&crate::shard::Shard, Partition) -> Result<Found, ShardError>,
+) -> Seen {
+    let partition = shards.partition(id);
+    let found = match shards.shard(partition.shard()) {
+        Ok(shard) => look(shard, partition).await.unwrap_or(Found::Silent),
+        Err(_) => Found::BeyondList,
+    };
+    Seen { partition, shard: partition.shard(), found }
+}
+
+/// What a participant's shards have on record of an attempt. A record may be in any partition: all are looked at.
+pub async fn reservations(shards: &Shards, tx: &TxId) -> Seen {
+    let looked = shards.iter().map(|shard| async move { (shard.number(), reservation(shard, tx).await) });
+    let (mut records, mut silent) = (Vec::new(), Vec::new());
+    for (number, record) in futures_util::future::join_all(looked).await {
+        match record {
+            Ok(record) => records.extend(record),
+            Err(_) => silent.push(number),
+        }
+    }
+    let partition = shards.partition(tx.as_str());
+    Seen { partition, shard: partition.shard(), found: Found::Reservations { records, silent } }
+}
+
+async fn reservation(shard: &crate::shard::Shard, tx: &TxId) -> Result<Vec<ReservationRecord>, ShardError> {
+    let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
+    let mut read = redis::cmd("MGET");
+    for partition in &partitions {
+        read.arg(partition.key("tx", tx.as_str()));
+    }
+    let reply = shard.ask(&crate::script::Call::read(read)).await?;
+    let texts = <Vec<Option<String>> as redis::FromRedisValue>::from_redis_value(reply)
+        .map_err(|error| walk::odd(shard, "MGET", &error.to_string()))?;
+    let found = partitions.iter().zip(texts).filter_map(|(partition, text)| Some((*partition, text?)));
+    Ok(found.map(|(partition, text)| record(shard.number(), partition, &text)).collect())
+}
+
+fn record(shard: u16, partition: Partition, text: &str) -> ReservationRecord {
+    let Some(words) = walk::held(text) else {
+        let state = text.strip_prefix("1 ").map_or_else(|| "of another release".to_owned(), str::to_lowercase);
+        return ReservationRecord { shard, partition, state, order: None, holds: Vec::new() };
+    };
+    let (order, rest) = words.split_first().map_or((None, &[][..]), |(order, rest)| (Some((*order).to_owned()), rest));
+    let name = |key: &str| walk::Key::parse(key).map_or_else(|| key.to_owned(), |key| key.name.to_owned());
+    let holds = match rest {
+        // A user's: the user, the payment, the amount, the life.
+        [user, payment, amount, _] if payment.contains(":payment:") => vec![(name(user), amount.parse().unwrap_or(0))],
+        lines => lines.chunks(2).filter_map(|line| Some((name(line.first()?), line.get(1)?.parse().ok()?))).collect(),
+    };
+    ReservationRecord { shard, partition, state: "held".to_owned(), order, holds }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_told_in_words() {
+        let held = record(1, Partition(17), "1 HELD 7 {17}:item:a 2 {18}:item:b 3");
+        assert_eq!((held.state.as_str(), held.order.as_deref()), ("held", Some("7")));
+        assert_eq!(held.holds, [("a".to_owned(), 2), ("b".to_owned(), 3)]);
+        let credit = record(0, Partition(3), "1 HELD 7 {3}:user:ann {3}:payment:ann:7 30 /");
+        assert_eq!(credit.holds, [("ann".to_owned(), 30)]);
+        assert_eq!(record(0, Partition(3), "1 CONFIRMED").state, "confirmed");
+        assert_eq!(record(0, Partition(3), "1 INSUFFICIENT 2").state, "insufficient 2");
+        assert_eq!(record(0, Partition(3), "2 CONFIRMED").state, "of another release");
+    }
+
+    #[test]
+    fn a_shard_without_a_limit_is_never_full() {
+        let mut shard = ShardState::silent("stock", 0);
+        assert_eq!(shard.fill_percent(), None);
+        (shard.used_memory, shard.maxmemory) = (30, 40);
+        assert_eq!(shard.fill_percent(), Some(75));
+    }
+}

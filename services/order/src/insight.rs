@@ -1,0 +1,218 @@
+//! What the order service shows of itself to an operator. Nothing here writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
+use serde::{Deserialize, Serialize};
+use shardcart_common::ids::{OrderId, Partition, TxId, minted_ms};
+use shardcart_common::insight::{self, Found, Insight, OrderRecord, Seen, ShardState, Wanted};
+use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::shards::Shards;
+use shardcart_common::walk;
+use tokio::sync::Mutex;
+
+use crate::audit;
+use crate::orders::keys;
+
+shardcart_common::scripts! {
+    INSPECT = "inspect.lua";
+    OLDEST = "oldest.lua";
+}
+
+/// How long all orders of a partition may be gone through for the one that an attempt belongs to.
+const SEARCH_MAX: Duration = Duration::from_secs(2);
+/// Whoever goes through all orders of a partition has it: one search at a time is enough of that for a shard.
+static SEARCH: Mutex<()> = Mutex::const_new(());
+/// Entries of each partition's `inflight` that are looked at for the oldest.
+const LOOKED_AT_MAX: usize = 32;
+
+/// The order service itself, asked in-process.
+pub struct LocalInsight(Arc<Shards>);
+
+impl LocalInsight {
+    /// Shows these shards.
+    pub fn new(shards: Arc<Shards>) -> Self {
+        LocalInsight(shards)
+    }
+
+    async fn look(&self, wanted: Wanted) -> Seen {
+        match wanted {
+            Wanted::Order { order } => {
+                insight::at_home(&self.0, order.as_str(), async |shard, at| self::order(shard, at, &order).await).await
+            }
+            Wanted::OrderOf { tx } => {
+                insight::at_home(&self.0, tx.as_str(), async |shard, at| order_of(shard, at, &tx).await).await
+            }
+            _ => Seen { partition: Partition(0), shard: 0, found: Found::NotHere },
+        }
+    }
+}
+
+impl Insight for LocalInsight {
+    fn shards(&self) -> LocalBoxFuture<'_, Result<Vec<ShardState>, String>> {
+        async { Ok(insight::shards::states(&self.0, "inflight").await) }.boxed_local()
+    }
+
+    fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>> {
+        async move { Ok(join_all(wanted.into_iter().map(|wanted| self.look(wanted))).await) }.boxed_local()
+    }
+}
+
+/// An order as it lies on its shard, with its cart and its place in flight, at one moment.
+///
+/// # Errors
+/// The shard's.
+pub async fn order(shard: &Shard, at: Partition, order: &OrderId) -> Result<Found, ShardError> {
+    let reply = shard.ask(&INSPECT.keys(&keys(at, order.as_str())).arg(order.as_str())).await?;
+    let mut rows = walk::rows(shard, &INSPECT, redis::Value::Array(vec![reply]))?;
+    Ok(rows.pop().map_or(Found::Unreadable, |row| found(order, row)))
+}
+
+fn found(order: &OrderId, mut row: Vec<Option<String>>) -> Found {
+    if row.len() < 11 {
+        return Found::Unreadable;
+    }
+    let lines = row.split_off(11);
+    let Ok([now, status, tx, user, total, life, deadline, lease, refusal, version, due]) =
+        <[Option<String>; 11]>::try_from(row)
+    else {
+        return Found::Unreadable;
+    };
+    if version.is_some() {
+        return Found::Newer;
+    }
+    let Some(status) = status else { return Found::Absent };
+    let ms = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).map_or(0, whole);
+    let line = |pair: &[Option<String>]| {
+        let [Some(item), Some(line)] = pair else { return None };
+        let (units, sum) = line.split_once(' ')?;
+        Some((item.clone(), units.parse().ok()?, sum.parse().ok()?))
+    };
+    let lines: Option<Vec<_>> = lines.chunks(2).map(line).collect();
+    match (tx, user, total.and_then(|total| total.parse().ok()), lines) {
+        (Some(tx), Some(user), Some(total), Some(mut lines)) => {
+            lines.sort();
+            Found::Order(OrderRecord {
+                order: order.as_str().to_owned(),
+                status,
+                user,
+                total,
+                tx,
+                refusal: refusal.unwrap_or_default(),
+                deadline_ms: ms(deadline),
+                lease_ms: ms(lease),
+                due_ms: due.map(|due| ms(Some(due))),
+                now_ms: ms(now),
+                life: life.unwrap_or_default(),
+                lines,
+            })
+        }
+        _ => Found::Unreadable,
+    }
+}
+
+/// A score or a time as Redis writes it, in whole milliseconds.
+fn whole(ms: f64) -> u64 {
+    // Saturates: what is negative or no number is 0.
+    ms as u64
+}
+
+/// The order whose current or last attempt this is. What is in flight is found at once; for the rest, all orders of the
+/// partition are gone through, for two seconds at most. There is one such search at a time, and the wait for it counts.
+async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, ShardError> {
+    for attempt in in_flight_of(shard, &[at]).await? {
+        if attempt.tx == tx.as_str()
+            && let Ok(id) = OrderId::parse(&attempt.order)
+        {
+            return order(shard, at, &id).await;
+        }
+    }
+    let hit = std::cell::RefCell::new(None);
+    let pattern = format!("{}*", at.key("order", ""));
+    let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
+        let hit = &hit;
+        async move {
+            let read = walk::hashes(shard, &batch, &["tx"]).await?;
+            let found =
+                batch.iter().zip(read).find(|(_, row)| row.first().and_then(Option::as_deref) == Some(tx.as_str()));
+            if let Some((key, _)) = found {
+                *hit.borrow_mut() = audit::id(key).map(|(_, order)| order.to_owned());
+                // Nothing more has to be looked at.
+                return Err(walk::odd(shard, "search", "found"));
+            }
+            Ok(())
+        }
+    });
+    let searched = async {
+        let _alone = SEARCH.lock().await;
+        walked.await
+    };
+    let outcome = tokio::time::timeout(SEARCH_MAX, searched).await;
+    match (hit.into_inner().and_then(|id| OrderId::parse(&id).ok()), outcome) {
+        (Some(id), _) => order(shard, at, &id).await,
+        (None, Ok(searched)) => searched.map(|()| Found::Absent),
+        (None, Err(_)) => Ok(Found::TooMany),
+    }
+}
+
+/// An attempt that is in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// The order.
+    pub order: String,
+    /// `pending`, `aborting`, `paid`, or `unknown` where there is no such order.
+    pub status: String,
+    /// The attempt.
+    pub tx: String,
+    /// Whose order it is.
+    pub user: String,
+    /// The order's partition.
+    pub partition: u16,
+    /// Its shard.
+    pub shard: u16,
+    /// Since when it is under way, in milliseconds.
+    pub age_ms: u64,
+    /// How long it is still its coordinator's alone, in milliseconds.
+    pub lease_left_ms: u64,
+}
+
+/// The oldest of what is in flight on all shards that answer, `most` of them. Of each partition the entries that are due
+/// first are looked at.
+pub async fn oldest(shards: &Shards, most: usize) -> Vec<InFlight> {
+    let looked = shards.iter().map(|shard| async move {
+        let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
+        in_flight_of(shard, &partitions).await.unwrap_or_default()
+    });
+    let mut all: Vec<InFlight> = join_all(looked).await.into_iter().flatten().collect();
+    all.sort_by(|one, other| other.age_ms.cmp(&one.age_ms).then_with(|| one.order.cmp(&other.order)));
+    all.truncate(most);
+    all
+}
+
+async fn in_flight_of(shard: &Shard, partitions: &[Partition]) -> Result<Vec<InFlight>, ShardError> {
+    let sets: Vec<String> = partitions.iter().map(|partition| partition.own_key("inflight")).collect();
+    let reply = shard.ask(&OLDEST.keys(&sets).arg(LOOKED_AT_MAX)).await?;
+    let rows = walk::rows(shard, &OLDEST, reply)?;
+    Ok(rows.into_iter().filter_map(|row| in_flight(shard.number(), partitions, row)).collect())
+}
+
+fn in_flight(shard: u16, partitions: &[Partition], row: Vec<Option<String>>) -> Option<InFlight> {
+    let [set, order, now, status, tx, user, lease] = <[Option<String>; 7]>::try_from(row).ok()?;
+    let partition = partitions.get(set?.parse::<usize>().ok()?.checked_sub(1)?)?;
+    let ms = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).map_or(0, whole);
+    let (now, lease, tx) = (ms(now), ms(lease), tx.unwrap_or_default());
+    let status = status.unwrap_or_else(|| "unknown".to_owned());
+    let lease_left_ms = if status == "pending" { lease.saturating_sub(now) } else { 0 };
+    Some(InFlight {
+        order: order?,
+        age_ms: if tx.is_empty() { 0 } else { now.saturating_sub(minted_ms(&tx)) },
+        status,
+        tx,
+        user: user.unwrap_or_default(),
+        partition: partition.0,
+        shard,
+        lease_left_ms,
+    })
+}

@@ -1,0 +1,128 @@
+//! "Settle now": recovery of one attempt, at an operator's word instead of at its time.
+//!
+//! It is the same take-over and the same settling that recovery does, by the same rules: an attempt that is still its
+//! coordinator's is left alone. Whoever asks can only make happen earlier what would happen anyway.
+
+use serde::{Deserialize, Serialize};
+use shardcart_common::ids::OrderId;
+use shardcart_common::insight::Found;
+use shardcart_common::shard::ShardError;
+
+use crate::insight;
+use crate::settling::Settling;
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum SettledNow {
+    /// The attempt has ended: all participants know how.
+    Settled {
+        /// Whether the order is paid; otherwise it is open again, and nothing was taken.
+        paid: bool,
+    },
+    /// It is still its coordinator's: nothing was done.
+    Held {
+        /// For so long, in milliseconds.
+        lease_left_ms: u64,
+    },
+    /// Nothing is in flight for the order: nothing was done.
+    Nothing {
+        /// `open` or `paid`.
+        status: String,
+    },
+    /// Decided or given up, but not everyone who has to know answers. It stays in flight, and recovery goes on.
+    Waiting {
+        /// Whether the order is paid; otherwise it is being given up.
+        paid: bool,
+    },
+    /// There is no such order.
+    Unknown,
+    /// Another release wrote it: it is left alone.
+    Newer,
+}
+
+impl SettledNow {
+    /// What came of it, in plain words.
+    pub fn words(&self) -> String {
+        match self {
+            SettledNow::Settled { paid: true } => "Settled: the order is paid, and everyone knows.".to_owned(),
+            SettledNow::Settled { paid: false } => {
+                "Settled: the attempt was given up, and everything it held is free again. The order is open.".to_owned()
+            }
+            SettledNow::Held { lease_left_ms } => format!(
+                "Left alone: the attempt is still its coordinator's for another {:.1} s. Taking it away earlier could only \
+                 make a checkout fail that may be about to succeed. Ask again then; recovery will have done it by itself.",
+                *lease_left_ms as f64 / 1000.0
+            ),
+            SettledNow::Nothing { status } if status == "paid" => {
+                "Nothing to do: the order is paid and settled.".to_owned()
+            }
+            SettledNow::Nothing { .. } => "Nothing to do: no attempt is under way for this order.".to_owned(),
+            SettledNow::Waiting { paid: true } => {
+                "The order is paid. A shard that has to be told does not answer; recovery goes on until it does."
+                    .to_owned()
+            }
+            SettledNow::Waiting { paid: false } => {
+                "The attempt is given up and will take nothing. A shard that has to give something back does not \
+                 answer; recovery goes on until it does."
+                    .to_owned()
+            }
+            SettledNow::Unknown => "There is no such order.".to_owned(),
+            SettledNow::Newer => "Another release wrote this order; this one leaves it alone.".to_owned(),
+        }
+    }
+}
+
+/// Recovers the attempt on an order now, if its lease is over. May be repeated, by several at once.
+///
+/// # Errors
+/// The order's shard does not answer; the attempt stays as it was, or goes on to be recovered.
+pub async fn settle_now(settling: &Settling, order: &OrderId) -> Result<SettledNow, ShardError> {
+    let before = look(settling, order).await?;
+    match &before {
+        Look::Ended(ended) => return Ok(ended.clone()),
+        Look::InFlight { lease_left_ms: 1.., .. } => return Ok(before.outcome()),
+        Look::InFlight { tx, .. } => log::info!(order:%, tx:%; "an operator asks for an attempt to be settled now"),
+    }
+    settling.resolve(order).await?;
+    Ok(match look(settling, order).await? {
+        Look::Ended(SettledNow::Nothing { status }) => SettledNow::Settled { paid: status == "paid" },
+        after => after.outcome(),
+    })
+}
+
+/// How an order stands for this purpose.
+enum Look {
+    Ended(SettledNow),
+    InFlight { tx: String, paid: bool, lease_left_ms: u64 },
+}
+
+impl Look {
+    fn outcome(self) -> SettledNow {
+        match self {
+            Look::Ended(ended) => ended,
+            Look::InFlight { lease_left_ms: 0, paid, .. } => SettledNow::Waiting { paid },
+            Look::InFlight { lease_left_ms, .. } => SettledNow::Held { lease_left_ms },
+        }
+    }
+}
+
+async fn look(settling: &Settling, order: &OrderId) -> Result<Look, ShardError> {
+    let (shard, partition) = settling.shards.route(order.as_str())?;
+    Ok(match insight::order(shard, partition, order).await? {
+        Found::Order(found) => {
+            let is_over = found.status == "open" || found.status == "paid" && found.due_ms.is_none();
+            let lease_left_ms = found.lease_left_ms();
+            if is_over {
+                Look::Ended(SettledNow::Nothing { status: found.status })
+            } else {
+                Look::InFlight { tx: found.tx, paid: found.status == "paid", lease_left_ms }
+            }
+        }
+        Found::Absent => Look::Ended(SettledNow::Unknown),
+        Found::Newer => Look::Ended(SettledNow::Newer),
+        _ => {
+            return Err(ShardError::Unanswered { shard: shard.number(), cause: "the order cannot be read".to_owned() });
+        }
+    })
+}

@@ -1,0 +1,57 @@
+//! Where the commands that look at data find it: a shop's data directory, or shards by their addresses.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use shardcart_common::settings::{Address, RedisSettings, Secret, milliseconds};
+
+/// Which shards are looked at.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// The data directory of a shop
+    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// The Redis (or Valkey) server to start where no shop runs on the data directory
+    #[arg(long, env = "REDIS_SERVER", default_value = "redis-server")]
+    pub redis_server: OsString,
+    /// All Redis servers of the order service instead of a data directory: host:port or unix:/path, comma-separated, in shard order
+    #[arg(long, env = "ORDER_REDIS_ADDRS", value_delimiter = ',', requires_all = ["stock_redis", "payment_redis"])]
+    pub order_redis: Vec<Address>,
+    /// All Redis servers of the stock service
+    #[arg(long, env = "STOCK_REDIS_ADDRS", value_delimiter = ',', requires_all = ["order_redis", "payment_redis"])]
+    pub stock_redis: Vec<Address>,
+    /// All Redis servers of the payment service
+    #[arg(long, env = "PAYMENT_REDIS_ADDRS", value_delimiter = ',', requires_all = ["order_redis", "stock_redis"])]
+    pub payment_redis: Vec<Address>,
+    /// Password of every shard
+    #[arg(long, env = "REDIS_PASSWORD", hide_env_values = true)]
+    pub redis_password: Option<Secret>,
+    /// Database number on every shard
+    #[arg(long, env = "REDIS_DB", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=1023))]
+    pub redis_db: i64,
+    /// How long is waited for all shards to answer, in milliseconds
+    #[arg(long, env = "START_TIMEOUT_MS", default_value = "5000", value_parser = milliseconds)]
+    pub start_timeout_ms: Duration,
+}
+
+impl DataArgs {
+    /// How the shards are reached. A shop's own servers (`local`) have neither a password nor another database.
+    pub fn redis(&self, local: bool) -> RedisSettings {
+        RedisSettings {
+            redis_password: self.redis_password.clone().filter(|_| !local),
+            redis_db: if local { 0 } else { self.redis_db },
+            redis_timeout_ms: Duration::from_secs(5),
+            redis_connect_timeout_ms: Duration::from_secs(2),
+            redis_connections: 1,
+            // What it reads is no promise to a client.
+            redis_wait_replicas: 0,
+            redis_wait_timeout_ms: Duration::ZERO,
+            redis_wait_connections: 0,
+            start_timeout_ms: self.start_timeout_ms,
+            mint_shards: None,
+            currency: String::new(),
+        }
+    }
+}
