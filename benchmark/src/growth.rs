@@ -1,5 +1,6 @@
 //! `growth`: how the cost of a checkout grows with shards, data, carts, contention and load, in systems started for it.
 
+mod calls;
 mod memory;
 mod overload;
 
@@ -43,6 +44,8 @@ pub enum What {
     Memory,
     /// Open loop at 1, 2 and 5 times of what the shop can do
     Overload,
+    /// Each call by itself: reads, and changes that are one script
+    Calls,
 }
 
 /// What to measure.
@@ -51,7 +54,12 @@ pub struct GrowthArgs {
     #[command(flatten)]
     pub system: SystemArgs,
     /// Which of the measurements
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "shards,store,lines,hot,refused,memory,overload")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "shards,store,lines,hot,refused,memory,overload,calls"
+    )]
     pub only: Vec<What>,
     /// When Redis writes through to the disk
     #[arg(long, value_enum, default_value = "everysec")]
@@ -86,6 +94,7 @@ pub async fn run(args: &GrowthArgs) -> Result<Findings, String> {
             What::Refused => refused(args, &mut findings).await?,
             What::Memory => memory::run(args, &mut findings).await?,
             What::Overload => overload::run(args, &mut findings).await?,
+            What::Calls => calls::run(args, &mut findings).await?,
         }
     }
     Ok(findings)
