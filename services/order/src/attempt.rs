@@ -112,7 +112,9 @@ pub enum Begun {
 pub enum TakenOver {
     /// Confirm at all participants, then finish.
     Paid(Attempt),
-    /// Cancel at all participants, then finish.
+    /// Undecided until now: nobody can decide it any more. Cancel at all participants, then finish.
+    Taken(Attempt),
+    /// Given up before. Cancel at all participants, then finish.
     Aborting(Attempt),
     /// Nothing to do now.
     Nothing,
@@ -217,12 +219,15 @@ pub fn take_over(partition: Partition, order: &OrderId) -> Call {
 /// `Unanswered`: a reply that the script does not give.
 pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: redis::Value) -> Answer<TakenOver> {
     let words = words(reply);
-    let truth = truth(shard, TAKE_OVER.name(), &words)?;
-    if words.len() <= 3 {
-        return Ok(TakenOver::Nothing);
+    let attempt = || attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words));
+    if words.first().is_some_and(|word| word == "TAKEN") {
+        return attempt().map(TakenOver::Taken);
     }
-    let attempt = attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words))?;
-    Ok(if truth.status == Status::Paid { TakenOver::Paid(attempt) } else { TakenOver::Aborting(attempt) })
+    match truth(shard, TAKE_OVER.name(), &words)?.status {
+        _ if words.len() <= 3 => Ok(TakenOver::Nothing),
+        Status::Paid => attempt().map(TakenOver::Paid),
+        _ => attempt().map(TakenOver::Aborting),
+    }
 }
 
 /// The call that tells how an order stands (read with [`stands`]), and has recovery look at it if `held` is its current attempt.

@@ -9,7 +9,9 @@
 -- ARGV[1]  order
 -- ARGV[2]  refusal, for an attempt that is given up
 --
--- Returns { aborting or paid, tx, refusal, deadline, user, total, life, item, line, item, line, … }: to be settled
+-- Returns { TAKEN, tx, refusal, deadline, user, total, life, item, line, item, line, … }: aborting since this call, to be
+--   settled
+-- | { aborting or paid, tx, … } likewise: it was that before
 -- | { open or pending, tx, refusal } (nothing to do, or its lease is not over) | { UNKNOWN, '', '' } | { NEWER, '', '' }
 local order = redis.call('HMGET', KEYS[1], 'status', 'tx', 'refusal', 'deadline', 'user', 'total', 'life', 'lease', 'v')
 local status, tx, refusal = order[1], order[2], order[3] or ''
@@ -26,8 +28,8 @@ if status == 'pending' then
     redis.call('ZADD', KEYS[3], order[8], ARGV[1])
     return { status, tx, refusal }
   end
-  status, refusal = 'aborting', ARGV[2]
-  redis.call('HSET', KEYS[1], 'status', status, 'refusal', refusal)
+  status, refusal = 'TAKEN', ARGV[2]
+  redis.call('HSET', KEYS[1], 'status', 'aborting', 'refusal', refusal)
 end
 for place = #answer, 1, -1 do answer[place + 7] = answer[place] end
 answer[1], answer[2], answer[3], answer[4] = status, tx, refusal, order[4]
