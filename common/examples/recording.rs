@@ -102,7 +102,7 @@ async fn measure(mut work: impl AsyncFnMut()) -> f64 {
 }
 
 fn main() {
-    metrics::start("example");
+    metrics::start("example", true);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be built");
     let name = |name| HeaderName::from_static(name);
     let mut plain = HeaderMap::new();

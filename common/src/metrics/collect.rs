@@ -33,8 +33,11 @@ enum Work {
     Reservations(Gauge),
 }
 
-/// Looks at all shards every `interval`, for as long as the machine runs.
+/// Looks at all shards every `interval`, for as long as the machine runs; not at all where nothing is counted.
 pub async fn run(shards: Arc<Shards>, interval: Duration) {
+    if !super::on() {
+        return;
+    }
     let service = shards.membership().service();
     let took = names::COLLECT_DURATION.gauge(&[service]);
     let known: Vec<_> = shards.iter().map(|one| (one, shard::of(service, one.number()), work(service, one))).collect();
