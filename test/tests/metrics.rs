@@ -129,6 +129,7 @@ async fn each_checkout_is_counted_once_by_its_outcome_and_no_id_becomes_a_label(
     assert_eq!(requests("2xx", "ok"), Some(3.0));
     assert_eq!(requests("4xx", "insufficient_credit"), Some(1.0));
     assert_eq!(requests("4xx", "unknown_order"), Some(1.0));
+    assert_eq!(requests("5xx", "other"), Some(0.0), "there before there is one");
     for id in [&user, &poor, &item, &order, &dear, &many, "no-such-order"] {
         assert!(!scrape.text.contains(id), "{id} is in a label");
     }

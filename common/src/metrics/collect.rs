@@ -13,6 +13,7 @@ use redis::FromRedisValue;
 use super::names;
 use super::shard::{self, ShardMetrics};
 use crate::ids::Partition;
+use crate::info::field;
 use crate::script::{Call, words};
 use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
@@ -109,8 +110,4 @@ async fn count(shard: &Shard, work: &Work) -> Result<(), ShardError> {
         }
     }
     Ok(())
-}
-
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }

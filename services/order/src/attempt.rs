@@ -1,6 +1,7 @@
 //! An attempt to pay an order, as its shard records it: the scripts that begin, decide and end it.
 
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
+use shardcart_common::insight::LEASE_MAX_MS;
 use shardcart_common::participant::Refusal;
 use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
@@ -201,7 +202,7 @@ pub async fn finish(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>
 
 /// The call that claims what is due in a partition, for as long as `hold`.
 pub fn claim(partition: Partition, hold: Duration, most: usize) -> Call {
-    CLAIM.keys(&[partition.own_key("inflight")]).arg(millis(hold)).arg(most)
+    CLAIM.keys(&[partition.own_key("inflight")]).arg(millis(hold)).arg(most).arg(LEASE_MAX_MS)
 }
 
 /// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
@@ -210,6 +211,7 @@ pub fn take_over(partition: Partition, order: &OrderId) -> Call {
         .keys(&keys(partition, order.as_str()))
         .arg(order.as_str())
         .arg(Refusal::CheckoutAborted.to_record())
+        .arg(LEASE_MAX_MS)
         .repeatable()
 }
 
