@@ -31,7 +31,7 @@ unit: test-tools ## all tests: the front-door tests start real services, so thes
 
 browser: tools browser-tools ## the console in a real browser
 	cargo build --workspace --bins
-	cargo test --package shardcart-test --test browser -- --ignored
+	cargo test --workspace --test browser -- --ignored
 
 # What a browser test needs besides the browser: kept in target/, never part of Shardcart.
 browser-tools:
@@ -42,11 +42,12 @@ browser-tools:
 	    npm ci --prefix target/browser --ignore-scripts --no-audit --no-fund && \
 	    cp test/browser/package-lock.json target/browser/installed; }
 
-# The front-door tests in which a checkout can meet recovery. `cargo test --package shardcart-test` runs all of them.
+# The front-door tests in which a checkout can meet recovery. Of the whole workspace, so that what `unit` has built is
+# used: for one package, cargo chooses other features of some crates and builds anew.
 LEASE_TESTS := batch_load consistency contract faults idempotency killed lost_shard model tombstones
 lease: test-tools ## these once more, with a lease so short that recovery is always in the way
 	cargo build --workspace --bins
-	SHARDCART_TEST_LEASE_MS=20 cargo test --package shardcart-test $(LEASE_TESTS:%=--test %)
+	SHARDCART_TEST_LEASE_MS=20 cargo test --workspace $(LEASE_TESTS:%=--test %)
 
 manifests: test-tools ## what deploy.sh renders, against the schemas of Kubernetes
 	scripts/validate-manifests.sh

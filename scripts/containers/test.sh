@@ -21,7 +21,7 @@ if [ "${1:-}" != --with-engine ]; then
     fi
     # In the engine's namespaces there is no network: what is needed is fetched and built before.
     cargo build --workspace --bins
-    cargo test --package shardcart-test --no-run
+    cargo test --workspace --no-run
     if [ "$own" = yes ] && ! "$here/stand-ins.sh" prepare; then
         echo "the base images cannot be pulled, and no stand-ins for them can be made" >&2
         exit 75
@@ -93,10 +93,10 @@ for service in order:8001 stock:8002 payment:8003; do
     export "SHARDCART_TEST_GATEWAY_${name^^}_REDIS=$(address "$name-redis-0"):6379,$(address "$name-redis-1"):6379"
 done
 
-cargo test --offline --package shardcart-test --test contract --test problems --test internal --test idempotency \
+cargo test --offline --workspace --test contract --test problems --test internal --test idempotency \
     -- gateway:: --test-threads 4
 say "a thousand clients, and containers killed"
-cargo test --offline --package shardcart-test --test containers -- --ignored --test-threads 1
+cargo test --offline --workspace --test containers -- --ignored --test-threads 1
 say "the audit of compose.yaml"
 "${compose[@]}" run --rm audit
 say "all passed"

@@ -174,3 +174,12 @@ fn the_file_for_five_shards_adds_three_and_tells_every_machine() {
         }
     }
 }
+
+#[test]
+fn the_console_is_that_of_the_order_machines_and_has_no_token_of_its_own() {
+    for (name, service) in services(&compose()) {
+        let is_order = name.starts_with("order-") && service["environment"]["MACHINE_ID"].is_string();
+        let token = &service["environment"]["CONSOLE_TOKEN"];
+        assert_eq!(token.as_str(), is_order.then_some("${CONSOLE_TOKEN:-}"), "{name}");
+    }
+}

@@ -267,5 +267,7 @@ async fn a_checkout_that_waits_for_its_turn_is_counted_and_so_is_one_that_gets_n
         shop.redis(Service::Payment, 0).resume();
         first_paid.await.expect("it does not panic");
         eventually("nobody waits", PATIENCE, async || (waiting().await == 0.0).then_some(())).await;
+        let turns = Scrape::of(port).await.value("shardcart_checkout_step_duration_seconds_count{step=\"turn\"}");
+        assert_eq!(turns, Some(1.0), "one had to wait");
     }
 }

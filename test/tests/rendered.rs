@@ -15,6 +15,7 @@ const SETTLED: Duration = Duration::from_secs(30);
 const UNWRITTEN: (&str, &str) = ("FSYNC", "no");
 /// The longest that is less than the lease.
 const PATIENT: (&str, &str) = ("REDIS_TIMEOUT_MS", "1900");
+const CONSOLE: (&str, &str) = ("CONSOLE_TOKEN", "0123456789abcdef");
 /// Here a Service knows at once which pods are ready: draining need not wait for that.
 const HURRIED: [(&str, &str); 2] = [("DRAIN_MS", "2500"), ("GATEWAY_DRAIN_S", "1")];
 
@@ -48,7 +49,7 @@ async fn five_shards_sell_exactly_what_is_there() {
 /// Runs `deploy.sh apply`, here for one pod of the gateway.
 async fn apply(kubectl: &Kubectl, shards: &str, machines: &str) -> Deployed {
     let size = [("SHARDS", shards), ("MACHINES", machines), ("GATEWAY_PODS_MIN", "1")];
-    let settings = [("ALLOW_BATCH_INIT", "true"), ("FRONT", "cluster-ip"), UNWRITTEN, PATIENT];
+    let settings = [("ALLOW_BATCH_INIT", "true"), ("FRONT", "cluster-ip"), CONSOLE, UNWRITTEN, PATIENT];
     kubectl.deploy("apply", &[&size[..], &settings, &HURRIED].concat()).await
 }
 
@@ -163,6 +164,7 @@ async fn deploy_takes_an_empty_shard_away_again_and_keeps_data_and_secret_until_
     }
     let made = secret();
     assert_ne!(made, known, "the secret is deploy.sh's own");
+    assert_eq!(kube.secret("console-token"), CONSOLE.1);
     let left = ["gateway", "order-1", "order-redis-0", "payment-1", "payment-redis-0", "stock-1", "stock-redis-0"];
     let sorted = || {
         let mut workloads = kube.workloads(&[]);
@@ -195,7 +197,7 @@ async fn deploy_takes_an_empty_shard_away_again_and_keeps_data_and_secret_until_
 
     assert_eq!(secret(), made, "it is made once");
     told += &[status.text, deleted.text, grown.text, refused.text, kubectl.calls().join("\n")].concat();
-    assert!(made.iter().all(|value| !told.contains(value)), "{told}");
+    assert!(made.iter().all(|value| !told.contains(value)) && !told.contains(CONSOLE.1), "{told}");
     assert!(kubectl.deploy("delete", &[("DELETE_DATA", "yes")]).await.success);
     assert_eq!([kube.claims(false), kube.claims(true)].concat(), Vec::<String>::new());
 }

@@ -13,6 +13,7 @@ use crate::findings::Findings;
 use crate::front::ShopArgs;
 use crate::measure::Measurement;
 use crate::pace::{Pace, Schedule};
+use crate::price::cost;
 use crate::report::Report;
 use crate::settle::OrderShards;
 use crate::system::System;
@@ -33,6 +34,7 @@ pub async fn run(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Strin
         "offered/s",
         "committed/s",
         "of the peak",
+        "µs per committed",
         "429/s",
         "p50",
         "p99",
@@ -70,6 +72,7 @@ pub async fn run(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Strin
             grouped(rate),
             grouped(committed),
             format!("{:.0} %", committed / peak * 100.0),
+            cost(&report, None),
             grouped(turned_away),
             report.latency_us.as_ref().map_or_else(|| "–".to_owned(), |us| time(us.p50)),
             accepted,

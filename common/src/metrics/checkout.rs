@@ -58,8 +58,10 @@ named! {
 }
 
 named! {
-    /// A step of an attempt.
+    /// A step of a checkout.
     Step {
+        /// It waits for its turn; not taken where it has one at once.
+        Turn = "turn",
         /// The order's shard begins it.
         Begin = "begin",
         /// All stock shards reserve.

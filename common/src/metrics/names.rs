@@ -53,7 +53,7 @@ metrics! {
     CHECKOUT_DURATION = Seconds "shardcart_checkout_duration_seconds" ["outcome"]
         "From a checkout's coming to its answer, with its wait for a turn. outcome: paid, repeated, refused (429, too), unknown (both kinds of 503)";
     CHECKOUT_STEP_DURATION = Seconds "shardcart_checkout_step_duration_seconds" ["step"]
-        "How long a step of an attempt took: begin, stock (reserve on all stock shards), payment (reserve), decide, give_up; settle is after the answer";
+        "How long a step of a checkout took: turn (of those that had to wait for theirs), begin, stock (reserve on all stock shards), payment (reserve), decide, give_up; settle is after the answer";
     CHECKOUTS_WAITING = Gauge "shardcart_checkouts_waiting" []
         "Checkouts that wait for their turn, because CHECKOUTS_MAX are under way in their thread";
     BUSY_RETRIES = Counter "shardcart_busy_retries_total" ["participant"]

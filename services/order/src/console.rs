@@ -3,6 +3,8 @@
 //! All that it needs is in this binary. Whoever may see it is decided in `access.rs`.
 
 pub mod access;
+mod beat;
+mod hot;
 pub mod live;
 mod pages;
 mod stream;

@@ -51,6 +51,7 @@ fn complain(context: &Context, outcome: Outcome, took: Duration) {
     log::warn!(
         outcome = outcome.as_str(),
         elapsed_ms = ms(took),
+        turn_ms = step(Step::Turn),
         begin_ms = step(Step::Begin),
         stock_ms = step(Step::Stock),
         payment_ms = step(Step::Payment),

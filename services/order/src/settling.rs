@@ -153,7 +153,7 @@ impl Settling {
         }
         let settled = settlements.iter().zip(settled).filter(|(_, settled)| *settled);
         self.finish(settled.map(|(settlement, _)| settlement)).await;
-        settled_now(settlements, began);
+        record_settled(settlements, began);
     }
 
     /// Tells one participant shard of some attempts, by their places; gives those that it does not acknowledge.
@@ -250,7 +250,7 @@ impl Settling {
 }
 
 /// Records attempts that were settled together, as far as their participants answered.
-fn settled_now(settlements: &[Settlement], began: Instant) {
+fn record_settled(settlements: &[Settlement], began: Instant) {
     metrics::checkout::settled(settlements.len(), began);
     for settlement in settlements.iter().filter(|_| export::on()) {
         if let Some(Origin { parent, .. }) = settlement.recorded() {

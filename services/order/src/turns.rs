@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use shardcart_common::metrics::checkout;
+use shardcart_common::trace;
 use tokio::sync::oneshot;
 
 /// How long turns are counted before the pace is taken from them.
@@ -63,7 +64,7 @@ impl Turns {
             return Ok(Turn(Rc::clone(self)));
         }
         let turn = self.queue().ok_or(TooMany)?;
-        let _counted = checkout::waits();
+        let (_counted, _timed) = (checkout::waits(), trace::step(checkout::Step::Turn));
         let turn = tokio::time::timeout(self.wait_max, turn).await;
         turn.map_err(|_| TooMany)?.map_err(|_| TooMany)
     }

@@ -5,6 +5,7 @@ use std::io::{Seek, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use shardcart_test::scrape::Scrape;
 use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions};
 
@@ -101,6 +102,30 @@ fn the_runbook_has_a_section_for_each_alert_and_it_begins_with_the_action() {
         assert!(RULES.contains(&link), "{name} names its section");
     }
     assert!(sections.is_empty(), "sections of no alert: {sections:?}");
+}
+
+#[test]
+fn panels_of_a_dashboard_lie_beside_one_another_and_ask_the_chosen_datasource() {
+    for (file, text) in dashboards() {
+        let dashboard: Value = serde_json::from_str(&text).expect("a dashboard is JSON");
+        assert_eq!(dashboard["templating"]["list"][0]["type"], "datasource", "{file}");
+        let (mut ids, mut cells) = (BTreeSet::new(), BTreeSet::new());
+        for panel in dashboard["panels"].as_array().expect("it has panels") {
+            let title = &panel["title"];
+            assert!(ids.insert(panel["id"].as_u64()), "{file}, {title}: its id is another's");
+            let place = |name: &str| panel["gridPos"][name].as_u64().expect("a panel has its place");
+            let (left, top) = (place("x"), place("y"));
+            assert!(left + place("w") <= 24, "{file}, {title}: it stands over the edge");
+            for cell in (left..left + place("w")).flat_map(|x| (top..top + place("h")).map(move |y| (x, y))) {
+                assert!(cells.insert(cell), "{file}, {title}: it lies on another");
+            }
+            let queries = panel["targets"].as_array().map_or(&[][..], Vec::as_slice);
+            let names: BTreeSet<_> = queries.iter().map(|query| query["refId"].as_str()).collect();
+            assert_eq!(names.len(), queries.len(), "{file}, {title}: each query has a name of its own");
+            let asks = |query: &Value| query["datasource"]["uid"] == "${datasource}";
+            assert!(queries.iter().all(asks), "{file}, {title}: it asks the datasource that was chosen");
+        }
+    }
 }
 
 #[test]

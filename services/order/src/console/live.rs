@@ -1,19 +1,19 @@
 //! What the console shows as it happens: a beat every second, and a look at all shards while somebody watches.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::rt;
 use serde::Serialize;
-use shardcart_common::ids::now_ms;
-use shardcart_common::metrics::checkout::{Outcome, Totals};
-use shardcart_common::metrics::requests;
+use shardcart_common::metrics::checkout::Totals;
 use shardcart_common::shards::Shards;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::console::beat::{Beat, Counts};
+use crate::console::hot::{Hot, Sales};
 use crate::console::system::{Alarm, System, Throughput};
 use crate::inspect::Sources;
 use crate::recent::{Recent, Told};
@@ -28,83 +28,8 @@ const AVERAGED: usize = 10;
 const LISTENERS_MAX: usize = 64;
 /// Attempts that a beat tells of.
 const TOLD_MAX: usize = 12;
-/// Attempts of one second whose items are counted.
-const COUNTED_MAX: usize = 256;
-/// Items of which counts are kept, and items that are shown.
-const ITEMS_MAX: usize = 512;
-const ITEMS_SHOWN: usize = 6;
 /// How long an alarm that was counted is shown after the last time.
 const ALARMED: Duration = Duration::from_secs(60);
-/// What remains of a count after a second: half after ten.
-const FADE: f64 = 0.933;
-
-/// One second of this machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Beat {
-    /// When it ended, Unix ms.
-    pub at_ms: u64,
-    /// Checkouts that paid.
-    pub paid: u64,
-    /// That found their order paid already.
-    pub repeated: u64,
-    /// That were refused.
-    pub refused: u64,
-    /// That were given up.
-    pub aborted: u64,
-    /// Whose outcome is unknown.
-    pub unknown: u64,
-    /// Requests that were turned away at once because there is too much to do (429).
-    pub turned_away: u64,
-    /// What half of those that paid took at most, in microseconds.
-    pub median_us: u64,
-    /// What 99 in 100 of them took at most, in microseconds.
-    pub p99_us: u64,
-}
-
-/// All that this process had counted at one moment.
-struct Counts {
-    checkouts: Totals,
-    refusals: u64,
-}
-
-impl Counts {
-    fn now() -> Self {
-        Counts { checkouts: Totals::now(), refusals: requests::refusals() }
-    }
-
-    /// What was counted since an earlier moment.
-    fn since(&self, earlier: &Counts) -> Beat {
-        let mut beat = Beat { at_ms: now_ms(), ..Beat::default() };
-        for outcome in Outcome::ALL {
-            let sum = match outcome {
-                Outcome::Paid => &mut beat.paid,
-                Outcome::Repeated => &mut beat.repeated,
-                Outcome::Aborted => &mut beat.aborted,
-                Outcome::Unknown | Outcome::Unavailable => &mut beat.unknown,
-                // Among those that were turned away.
-                Outcome::Overloaded => continue,
-                _ => &mut beat.refused,
-            };
-            *sum += self.checkouts.ended(&earlier.checkouts, *outcome);
-        }
-        let took = |share| {
-            let took = self.checkouts.paid_within(&earlier.checkouts, share);
-            took.map_or(0, |took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
-        };
-        (beat.median_us, beat.p99_us) = (took(0.5), took(0.99));
-        beat.turned_away = self.refusals.saturating_sub(earlier.refusals);
-        beat
-    }
-}
-
-/// An item that is bought much.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Hot {
-    /// The item.
-    pub item: String,
-    /// Units a second, lately.
-    pub units_per_second: f64,
-}
 
 /// What is shown as it happens, for all who watch.
 #[derive(Debug)]
@@ -228,23 +153,16 @@ impl Live {
     async fn beat(self: Arc<Self>) {
         let mut clock = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut hot, mut seen, mut before) = (HashMap::new(), 0, Counts::now());
+        let (mut sales, mut seen, mut before) = (Sales::default(), 0, Counts::now());
         loop {
             clock.tick().await;
             let now = Counts::now();
             let beat = now.since(&before);
             self.note_alarms(&before.checkouts, &now.checkouts);
             before = now;
-            let mut counted = HashMap::<String, u64>::new();
-            let count = self.recent.lines_since(seen, COUNTED_MAX, |item, units| match counted.get_mut(item) {
-                Some(sum) => *sum = sum.saturating_add(units),
-                None => {
-                    counted.insert(item.to_owned(), units);
-                }
-            });
-            fade_in(&mut hot, counted, count - seen);
-            let (recent, _) = self.recent.since(seen, TOLD_MAX);
-            seen = count;
+            sales.count(&self.recent);
+            let (recent, came) = self.recent.since(seen, TOLD_MAX);
+            seen = came;
             {
                 let mut history = self.history();
                 if history.len() >= BEATS_MAX {
@@ -253,7 +171,7 @@ impl Live {
                 history.push_back(beat.clone());
             }
             if self.listeners.load(Ordering::Acquire) > 0 {
-                self.beats.send_replace(beat_event(&beat, &recent, &hottest(&hot)));
+                self.beats.send_replace(beat_event(&beat, &recent, &sales.hottest()));
             }
         }
     }
@@ -273,29 +191,6 @@ impl Live {
     }
 }
 
-/// Lets old counts fade, and adds those of a sample of `count` attempts.
-fn fade_in(hot: &mut HashMap<String, f64>, counted: HashMap<String, u64>, count: u64) {
-    let weight = (count as f64 / COUNTED_MAX as f64).max(1.0) * (1.0 - FADE);
-    hot.values_mut().for_each(|rate| *rate *= FADE);
-    for (item, units) in counted {
-        *hot.entry(item).or_default() += units as f64 * weight;
-    }
-    hot.retain(|_, rate| *rate > 0.01);
-    if hot.len() > ITEMS_MAX {
-        let mut rates: Vec<f64> = hot.values().copied().collect();
-        let (_, least, _) = rates.select_nth_unstable_by(ITEMS_MAX / 2, |one, other| other.total_cmp(one));
-        let least = *least;
-        hot.retain(|_, rate| *rate > least);
-    }
-}
-
-fn hottest(hot: &HashMap<String, f64>) -> Vec<Hot> {
-    let mut all: Vec<(&String, &f64)> = hot.iter().collect();
-    all.sort_by(|one, other| other.1.total_cmp(one.1).then_with(|| one.0.cmp(other.0)));
-    let told = |(item, rate): (&String, &f64)| Hot { item: item.clone(), units_per_second: *rate };
-    all.into_iter().take(ITEMS_SHOWN).map(told).collect()
-}
-
 fn beat_event(beat: &Beat, recent: &[Told], hot: &[Hot]) -> Arc<str> {
     event("beat", &serde_json::json!({ "beat": beat, "recent": recent, "hot": hot }))
 }
@@ -309,44 +204,6 @@ fn event(name: &str, data: &impl Serialize) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn counted(items: &[(&str, u64)]) -> HashMap<String, u64> {
-        items.iter().map(|(item, units)| ((*item).to_owned(), *units)).collect()
-    }
-
-    #[test]
-    fn an_item_that_is_bought_steadily_comes_to_its_rate() {
-        let mut hot = HashMap::new();
-        for _ in 0..100 {
-            fade_in(&mut hot, counted(&[("a", 30), ("b", 3)]), 33);
-        }
-        let shown = hottest(&hot);
-        assert_eq!((shown[0].item.as_str(), shown[1].item.as_str()), ("a", "b"));
-        assert!((29.0..31.0).contains(&shown[0].units_per_second), "{shown:?}");
-        for _ in 0..200 {
-            fade_in(&mut hot, HashMap::new(), 0);
-        }
-        assert!(hot.is_empty());
-    }
-
-    #[test]
-    fn a_sample_stands_for_all() {
-        let mut hot = HashMap::new();
-        for _ in 0..100 {
-            fade_in(&mut hot, counted(&[("a", COUNTED_MAX as u64)]), 4 * COUNTED_MAX as u64);
-        }
-        assert!((1_000.0..1_050.0).contains(&hottest(&hot)[0].units_per_second));
-    }
-
-    #[test]
-    fn counts_are_bounded() {
-        let mut hot = HashMap::new();
-        for round in 0..10 {
-            let many = (0..COUNTED_MAX).map(|item| (format!("{round}-{item}"), 5)).collect();
-            fade_in(&mut hot, many, 1);
-            assert!(hot.len() <= ITEMS_MAX);
-        }
-    }
 
     #[test]
     fn listeners_are_counted_and_bounded() {
