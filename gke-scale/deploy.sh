@@ -15,7 +15,8 @@
 #   NAMESPACE         (default shardcart)
 #   FRONT             load-balancer, node-port, cluster-ip or gateway-api (default load-balancer)
 #   MONITORING        gke (managed collection), operator (Prometheus Operator) or none: has machines scraped, and alerts
-#                     evaluated (default none). With operator, MONITORING_NAMESPACE is where Prometheus runs (default monitoring)
+#                     evaluated (default none). With operator, MONITORING_NAMESPACE is where Prometheus runs (default monitoring).
+#                     What runs there reaches the internal ports: set CONSOLE_TOKEN, too, or it sees the console
 #   CONSOLE_TOKEN     opens /console at the gateway: 16 letters and digits or more (default none: there is no console).
 #                     Goes into the secret, which the first `apply` makes
 #   TIMEOUT           how long one thing may take to get ready (default 600s)

@@ -2,6 +2,7 @@
 
 mod calls;
 mod memory;
+mod metrics;
 mod overload;
 
 use std::rc::Rc;
@@ -46,6 +47,8 @@ pub enum What {
     Overload,
     /// Each call by itself: reads, and changes that are one script
     Calls,
+    /// A shop that counts for /metrics and the console, and one that does not, in turn
+    Metrics,
 }
 
 /// What to measure.
@@ -58,7 +61,7 @@ pub struct GrowthArgs {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "shards,store,lines,hot,refused,memory,overload,calls"
+        default_value = "shards,store,lines,hot,refused,memory,overload,calls,metrics"
     )]
     pub only: Vec<What>,
     /// When Redis writes through to the disk
@@ -95,6 +98,7 @@ pub async fn run(args: &GrowthArgs) -> Result<Findings, String> {
             What::Memory => memory::run(args, &mut findings).await?,
             What::Overload => overload::run(args, &mut findings).await?,
             What::Calls => calls::run(args, &mut findings).await?,
+            What::Metrics => metrics::run(args, &mut findings).await?,
         }
     }
     Ok(findings)

@@ -64,6 +64,9 @@ pub struct SystemArgs {
     /// HTTP worker threads of each service process
     #[arg(long, default_value_t = 1)]
     pub workers: u16,
+    /// What else its programs are told, by names of their environment.
+    #[arg(skip)]
+    pub environment: Vec<(&'static str, &'static str)>,
 }
 
 /// A running system.
@@ -95,6 +98,14 @@ impl Fsync {
 }
 
 impl SystemArgs {
+    /// The same, with one setting more.
+    #[must_use]
+    pub fn with(&self, name: &'static str, value: &'static str) -> Self {
+        let mut args = self.clone();
+        args.environment.push((name, value));
+        args
+    }
+
     fn programs(&self) -> Result<PathBuf, String> {
         let own = || {
             let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
@@ -134,6 +145,7 @@ impl SystemArgs {
         }
         let workers = self.workers.to_string();
         command.env("ALLOW_BATCH_INIT", "true").env("WORKERS", workers).env("RUST_LOG", "warn").env("DRAIN_MS", "0");
+        command.env_remove("METRICS").envs(self.environment.iter().copied());
         Ok(command)
     }
 

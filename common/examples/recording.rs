@@ -3,6 +3,8 @@
 //! Runs just that part of a checkout, again and again in one thread: its request's context and metrics, its own, those
 //! of its steps, and those of the batches and pipelines that carry it. A lone checkout has these to itself; where many
 //! are under way, a batch and its pipeline are recorded once for all that share it.
+//!
+//! What a whole shop pays is `benchmark growth --only metrics`: there the attempt is kept for the console as well.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -102,7 +104,7 @@ async fn measure(mut work: impl AsyncFnMut()) -> f64 {
 }
 
 fn main() {
-    metrics::start("example");
+    metrics::start("example", true);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be built");
     let name = |name| HeaderName::from_static(name);
     let mut plain = HeaderMap::new();

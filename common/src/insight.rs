@@ -180,8 +180,9 @@ pub struct OrderRecord {
     pub lines: Vec<(String, u64, u64)>,
 }
 
-/// A lease that ends later than this was written before its shard's clock was set back, and counts as over.
-const LEASE_MAX_MS: u64 = 300_000;
+/// A lease, or a look of recovery, that is further ahead was written before its shard's clock was set back, and counts as
+/// over.
+pub const LEASE_MAX_MS: u64 = 300_000;
 
 impl OrderRecord {
     /// For how long its attempt is still its coordinator's alone, in milliseconds; 0: it is not, or there is none.

@@ -12,6 +12,7 @@ pub mod health;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+mod info;
 pub mod insight;
 pub mod internal;
 pub mod logging;

@@ -11,6 +11,7 @@ use redis::aio::MultiplexedConnection;
 
 use crate::identity::{Found, Identity, SCHEMA};
 use crate::ids::now_ms;
+use crate::info;
 use crate::metrics::{self, names};
 use crate::script::Call;
 use crate::server::{Admission, run_over};
@@ -289,7 +290,7 @@ impl Membership {
             self.fatal.raise(&unfit);
             return Err(unfit);
         }
-        if info_field(&info, "role") == Some("slave") {
+        if info::field(&info, "role") == Some("slave") {
             return Err(format!("shard {number} is a replica now"));
         }
         let Some(first) = self.identity.get() else {
@@ -389,18 +390,14 @@ async fn time_ms(shard: &Shard) -> Result<i64, ShardError> {
     Ok(seconds * 1000 + micros / 1000)
 }
 
-fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-}
-
 /// Redis 7.0 or newer (or Valkey, which reports the Redis version it is compatible with), and one that never evicts.
 fn check_server(shard: u16, info: &str) -> Result<(), String> {
-    let version = info_field(info, "redis_version").unwrap_or("unknown");
+    let version = info::field(info, "redis_version").unwrap_or("unknown");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < 7) {
         return Err(format!("shard {shard} runs Redis {version}: 7.0 or newer is needed (or Valkey)"));
     }
-    match info_field(info, "maxmemory_policy") {
+    match info::field(info, "maxmemory_policy") {
         Some("noeviction") => Ok(()),
         other => Err(format!(
             "shard {shard} is configured to evict (maxmemory-policy {}): set maxmemory-policy noeviction",

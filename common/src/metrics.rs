@@ -16,7 +16,7 @@ pub mod shard;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use ::metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
@@ -31,6 +31,13 @@ use names::{ALL, Kind, Metric};
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 static METADATA: Metadata<'static> = Metadata::new("shardcart", Level::INFO, None);
+
+static OFF: AtomicBool = AtomicBool::new(false);
+
+/// Whether anything is counted in this process.
+pub fn on() -> bool {
+    !OFF.load(Ordering::Relaxed)
+}
 
 /// Everything that this process counts.
 struct Registry {
@@ -86,8 +93,10 @@ impl Counted {
     }
 
     pub(crate) fn increment(&self) {
-        self.exported.increment(1);
-        self.count.fetch_add(1, Ordering::Relaxed);
+        if on() {
+            self.exported.increment(1);
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -98,12 +107,12 @@ impl Counted {
 impl Metric {
     /// A handle on this counter with these values of its labels. It shows as 0 from now on.
     pub fn counter(&self, values: &[&str]) -> Counter {
-        REGISTRY.recorder.register_counter(&self.key(values), &METADATA)
+        if on() { REGISTRY.recorder.register_counter(&self.key(values), &METADATA) } else { Counter::noop() }
     }
 
     /// A handle on this gauge with these values of its labels. It shows as 0 from now on.
     pub fn gauge(&self, values: &[&str]) -> Gauge {
-        REGISTRY.recorder.register_gauge(&self.key(values), &METADATA)
+        if on() { REGISTRY.recorder.register_gauge(&self.key(values), &METADATA) } else { Gauge::noop() }
     }
 
     /// This histogram with these values of its labels. It shows as empty from now on.
@@ -144,9 +153,11 @@ pub fn render() -> String {
     text
 }
 
-/// Binds `/metrics`.
+/// Binds `/metrics`, where anything is counted.
 pub fn endpoints(config: &mut web::ServiceConfig) {
-    config.service(endpoint::plain_get("/metrics", show));
+    if on() {
+        config.service(endpoint::plain_get("/metrics", show));
+    }
 }
 
 async fn show() -> HttpResponse {
@@ -154,8 +165,11 @@ async fn show() -> HttpResponse {
 }
 
 /// Makes the metrics that do not depend on what the machine is asked show from the start, so that their first change
-/// is a change: `program` is `shop`, `order`, `stock` or `payment`.
-pub fn start(program: &'static str) {
+/// is a change: `program` is `shop`, `order`, `stock` or `payment`. To be called before anything is counted.
+///
+/// Without `counts`, nothing ever is.
+pub fn start(program: &'static str, counts: bool) {
+    OFF.store(!counts, Ordering::Relaxed);
     names::BUILD_INFO.gauge(&[program, env!("CARGO_PKG_VERSION")]).set(1.0);
     process::start();
     requests::start(program);

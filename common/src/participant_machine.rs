@@ -62,7 +62,7 @@ where
     F: Fn(Arc<Shards>, Rc<dyn Orders>) -> Served + Clone + Send + 'static,
 {
     let Settings { service: name, port, internal_port, machine: identity, orders, redis, http, observe } = settings;
-    metrics::start(name);
+    metrics::start(name, observe.metrics);
     trace::export::start(&observe.trace)?;
     let token = identity.internal_token;
     token.check_token("INTERNAL_TOKEN")?;

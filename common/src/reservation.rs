@@ -81,11 +81,13 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
         .ok_or_else(|| unanswered("an operation is not for this participant or shard".to_owned()))?;
     let names = export::on().then(|| calls.iter().map(Call::name).collect::<Vec<_>>());
     let sent = Instant::now();
-    let replies = shard.run_all(calls).await.map_err(|error| unanswered(error.to_string()))?;
-    for (places, name) in names.iter().flat_map(|names| places.iter().zip(names)) {
+    let replies = shard.run_all(calls).await;
+    for (call, (places, name)) in names.iter().flat_map(|names| places.iter().zip(names)).enumerate() {
         let operations = places.iter().map(|place| &batch.operations[*place]);
-        export_spans(operations, name, service, batch.shard, sent);
+        let failed = replies.as_ref().map_or(true, |replies| replies.get(call).is_none_or(Result::is_err));
+        export_spans(operations, name, service, batch.shard, sent, failed);
     }
+    let replies = replies.map_err(|error| unanswered(error.to_string()))?;
 
     let mut answers = vec![Answer::Unanswered; batch.operations.len()];
     for (places, reply) in places.into_iter().zip(replies) {
@@ -201,8 +203,9 @@ fn export_spans<'a>(
     service: Service,
     shard: u16,
     sent: Instant,
+    failed: bool,
 ) {
     for origin in operations.filter_map(|operation| operation.trace.as_ref()).filter(|origin| origin.parent.sampled) {
-        export::script(origin, sent, name, service.as_str(), shard, false);
+        export::script(origin, sent, name, service.as_str(), shard, failed);
     }
 }

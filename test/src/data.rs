@@ -202,6 +202,22 @@ impl Data {
         .await
     }
 
+    /// Leaves an order of a shard as a coordinator does that has died after begin: pending, its lease over.
+    ///
+    /// # Panics
+    /// When there is no such order there.
+    pub async fn abandon(&self, shard: usize, order: &str) {
+        let key = self.keys(Service::Order, shard, &format!("*:order:{order}")).await.pop_first();
+        let key = key.expect("the order is on this shard");
+        let partition = key.split(':').next().expect("a key begins with its partition");
+        let mut left = pipe();
+        left.atomic();
+        left.hset_multiple(&key, &[("status", "pending"), ("deadline", "1"), ("lease", "1")]).ignore();
+        left.zadd(format!("{partition}:inflight"), order, 0).ignore();
+        let mut shard = self.shard(Service::Order, shard).await;
+        left.exec_async(&mut shard).await.expect("a running Redis takes it");
+    }
+
     /// Waits until nothing of an order is in flight.
     pub async fn order_settles(&self, order: &str, within: Duration) {
         eventually(format!("order {order} is settled"), within, async || {

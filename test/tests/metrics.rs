@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use hyper::Method;
+use shardcart_test::http::HttpClient;
 use shardcart_test::scrape::Scrape;
 use shardcart_test::shop::ShopOverRedis;
 use shardcart_test::{
@@ -59,6 +61,20 @@ async fn the_public_port_of_a_machine_has_no_metrics() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_that_is_told_not_to_count_has_no_metrics_and_pays() {
+    let mut settings = brief(1);
+    settings.settings = settings.settings.with("METRICS", "false");
+    let shop = Shop::start_with(settings).await;
+    let front = shop.front();
+    let (user, item) = (front.user_with(10).await, front.item_with(10, 2).await);
+    let order = front.order_of(&user, &[(&item, 3)]).await;
+    front.checkout_until_definite(&order, false).await.ok();
+    let metrics = format!("http://127.0.0.1:{}/metrics", shop.port());
+    let answer = HttpClient::default().request(Method::GET, &metrics).await.unwrap_or_else(|no| panic!("{}", no.0));
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_checkout_is_counted_once_by_its_outcome_and_no_id_becomes_a_label() {
     let mut settings = brief(1);
     // Without it, recovery would give attempts up in a run with a short lease.
@@ -80,7 +96,12 @@ async fn each_checkout_is_counted_once_by_its_outcome_and_no_id_becomes_a_label(
     front.checkout_once("no-such-order").await.is_problem(404, "unknown_order");
     shop.data().settled(PATIENCE).await;
 
-    let scrape = Scrape::of(shop.port()).await;
+    // It is counted after its orders' last change.
+    let settle = "shardcart_checkout_step_duration_seconds_count{step=\"settle\"}";
+    let scrape = eventually("settling is counted", PATIENCE, async || {
+        Some(Scrape::of(shop.port()).await).filter(|scrape| scrape.value(settle) == Some(1.0))
+    })
+    .await;
     let checkouts = |outcome: &str| scrape.value(&format!("shardcart_checkouts_total{{outcome=\"{outcome}\"}}"));
     for (outcome, count) in [
         ("paid", 1.0),
@@ -99,7 +120,7 @@ async fn each_checkout_is_counted_once_by_its_outcome_and_no_id_becomes_a_label(
     assert_eq!(count("checkout_duration_seconds", "outcome=\"refused\""), Some(3.0));
     let step = |step: &str| count("checkout_step_duration_seconds", &format!("step=\"{step}\""));
     assert_eq!([step("stock"), step("payment"), step("decide")], [Some(3.0), Some(2.0), Some(1.0)]);
-    assert_eq!([step("begin"), step("give_up"), step("settle")], [Some(6.0), Some(2.0), Some(1.0)]);
+    assert_eq!([step("begin"), step("give_up")], [Some(6.0), Some(2.0)]);
 
     let requests = |class: &str, code: &str| {
         let labels = format!("service=\"order\",endpoint=\"/checkout/{{order_id}}\",class=\"{class}\",code=\"{code}\"");
@@ -108,6 +129,7 @@ async fn each_checkout_is_counted_once_by_its_outcome_and_no_id_becomes_a_label(
     assert_eq!(requests("2xx", "ok"), Some(3.0));
     assert_eq!(requests("4xx", "insufficient_credit"), Some(1.0));
     assert_eq!(requests("4xx", "unknown_order"), Some(1.0));
+    assert_eq!(requests("5xx", "other"), Some(0.0), "there before there is one");
     for id in [&user, &poor, &item, &order, &dear, &many, "no-such-order"] {
         assert!(!scrape.text.contains(id), "{id} is in a label");
     }
@@ -172,6 +194,30 @@ async fn what_a_silent_shard_costs_is_counted() {
     ] {
         assert!(scrape.value(series).is_some_and(|count| count >= 1.0), "{series}: {:?}", scrape.value(series));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_is_taken_over_once_however_often_recovery_finds_it() {
+    let mut shop = unsynced(&brief(1).settings.with("REDIS_TIMEOUT_MS", 500)).await;
+    let (front, port) = (shop.front(), shop.shop().port());
+    let user = front.user_with(10).await;
+    let orders = [front.order_of(&user, &[]).await, front.order_of(&user, &[]).await];
+    // Nobody can be told there that they are given up.
+    shop.redis(Service::Payment, 0).pause();
+    for order in &orders {
+        shop.data().abandon(0, order).await;
+    }
+    eventually("recovery has found each again and again", PATIENCE, async || {
+        let log = shop.shop().process().stderr();
+        let found = log.lines().filter(|line| line.contains("recovery settles"));
+        let times = |order: &str| found.clone().filter(|line| line.contains(order)).count();
+        orders.iter().all(|order| times(order) >= 3).then_some(())
+    })
+    .await;
+    let taken = Scrape::of(port).await.value("shardcart_recovery_taken_over_total");
+    shop.redis(Service::Payment, 0).resume();
+    assert_eq!(taken, Some(2.0));
+    shop.data().settled(PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,10 @@ use hyper::body::Bytes;
 use serde_json::Value;
 use shardcart_test::collector::{Collector, Span};
 use shardcart_test::http::HttpClient;
-use shardcart_test::{Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions, eventually};
+use shardcart_test::shop::ShopOverRedis;
+use shardcart_test::{
+    Cluster, ClusterOptions, Front, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -42,18 +45,21 @@ async fn whole(collector: &Collector) -> Vec<Span> {
     .await
 }
 
-/// Which span lies in which, by name and service; one that has its parent elsewhere is a root.
-fn tree(spans: &[Span]) -> BTreeSet<(String, String)> {
+/// Which span lies in which, by name and service, each as often as it is there; one that has its parent elsewhere is a
+/// root.
+fn tree(spans: &[Span]) -> Vec<(String, String)> {
     let names: BTreeMap<&str, &str> = spans.iter().map(|span| (span.id.as_str(), span.name.as_str())).collect();
     let line = |span: &Span| {
         let parent = names.get(span.parent.as_str()).copied().unwrap_or(&span.parent);
         (parent.to_owned(), format!("{} {}", span.service, span.name))
     };
-    spans.iter().map(line).collect()
+    let mut tree: Vec<_> = spans.iter().map(line).collect();
+    tree.sort();
+    tree
 }
 
-fn expected() -> BTreeSet<(String, String)> {
-    [
+fn expected() -> Vec<(String, String)> {
+    let mut expected = [
         (CLIENT, "order POST /checkout/{order_id}"),
         ("POST /checkout/{order_id}", "order checkout"),
         ("checkout", "order begin"),
@@ -67,9 +73,11 @@ fn expected() -> BTreeSet<(String, String)> {
         ("decide", "order decide.lua"),
         ("checkout", "stock confirm.lua"),
         ("checkout", "payment confirm.lua"),
+        ("checkout", "order finish.lua"),
     ]
-    .map(|(parent, own)| (parent.to_owned(), own.to_owned()))
-    .into()
+    .map(|(parent, own)| (parent.to_owned(), own.to_owned()));
+    expected.sort();
+    expected.into()
 }
 
 /// Nothing may be given up or asked again, on a busy computer and in a run with a short lease either.
@@ -109,6 +117,28 @@ async fn a_collector_gets_the_spans_of_a_checkout_from_all_machines() {
     let order = order(&cluster.front()).await;
     assert_eq!(traced_checkout(&cluster.direct(0), &order, "01").await, 200);
     assert_eq!(tree(&whole(&collector).await), expected());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_a_dead_shard_does_not_answer_is_a_span_that_failed() {
+    let collector = Collector::start().await;
+    let redis = async || vec![RedisServer::start_with(Fsync::No, "noeviction").await];
+    // Recovery gives nothing up before its coordinator does.
+    let lease = Settings::none().with("CHECKOUT_LEASE_MS", 4000);
+    let settings = lease.with("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url());
+    let mut shop = ShopOverRedis::start_over([redis().await, redis().await, redis().await], &settings).await;
+    let front = shop.front();
+    let order = order(&front).await;
+    shop.redis(Service::Payment, 0).kill9();
+    assert_ne!(traced_checkout(&front, &order, "01").await, 200);
+    let failed = |span: &Span| span.all["status"]["code"] == 2;
+    let found = |service: &str, name: &str| {
+        collector.spans(TRACE).into_iter().find(|span| span.service == service && span.name == name)
+    };
+    let reserve = eventually("the call was exported", PATIENCE, async || found("payment", "reserve.lua")).await;
+    assert!(failed(&reserve), "{:?}", reserve.all);
+    let other = eventually("the other, too", PATIENCE, async || found("stock", "reserve.lua")).await;
+    assert!(!failed(&other), "{:?}", other.all);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

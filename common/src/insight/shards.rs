@@ -5,6 +5,7 @@ use std::time::Instant;
 use redis::FromRedisValue;
 
 use crate::ids::Partition;
+use crate::info::field;
 use crate::insight::ShardState;
 use crate::script::{Call, words};
 use crate::shard::{Shard, ShardError};
@@ -35,7 +36,7 @@ async fn state(service: &str, shard: &Shard, listed: &str) -> Result<ShardState,
     let sets: Vec<String> = Partition::of_shard(shard.number()).map(|partition| partition.own_key(listed)).collect();
     let counted = u64::from_redis_value(shard.ask(&COUNTS.keys(&sets)).await?)
         .map_err(|error| walk::odd(shard, COUNTS.name(), &error.to_string()))?;
-    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let field = |name: &str| field(&info, name);
     let number = |name: &str| field(name).and_then(|text| text.parse().ok()).unwrap_or(0);
     let keys = info.lines().filter(|line| line.starts_with("db")).filter_map(keys_of).sum();
     let disk = match (field("aof_enabled"), field("aof_last_write_status")) {

@@ -111,7 +111,7 @@ struct Checkouts {
     durations: [&'static Histogram; 4],
     steps: Vec<&'static Histogram>,
     busy: [Counter; 2],
-    taken_over: [Counter; 2],
+    taken_over: Counter,
     /// `lost` and `conflict`, by participant.
     alarms: [[Counted; 2]; 2],
     slow: Counter,
@@ -123,7 +123,7 @@ static CHECKOUTS: LazyLock<Checkouts> = LazyLock::new(|| Checkouts {
     durations: ["paid", "repeated", "refused", "unknown"].map(|group| names::CHECKOUT_DURATION.histogram(&[group])),
     steps: Step::ALL.iter().map(|step| names::CHECKOUT_STEP_DURATION.histogram(&[step.as_str()])).collect(),
     busy: PARTICIPANTS.map(|participant| names::BUSY_RETRIES.counter(&[participant])),
-    taken_over: ["aborting", "paid"].map(|decision| names::TAKEN_OVER.counter(&[decision])),
+    taken_over: names::TAKEN_OVER.counter(&[]),
     alarms: PARTICIPANTS.map(|service| ALARMS.map(|kind| Counted::of(names::ALARMS.counter(&[service, kind])))),
     slow: names::SLOW_CHECKOUTS.counter(&[]),
     waiting: names::CHECKOUTS_WAITING.gauge(&[]),
@@ -155,9 +155,9 @@ pub fn busy(participant: Service) {
     CHECKOUTS.busy[participant as usize].increment(1);
 }
 
-/// Recovery has taken an attempt over.
-pub fn taken_over(paid: bool) {
-    CHECKOUTS.taken_over[usize::from(paid)].increment(1);
+/// Recovery has taken an undecided attempt away from its coordinator.
+pub fn taken_over() {
+    CHECKOUTS.taken_over.increment(1);
 }
 
 /// A participant's reservation is not what the decision needs.

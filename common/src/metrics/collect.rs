@@ -13,6 +13,7 @@ use redis::FromRedisValue;
 use super::names;
 use super::shard::{self, ShardMetrics};
 use crate::ids::Partition;
+use crate::info::field;
 use crate::script::{Call, words};
 use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
@@ -33,8 +34,11 @@ enum Work {
     Reservations(Gauge),
 }
 
-/// Looks at all shards every `interval`, for as long as the machine runs.
+/// Looks at all shards every `interval`, for as long as the machine runs; not at all where nothing is counted.
 pub async fn run(shards: Arc<Shards>, interval: Duration) {
+    if !super::on() {
+        return;
+    }
     let service = shards.membership().service();
     let took = names::COLLECT_DURATION.gauge(&[service]);
     let known: Vec<_> = shards.iter().map(|one| (one, shard::of(service, one.number()), work(service, one))).collect();
@@ -106,8 +110,4 @@ async fn count(shard: &Shard, work: &Work) -> Result<(), ShardError> {
         }
     }
     Ok(())
-}
-
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::names::{Kind, Metric};
+use crate::metrics;
 
 /// Upper bounds of durations, in nanoseconds: 100 µs to 10 s.
 const SECONDS: &[u64] = &[
@@ -52,7 +53,9 @@ impl Histogram {
 
     /// Takes note of what took from `began` until now.
     pub fn record_since(&self, began: Instant) {
-        self.record(began.elapsed());
+        if metrics::on() {
+            self.record(began.elapsed());
+        }
     }
 
     /// Takes note of a duration.
@@ -71,6 +74,9 @@ impl Histogram {
     }
 
     fn add(&self, value: u64, times: u64) {
+        if !metrics::on() {
+            return;
+        }
         let place = self.bounds.partition_point(|bound| *bound < value);
         self.buckets[place].fetch_add(times, Ordering::Relaxed);
         self.sum.fetch_add(value.saturating_mul(times), Ordering::Relaxed);

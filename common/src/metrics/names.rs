@@ -62,10 +62,10 @@ metrics! {
         "Attempts on an order shard that are begun and not settled";
     OLDEST_ATTEMPT = Gauge "shardcart_oldest_attempt_age_seconds" ["shard"]
         "Age of the oldest attempt in flight on an order shard, 0 when there is none";
-    TAKEN_OVER = Counter "shardcart_recovery_taken_over_total" ["decision"]
-        "Attempts that recovery took over from a coordinator that was late. decision: paid, aborting";
+    TAKEN_OVER = Counter "shardcart_recovery_taken_over_total" []
+        "Undecided attempts that recovery took away from a coordinator that was late, and gave up: each once, however long it takes to settle";
     ALARMS = Counter "shardcart_alarms_total" ["service", "kind"]
-        "What must never happen. lost, conflict: a reservation is not what the decision needs; clock: the clocks differ too much for the machine to be ready, counted again every 10 s; identity: a shard is not what it should be";
+        "What must never happen. lost, conflict: a reservation is not what the decision needs; clock: the clocks differ too much for the machine to be ready, counted again every 10 s; identity: a shard is not what it should be: the machine stops at once, so that hardly a scrape sees it";
     SLOW_CHECKOUTS = Counter "shardcart_slow_checkouts_total" []
         "Checkouts that took longer than SLOW_MS";
 

@@ -40,6 +40,7 @@ pub fn endpoint(service: &'static str, template: &str) -> &'static Endpoint {
         for code in [Code::Overloaded, Code::ShardUnavailable, Code::OutcomeUnknown] {
             endpoint.answers(code.status(), Some(code));
         }
+        endpoint.answers(StatusCode::INTERNAL_SERVER_ERROR, None);
         endpoint
     })
 }

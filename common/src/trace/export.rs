@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use ::metrics::Counter;
 use clap::Args;
 use reqwest::Url;
 use tokio::sync::{mpsc, oneshot};
@@ -49,6 +50,7 @@ enum Sent {
 struct Exporter {
     queue: mpsc::Sender<Sent>,
     share: f64,
+    dropped: Counter,
 }
 
 static EXPORTER: OnceLock<Exporter> = OnceLock::new();
@@ -60,7 +62,7 @@ static EXPORTER: OnceLock<Exporter> = OnceLock::new();
 pub fn start(settings: &TraceSettings) -> Result<(), String> {
     let (exported, dropped) = (names::SPANS_EXPORTED.counter(&[]), names::SPANS_DROPPED.counter(&[]));
     let Some(url) = &settings.otel_exporter_otlp_endpoint else { return Ok(()) };
-    let collector = Collector::new(url, settings.otel_exporter_otlp_headers.as_ref(), exported, dropped)?;
+    let collector = Collector::new(url, settings.otel_exporter_otlp_headers.as_ref(), exported, dropped.clone())?;
     let (queue, spans) = mpsc::channel(QUEUE_MAX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no runtime for the export of traces: {error}"))?;
@@ -70,7 +72,7 @@ pub fn start(settings: &TraceSettings) -> Result<(), String> {
         .map_err(|error| format!("no thread for the export of traces: {error}"))?;
     log::info!(collector:% = url, share = settings.otel_traces_sampler_arg; "traces are exported");
     // A second start in one process (tests) keeps the first.
-    let _ = EXPORTER.set(Exporter { queue, share: settings.otel_traces_sampler_arg });
+    let _ = EXPORTER.set(Exporter { queue, share: settings.otel_traces_sampler_arg, dropped });
     Ok(())
 }
 
@@ -115,7 +117,7 @@ pub fn send(span: Span) {
     if let Some(exporter) = EXPORTER.get()
         && exporter.queue.try_send(Sent::Span(Box::new(span))).is_err()
     {
-        names::SPANS_DROPPED.counter(&[]).increment(1);
+        exporter.dropped.increment(1);
     }
 }
 

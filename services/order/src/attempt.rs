@@ -1,6 +1,7 @@
 //! An attempt to pay an order, as its shard records it: the scripts that begin, decide and end it.
 
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
+use shardcart_common::insight::LEASE_MAX_MS;
 use shardcart_common::participant::Refusal;
 use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
@@ -112,7 +113,9 @@ pub enum Begun {
 pub enum TakenOver {
     /// Confirm at all participants, then finish.
     Paid(Attempt),
-    /// Cancel at all participants, then finish.
+    /// Undecided until now: nobody can decide it any more. Cancel at all participants, then finish.
+    Taken(Attempt),
+    /// Given up before. Cancel at all participants, then finish.
     Aborting(Attempt),
     /// Nothing to do now.
     Nothing,
@@ -199,7 +202,7 @@ pub async fn finish(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>
 
 /// The call that claims what is due in a partition, for as long as `hold`.
 pub fn claim(partition: Partition, hold: Duration, most: usize) -> Call {
-    CLAIM.keys(&[partition.own_key("inflight")]).arg(millis(hold)).arg(most)
+    CLAIM.keys(&[partition.own_key("inflight")]).arg(millis(hold)).arg(most).arg(LEASE_MAX_MS)
 }
 
 /// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
@@ -208,6 +211,7 @@ pub fn take_over(partition: Partition, order: &OrderId) -> Call {
         .keys(&keys(partition, order.as_str()))
         .arg(order.as_str())
         .arg(Refusal::CheckoutAborted.to_record())
+        .arg(LEASE_MAX_MS)
         .repeatable()
 }
 
@@ -217,12 +221,15 @@ pub fn take_over(partition: Partition, order: &OrderId) -> Call {
 /// `Unanswered`: a reply that the script does not give.
 pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: redis::Value) -> Answer<TakenOver> {
     let words = words(reply);
-    let truth = truth(shard, TAKE_OVER.name(), &words)?;
-    if words.len() <= 3 {
-        return Ok(TakenOver::Nothing);
+    let attempt = || attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words));
+    if words.first().is_some_and(|word| word == "TAKEN") {
+        return attempt().map(TakenOver::Taken);
     }
-    let attempt = attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words))?;
-    Ok(if truth.status == Status::Paid { TakenOver::Paid(attempt) } else { TakenOver::Aborting(attempt) })
+    match truth(shard, TAKE_OVER.name(), &words)?.status {
+        _ if words.len() <= 3 => Ok(TakenOver::Nothing),
+        Status::Paid => attempt().map(TakenOver::Paid),
+        _ => attempt().map(TakenOver::Aborting),
+    }
 }
 
 /// The call that tells how an order stands (read with [`stands`]), and has recovery look at it if `held` is its current attempt.

@@ -136,7 +136,9 @@ impl Coordinator {
             let truth = match self.begin(shard, partition, order).await? {
                 Begun::Attempt(attempt) => {
                     let outcome = self.drive(shard, &attempt, give_up).await;
-                    self.recent.push(attempt, &outcome, asked.elapsed());
+                    if metrics::on() {
+                        self.recent.push(attempt, &outcome, asked.elapsed());
+                    }
                     return outcome;
                 }
                 Begun::Standing(truth) => truth,

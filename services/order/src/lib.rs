@@ -131,7 +131,7 @@ pub fn start_background(
 /// # Errors
 /// A sentence for the operator: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
-    metrics::start("order");
+    metrics::start("order", config.observe.metrics);
     trace::export::start(&config.observe.trace)?;
     config.checkout.check()?;
     config.machine.internal_token.check_token("INTERNAL_TOKEN")?;

@@ -1,6 +1,6 @@
 //! What is recorded of a checkout as a whole: its outcome, its time, its span, and its steps when it was slow.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use shardcart_common::metrics::checkout::{self, Outcome, Step};
@@ -9,10 +9,11 @@ use shardcart_common::trace::{Context, export};
 
 use crate::error::{OrderError, Result};
 
-/// Slow checkouts are told of this often at most: where one is slow, many are.
+/// Slow checkouts are told of this often at most: where one is slow, many are. The next line says how many were not.
 const COMPLAINT: Duration = Duration::from_millis(100);
 
-static COMPLAINED: Mutex<Option<Instant>> = Mutex::new(None);
+/// When one was told of last, and how many were not since.
+static COMPLAINED: Mutex<(Option<Instant>, u64)> = Mutex::new((None, 0));
 
 /// Records a checkout that has ended. `slow`: it logs its steps when it took longer. To be called within its context.
 pub fn ended(context: &Context, slow: Duration, done: &Result<()>) {
@@ -44,11 +45,7 @@ fn outcome(done: &Result<()>, drives: bool) -> Outcome {
 
 fn complain(context: &Context, outcome: Outcome, took: Duration) {
     checkout::slow();
-    let Ok(mut last) = COMPLAINED.lock() else { return };
-    if last.is_some_and(|last| last.elapsed() < COMPLAINT) {
-        return;
-    }
-    *last = Some(Instant::now());
+    let Some(suppressed) = complains(Instant::now()) else { return };
     let ms = |duration: Duration| duration.as_micros() as f64 / 1000.0;
     let step = |step| ms(context.step(step));
     log::warn!(
@@ -59,7 +56,32 @@ fn complain(context: &Context, outcome: Outcome, took: Duration) {
         stock_ms = step(Step::Stock),
         payment_ms = step(Step::Payment),
         decide_ms = step(Step::Decide),
-        give_up_ms = step(Step::GiveUp);
+        give_up_ms = step(Step::GiveUp),
+        suppressed;
         "a slow checkout"
     );
+}
+
+/// Whether it is time to tell of one, and how many went untold since the last.
+fn complains(now: Instant) -> Option<u64> {
+    let mut complained = COMPLAINED.lock().unwrap_or_else(PoisonError::into_inner);
+    if complained.0.is_some_and(|last| now.saturating_duration_since(last) < COMPLAINT) {
+        complained.1 += 1;
+        return None;
+    }
+    complained.0 = Some(now);
+    Some(std::mem::take(&mut complained.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_ones_that_are_not_told_of_are_counted() {
+        let start = Instant::now();
+        let after = |ms| complains(start + Duration::from_millis(ms));
+        assert_eq!([after(0), after(1), after(99), after(100)], [Some(0), None, None, Some(2)]);
+        assert_eq!([after(150), after(300)], [None, Some(1)]);
+    }
 }

@@ -105,14 +105,17 @@ impl Recent {
     /// Tells `each` the items and units of the attempts that came after the first `seen`, of the latest `most` of them,
     /// and returns how many came in all.
     pub fn lines_since(&self, seen: u64, most: usize, mut each: impl FnMut(&str, u64)) -> u64 {
-        let inner = self.lock();
-        let new = usize::try_from(inner.count.saturating_sub(seen)).unwrap_or(usize::MAX).min(most);
-        for ended in inner.attempts.iter().rev().take(new) {
-            for (item, units) in &ended.attempt.lines {
-                each(item.as_str(), *units);
-            }
-        }
-        inner.count
+        let mut lines = Vec::new();
+        let count = {
+            let inner = self.lock();
+            let new = usize::try_from(inner.count.saturating_sub(seen)).unwrap_or(usize::MAX).min(most);
+            let attempts = inner.attempts.iter().rev().take(new);
+            lines.extend(attempts.flat_map(|ended| ended.attempt.lines.iter().cloned()));
+            inner.count
+        };
+        // Without the lock, which every checkout takes.
+        lines.iter().for_each(|(item, units)| each(item.as_str(), *units));
+        count
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -62,6 +62,16 @@ impl Settlement {
             origin: trace::own(),
         }
     }
+
+    /// Which attempt of which order it is.
+    fn named(&self) -> Named {
+        Named { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
+    }
+
+    /// Where it came from, if its trace is recorded.
+    fn recorded(&self) -> Option<&Origin> {
+        self.origin.as_ref().filter(|origin| origin.parent.sampled)
+    }
 }
 
 /// Everyone who settles, in one thread: the order shards and both participants.
@@ -174,17 +184,23 @@ impl Settling {
     }
 
     async fn finish(&self, settled: impl Iterator<Item = &Settlement>) {
-        let mut attempts: BTreeMap<u16, Vec<Named>> = BTreeMap::new();
-        for Settlement { order, partition, tx, .. } in settled {
-            let named = Named { order: order.clone(), partition: *partition, tx: tx.clone() };
-            attempts.entry(partition.shard()).or_default().push(named);
+        let mut shards: BTreeMap<u16, Vec<&Settlement>> = BTreeMap::new();
+        for settlement in settled {
+            shards.entry(settlement.partition.shard()).or_default().push(settlement);
         }
-        join_all(attempts.into_iter().map(async |(number, attempts)| {
-            for together in attempts.chunks(TOGETHER_MAX) {
+        join_all(shards.into_iter().map(async |(number, settlements)| {
+            for together in settlements.chunks(TOGETHER_MAX) {
+                let named: Vec<Named> = together.iter().map(|settlement| settlement.named()).collect();
+                let sent = export::on().then(Instant::now);
                 let finished = match self.shards.shard(number) {
-                    Ok(shard) => attempt::finish(shard, together).await.map(|_| ()),
+                    Ok(shard) => attempt::finish(shard, &named).await.map(|_| ()),
                     Err(error) => Err(error),
                 };
+                if let Some(sent) = sent {
+                    for origin in together.iter().filter_map(|settlement| settlement.recorded()) {
+                        export::script(origin, sent, "finish.lua", "order", number, finished.is_err());
+                    }
+                }
                 if let Err(error) = finished {
                     let orders = together.len();
                     log::warn!(shard = number, orders, error:%; "settled attempts could not be ended; recovery will");
@@ -201,8 +217,10 @@ impl Settling {
     /// The order's shard gives no answer.
     pub async fn resolve(&self, order: &OrderId) -> Result<(), ShardError> {
         let (shard, partition) = self.shards.route(order.as_str())?;
-        let reply = shard.run(&attempt::take_over(partition, order)).await?;
-        if let Some(settlement) = self.settlement(attempt::taken_over(shard, partition, order, reply)?).await {
+        let began = export::begin(trace::current);
+        let reply = shard.run(&attempt::take_over(partition, order)).await;
+        export::ended(began, "take_over.lua", "order", shard.number(), reply.is_err());
+        if let Some(settlement) = self.settlement(attempt::taken_over(shard, partition, order, reply?)?).await {
             self.settle(&[settlement]).await;
         }
         Ok(())
@@ -210,13 +228,16 @@ impl Settling {
 
     /// What is to be told about an order that was taken over; `None` if nothing is, or a participant is silent.
     pub async fn settlement(&self, taken: TakenOver) -> Option<Settlement> {
+        // Only this once: what a participant keeps in flight is found again every two seconds.
+        if matches!(taken, TakenOver::Taken(_)) {
+            metrics::checkout::taken_over();
+        }
         let (attempt, paid) = match taken {
             TakenOver::Paid(attempt) => (attempt, true),
-            TakenOver::Aborting(attempt) => (attempt, false),
+            TakenOver::Taken(attempt) | TakenOver::Aborting(attempt) => (attempt, false),
             TakenOver::Nothing => return None,
         };
         log::info!(order:% = attempt.order, tx:% = attempt.tx, paid; "recovery settles an attempt");
-        metrics::checkout::taken_over(paid);
         fault::point(Point::MidRecovery);
         match self.parts(&attempt).await {
             Ok(parts) => Some(Settlement::of(&attempt, paid, &parts)),
@@ -232,7 +253,7 @@ impl Settling {
 fn record_settled(settlements: &[Settlement], began: Instant) {
     metrics::checkout::settled(settlements.len(), began);
     for settlement in settlements.iter().filter(|_| export::on()) {
-        if let Some(Origin { parent, .. }) = settlement.origin.as_ref().filter(|origin| origin.parent.sampled) {
+        if let Some(Origin { parent, .. }) = settlement.recorded() {
             let span = Span::new("order", "settle".to_owned(), parent.child(), Some(parent.span), began);
             export::send(span.with("order", &settlement.order).with("tx", &settlement.tx));
         }

@@ -45,7 +45,7 @@ use storage::Storage;
 /// # Errors
 /// One line for its user: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
-    metrics::start("shop");
+    metrics::start("shop", config.observe.metrics);
     trace::export::start(&config.observe.trace)?;
     config.checkout.check()?;
     config.console.check()?;

@@ -11,7 +11,7 @@ use shardcart_test::clock::Clock;
 use shardcart_test::prometheus::Prometheus;
 use shardcart_test::scrape::Scrape;
 use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Front, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually, ids, raw};
+use shardcart_test::{Data, Front, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually, ids, raw};
 use tokio::time::sleep;
 
 use crate::files::alerts;
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Requests at once that the small shop takes.
 const SMALL: usize = 4;
 /// Alerts of a machine that dies; all others are of the first part.
-const OF_DEATHS: [&str; 2] = ["ShardcartMachineDown", "ShardcartMachineRestarts"];
+const OF_DEATHS: [&str; 3] = ["ShardcartMachineDown", "ShardcartMachineRestarts", "ShardcartServiceMissing"];
 
 /// The rules with windows and waits of seconds, and two thresholds that a test has no time for.
 fn shortened() -> String {
@@ -56,6 +56,8 @@ struct Faulty {
     paid: Vec<String>,
     /// Orders of a user whose shard dies.
     stuck: Vec<String>,
+    /// Orders on shard 0 that nobody else pays.
+    left: Vec<String>,
     /// The record that is not true.
     contradiction: String,
 }
@@ -73,8 +75,8 @@ impl Faulty {
         let front = shop.front();
         let item = front.items_on_all_shards(4, 1, 1_000_000, 1).await.swap_remove(1);
         let contradiction = String::new();
-        let mut faulty =
-            Faulty { shop, front, item, users: Vec::new(), paid: Vec::new(), stuck: Vec::new(), contradiction };
+        let (users, paid, stuck, left) = Default::default();
+        let mut faulty = Faulty { shop, front, item, users, paid, stuck, left, contradiction };
         for shard in 0..2 {
             let user = faulty.made_on(shard, async || faulty.front.user_with(1_000_000).await).await;
             faulty.users.push(user);
@@ -87,6 +89,8 @@ impl Faulty {
         for _ in 0..8 {
             let order = faulty.made_on(0, async || faulty.order_of(&faulty.users[1]).await).await;
             faulty.stuck.push(order);
+            let order = faulty.made_on(0, async || faulty.order_of(&faulty.users[0]).await).await;
+            faulty.left.push(order);
         }
         faulty
     }
@@ -165,6 +169,16 @@ impl Faulty {
         }
     }
 
+    /// Coordinators die all the time, and each leaves an attempt behind.
+    async fn die(data: Data, left: Vec<String>) {
+        loop {
+            for order in &left {
+                data.abandon(0, order).await;
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+
     /// Makes the shard of the paying user slow, for as long as it is polled: it says nothing most of the time.
     async fn slow(redis: &str) {
         let mut shard = shardcart_test::redis::connect(redis).await;
@@ -236,6 +250,7 @@ async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() 
 
     let slow = faulty.shop.redis(Service::Payment, 0).url();
     let slow = tokio::spawn(async move { Faulty::slow(&slow).await });
+    let dying = tokio::spawn(Faulty::die(faulty.shop.data(), faulty.left.clone()));
     faulty.break_shards().await;
     let open = raw::requests_without_end(small.port(), SMALL).await;
     let used = Scrape::of(small.port()).await.value("shardcart_shard_memory_used_bytes{service=\"stock\"");
@@ -253,6 +268,7 @@ async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() 
     tell(&small, Service::Payment, "appendonly", "yes").await;
     drop(open);
     slow.abort();
+    dying.abort();
     faulty.mend_shards().await;
     clear(&prometheus, "after the faults").await;
 
@@ -268,9 +284,12 @@ async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() 
         .await;
         small.process().kill9();
     }
-    firing(&prometheus, &BTreeSet::from(["ShardcartMachineRestarts".to_owned()])).await;
+    load.abort();
+    faulty.shop.shop().process().kill9();
+    let gone = ["ShardcartMachineRestarts", "ShardcartServiceMissing"].map(str::to_owned);
+    firing(&prometheus, &gone.into()).await;
+    faulty.shop.shop().start_again().await;
     small.start_again().await;
     clear(&prometheus, "after the deaths").await;
-    load.abort();
     knocking.abort();
 }

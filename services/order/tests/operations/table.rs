@@ -102,7 +102,7 @@ async fn ask(orders: &TestOrders, ask: Ask, attempt: &Attempt) -> Told {
         Ask::TakeOver { .. } => {
             return match orders.take_over(&attempt.order).await {
                 TakenOver::Nothing => Told::only(Reply::Stands),
-                TakenOver::Aborting(taken) => handed_out("aborting", &taken),
+                TakenOver::Taken(taken) | TakenOver::Aborting(taken) => handed_out("aborting", &taken),
                 TakenOver::Paid(taken) => handed_out("paid", &taken),
             };
         }

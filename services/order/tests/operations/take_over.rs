@@ -10,6 +10,13 @@ fn assert_nothing(taken: &TakenOver) {
     assert!(matches!(taken, TakenOver::Nothing), "{taken:?}");
 }
 
+fn expect_taken(taken: TakenOver) -> Attempt {
+    match taken {
+        TakenOver::Taken(attempt) => attempt,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn expect_aborting(taken: TakenOver) -> Attempt {
     match taken {
         TakenOver::Aborting(attempt) => attempt,
@@ -54,7 +61,7 @@ async fn take_over_gives_up_a_pending_attempt_whose_lease_is_over() {
     let attempt = orders.begun_late(&order).await;
     orders.raw.wait_until_after(attempt.deadline_ms).await;
 
-    let taken = expect_aborting(orders.take_over(&order).await);
+    let taken = expect_taken(orders.take_over(&order).await);
 
     assert_same(&taken, &attempt);
     assert_eq!(orders.status(&order).await, "aborting");
@@ -71,17 +78,17 @@ async fn take_over_does_not_wait_for_a_lease_from_before_the_clock_was_set_back(
     let ahead = orders.raw.now_ms().await + 3_600_000;
     orders.raw.tell(&["HSET", &orders.key(&order), "lease", &ahead.to_string()]).await;
 
-    assert_same(&expect_aborting(orders.take_over(&order).await), &attempt);
+    assert_same(&expect_taken(orders.take_over(&order).await), &attempt);
     assert_eq!(orders.status(&order).await, "aborting");
 }
 
 #[actix_web::test]
-async fn take_over_repeated_hands_out_the_same() {
+async fn take_over_repeated_hands_out_the_same_and_takes_it_once() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
     let attempt = orders.begun_late(&order).await;
     orders.raw.wait_until_after(attempt.deadline_ms).await;
-    orders.take_over(&order).await;
+    expect_taken(orders.take_over(&order).await);
     let before = orders.raw.everything().await;
     for _ in 0..2 {
         assert_same(&expect_aborting(orders.take_over(&order).await), &attempt);
