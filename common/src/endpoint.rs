@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Instant;
 
 use actix_web::dev::ServiceResponse;
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, web};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, Route, web};
 
 use crate::metrics;
 use crate::problem::{Code, Problem};
@@ -18,8 +18,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let route = web::post().to(handler);
-    counted(service, path).route(route).default_service(web::to(|| refuse("POST")))
+    only("POST", web::post().to(handler), counted(service, path))
 }
 
 /// `GET path` of a service.
@@ -29,8 +28,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let route = web::get().to(handler);
-    counted(service, path).route(route).default_service(web::to(|| refuse("GET")))
+    only("GET", web::get().to(handler), counted(service, path))
 }
 
 /// `DELETE path` of a service.
@@ -40,8 +38,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let route = web::delete().to(handler);
-    counted(service, path).route(route).default_service(web::to(|| refuse("DELETE")))
+    only("DELETE", web::delete().to(handler), counted(service, path))
 }
 
 /// `GET path` for those who run the machine: it is not counted among the requests.
@@ -51,8 +48,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let resource = web::resource(path).app_data(Uncounted);
-    resource.route(web::get().to(handler)).default_service(web::to(|| refuse("GET")))
+    only("GET", web::get().to(handler), web::resource(path).app_data(Uncounted))
 }
 
 /// `POST path` for those who run the machine: it is not counted among the requests.
@@ -62,8 +58,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let resource = web::resource(path).app_data(Uncounted);
-    resource.route(web::post().to(handler)).default_service(web::to(|| refuse("POST")))
+    only("POST", web::post().to(handler), web::resource(path).app_data(Uncounted))
 }
 
 /// Marks what is not counted among the requests.
@@ -96,6 +91,11 @@ pub fn trace<B>(response: &ServiceResponse<B>, context: &Context) {
         span.failed = response.status().is_server_error();
         export::send(span.with("http.response.status_code", response.status().as_str()));
     }
+}
+
+/// A resource with this route, which refuses every other method.
+fn only(allow: &'static str, route: Route, resource: Resource) -> Resource {
+    resource.route(route).default_service(web::to(move || refuse(allow)))
 }
 
 fn refuse(allow: &'static str) -> impl Future<Output = HttpResponse> {

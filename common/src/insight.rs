@@ -5,7 +5,11 @@
 
 pub mod shards;
 
-use futures_util::future::LocalBoxFuture;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
@@ -261,6 +265,43 @@ pub trait Insight {
     fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>>;
 }
 
+/// What one service looks up on its own shards.
+pub trait LookUp: 'static {
+    /// The sorted set of each partition in which stands what is under way.
+    const UNDER_WAY: &'static str;
+
+    /// Looks one thing up; `None` where the service keeps nothing of its kind.
+    fn look_up(shards: &Shards, wanted: Wanted) -> impl Future<Output = Option<Seen>>;
+}
+
+/// A service itself, asked in-process.
+pub struct LocalInsight<L> {
+    shards: Arc<Shards>,
+    service: PhantomData<L>,
+}
+
+impl<L: LookUp> LocalInsight<L> {
+    /// Shows these shards.
+    pub fn new(shards: Arc<Shards>) -> Self {
+        LocalInsight { shards, service: PhantomData }
+    }
+
+    async fn look(&self, wanted: Wanted) -> Seen {
+        let elsewhere = Seen { partition: Partition(0), shard: 0, found: Found::NotHere };
+        L::look_up(&self.shards, wanted).await.unwrap_or(elsewhere)
+    }
+}
+
+impl<L: LookUp> Insight for LocalInsight<L> {
+    fn shards(&self) -> LocalBoxFuture<'_, Result<Vec<ShardState>, String>> {
+        async { Ok(shards::states(&self.shards, L::UNDER_WAY).await) }.boxed_local()
+    }
+
+    fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>> {
+        async move { Ok(join_all(wanted.into_iter().map(|wanted| self.look(wanted))).await) }.boxed_local()
+    }
+}
+
 /// Looks one thing up where its id leads.
 pub async fn at_home(
     shards: &Shards,
@@ -279,7 +320,7 @@ pub async fn at_home(
 pub async fn reservations(shards: &Shards, tx: &TxId) -> Seen {
     let looked = shards.iter().map(|shard| async move { (shard.number(), reservation(shard, tx).await) });
     let (mut records, mut silent) = (Vec::new(), Vec::new());
-    for (number, record) in futures_util::future::join_all(looked).await {
+    for (number, record) in join_all(looked).await {
         match record {
             Ok(record) => records.extend(record),
             Err(_) => silent.push(number),

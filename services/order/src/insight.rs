@@ -1,13 +1,11 @@
 //! What the order service shows of itself to an operator. Nothing here writes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{LocalBoxFuture, join_all};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use shardcart_common::ids::{OrderId, Partition, TxId, minted_ms};
-use shardcart_common::insight::{self, Found, Insight, OrderRecord, Seen, ShardState, Wanted};
+use shardcart_common::insight::{self, Found, LookUp, OrderRecord, Seen, Wanted};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::walk;
@@ -29,34 +27,26 @@ static SEARCH: Mutex<()> = Mutex::const_new(());
 const LOOKED_AT_MAX: usize = 32;
 
 /// The order service itself, asked in-process.
-pub struct LocalInsight(Arc<Shards>);
+pub type LocalInsight = insight::LocalInsight<Orders>;
 
-impl LocalInsight {
-    /// Shows these shards.
-    pub fn new(shards: Arc<Shards>) -> Self {
-        LocalInsight(shards)
-    }
+/// What the order service looks up.
+#[derive(Debug)]
+pub struct Orders;
 
-    async fn look(&self, wanted: Wanted) -> Seen {
-        match wanted {
+impl LookUp for Orders {
+    const UNDER_WAY: &'static str = "inflight";
+
+    async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
+        let seen = match wanted {
             Wanted::Order { order } => {
-                insight::at_home(&self.0, order.as_str(), async |shard, at| self::order(shard, at, &order).await).await
+                insight::at_home(shards, order.as_str(), async |shard, at| self::order(shard, at, &order).await).await
             }
             Wanted::OrderOf { tx } => {
-                insight::at_home(&self.0, tx.as_str(), async |shard, at| order_of(shard, at, &tx).await).await
+                insight::at_home(shards, tx.as_str(), async |shard, at| order_of(shard, at, &tx).await).await
             }
-            _ => Seen { partition: Partition(0), shard: 0, found: Found::NotHere },
-        }
-    }
-}
-
-impl Insight for LocalInsight {
-    fn shards(&self) -> LocalBoxFuture<'_, Result<Vec<ShardState>, String>> {
-        async { Ok(insight::shards::states(&self.0, "inflight").await) }.boxed_local()
-    }
-
-    fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>> {
-        async move { Ok(join_all(wanted.into_iter().map(|wanted| self.look(wanted))).await) }.boxed_local()
+            _ => return None,
+        };
+        Some(seen)
     }
 }
 

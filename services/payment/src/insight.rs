@@ -1,12 +1,8 @@
 //! What the payment service shows of itself to an operator. Nothing here writes.
 
-use std::sync::Arc;
-
-use futures_util::FutureExt;
-use futures_util::future::{LocalBoxFuture, join_all};
 use redis::FromRedisValue;
 use shardcart_common::ids::{OrderId, Partition, UserId};
-use shardcart_common::insight::{self, Found, Insight, PaymentRecord, Seen, ShardState, UserRecord, Wanted};
+use shardcart_common::insight::{self, Found, LookUp, PaymentRecord, Seen, UserRecord, Wanted};
 use shardcart_common::script::Call;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
@@ -15,36 +11,28 @@ use shardcart_common::walk;
 use crate::users;
 
 /// The payment service itself, asked in-process.
-pub struct LocalInsight(Arc<Shards>);
+pub type LocalInsight = insight::LocalInsight<Payment>;
 
-impl LocalInsight {
-    /// Shows these shards.
-    pub fn new(shards: Arc<Shards>) -> Self {
-        LocalInsight(shards)
-    }
+/// What the payment service looks up.
+#[derive(Debug)]
+pub struct Payment;
 
-    async fn look(&self, wanted: Wanted) -> Seen {
-        match wanted {
+impl LookUp for Payment {
+    const UNDER_WAY: &'static str = "held";
+
+    async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
+        let seen = match wanted {
             Wanted::User { user } => {
-                insight::at_home(&self.0, user.as_str(), async |shard, at| self::user(shard, at, &user).await).await
+                insight::at_home(shards, user.as_str(), async |shard, at| self::user(shard, at, &user).await).await
             }
             Wanted::Payment { user, order } => {
                 let look = async |shard: &Shard, at| payment(shard, at, &user, &order).await;
-                insight::at_home(&self.0, user.as_str(), look).await
+                insight::at_home(shards, user.as_str(), look).await
             }
-            Wanted::Reservations { tx } => insight::reservations(&self.0, &tx).await,
-            _ => Seen { partition: Partition(0), shard: 0, found: Found::NotHere },
-        }
-    }
-}
-
-impl Insight for LocalInsight {
-    fn shards(&self) -> LocalBoxFuture<'_, Result<Vec<ShardState>, String>> {
-        async { Ok(insight::shards::states(&self.0, "held").await) }.boxed_local()
-    }
-
-    fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>> {
-        async move { Ok(join_all(wanted.into_iter().map(|wanted| self.look(wanted))).await) }.boxed_local()
+            Wanted::Reservations { tx } => insight::reservations(shards, &tx).await,
+            _ => return None,
+        };
+        Some(seen)
     }
 }
 

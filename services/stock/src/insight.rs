@@ -1,44 +1,32 @@
 //! What the stock service shows of itself to an operator. Nothing here writes.
 
-use std::sync::Arc;
-
-use futures_util::FutureExt;
-use futures_util::future::{LocalBoxFuture, join_all};
 use redis::FromRedisValue;
 use shardcart_common::ids::{ItemId, Partition};
-use shardcart_common::insight::{self, Found, Insight, ItemRecord, Seen, ShardState, Wanted};
+use shardcart_common::insight::{self, Found, ItemRecord, LookUp, Seen, Wanted};
 use shardcart_common::script::Call;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::walk;
 
 /// The stock service itself, asked in-process.
-pub struct LocalInsight(Arc<Shards>);
+pub type LocalInsight = insight::LocalInsight<Stock>;
 
-impl LocalInsight {
-    /// Shows these shards.
-    pub fn new(shards: Arc<Shards>) -> Self {
-        LocalInsight(shards)
-    }
+/// What the stock service looks up.
+#[derive(Debug)]
+pub struct Stock;
 
-    async fn look(&self, wanted: Wanted) -> Seen {
-        match wanted {
+impl LookUp for Stock {
+    const UNDER_WAY: &'static str = "held";
+
+    async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
+        let seen = match wanted {
             Wanted::Item { item } => {
-                insight::at_home(&self.0, item.as_str(), async |shard, at| self::item(shard, at, &item).await).await
+                insight::at_home(shards, item.as_str(), async |shard, at| self::item(shard, at, &item).await).await
             }
-            Wanted::Reservations { tx } => insight::reservations(&self.0, &tx).await,
-            _ => Seen { partition: Partition(0), shard: 0, found: Found::NotHere },
-        }
-    }
-}
-
-impl Insight for LocalInsight {
-    fn shards(&self) -> LocalBoxFuture<'_, Result<Vec<ShardState>, String>> {
-        async { Ok(insight::shards::states(&self.0, "held").await) }.boxed_local()
-    }
-
-    fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>> {
-        async move { Ok(join_all(wanted.into_iter().map(|wanted| self.look(wanted))).await) }.boxed_local()
+            Wanted::Reservations { tx } => insight::reservations(shards, &tx).await,
+            _ => return None,
+        };
+        Some(seen)
     }
 }
 
