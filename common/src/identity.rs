@@ -16,7 +16,7 @@ crate::scripts! {
 pub const KEY: &str = "{shard}:identity";
 
 /// The layout of keys and records that this release writes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What a shard's identity record says.
 #[derive(Debug, Clone, PartialEq, Eq)]

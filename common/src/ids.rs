@@ -24,6 +24,11 @@ impl Partition {
         self.0 / PARTITIONS_PER_SHARD
     }
 
+    /// The first partition of a shard: it keeps what a shard has one of.
+    pub fn first_of(shard: u16) -> Partition {
+        Partition(shard * PARTITIONS_PER_SHARD)
+    }
+
     /// All partitions that have their home on a shard.
     pub fn of_shard(shard: u16) -> impl Iterator<Item = Partition> {
         (0..PARTITIONS_PER_SHARD).map(move |slot| Partition(shard * PARTITIONS_PER_SHARD + slot))
@@ -39,7 +44,7 @@ impl Partition {
         Name { partition: self.0, kind, id: Some(id) }
     }
 
-    /// The key of something a partition has one of: `{113}:held`.
+    /// The key of something a partition has one of: `{113}:overwritten`.
     pub fn own_key(self, kind: &str) -> String {
         self.own_name(kind).to_string()
     }

@@ -10,12 +10,23 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
+use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
 
+use crate::held::{self, Held, Taken};
 use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
-use crate::shard::ShardError;
+use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
 use crate::walk;
+
+crate::scripts! {
+    ATTEMPT = "attempt.lua";
+}
+
+/// Tombstones lie by the second of their attempts' deadlines: they are looked for from so long before the attempt's id was
+/// made (clocks may be apart) until so long after.
+const CLOCKS_APART_S: u64 = 5;
+const DEADLINE_S: u64 = 90;
 
 /// Things looked up in one request at most: an order's lines and a few more.
 pub const WANTED_MAX: usize = 1_100;
@@ -306,7 +317,7 @@ impl<L: LookUp> Insight for LocalInsight<L> {
 pub async fn at_home(
     shards: &Shards,
     id: &str,
-    look: impl AsyncFnOnce(&crate::shard::Shard, Partition) -> Result<Found, ShardError>,
+    look: impl AsyncFnOnce(&Shard, Partition) -> Result<Found, ShardError>,
 ) -> Seen {
     let partition = shards.partition(id);
     let found = match shards.shard(partition.shard()) {
@@ -316,7 +327,7 @@ pub async fn at_home(
     Seen { partition, shard: partition.shard(), found }
 }
 
-/// What a participant's shards have on record of an attempt. A record may be in any partition: all are looked at.
+/// What a participant's shards have on record of an attempt: what they hold for it, or how it ended.
 pub async fn reservations(shards: &Shards, tx: &TxId) -> Seen {
     let looked = shards.iter().map(|shard| async move { (shard.number(), reservation(shard, tx).await) });
     let (mut records, mut silent) = (Vec::new(), Vec::new());
@@ -330,32 +341,40 @@ pub async fn reservations(shards: &Shards, tx: &TxId) -> Seen {
     Seen { partition, shard: partition.shard(), found: Found::Reservations { records, silent } }
 }
 
-async fn reservation(shard: &crate::shard::Shard, tx: &TxId) -> Result<Vec<ReservationRecord>, ShardError> {
-    let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
-    let mut read = redis::cmd("MGET");
-    for partition in &partitions {
-        read.arg(partition.key("tx", tx.as_str()));
-    }
-    let reply = shard.ask(&crate::script::Call::read(read)).await?;
-    let texts = <Vec<Option<String>> as redis::FromRedisValue>::from_redis_value(reply)
-        .map_err(|error| walk::odd(shard, "MGET", &error.to_string()))?;
-    let found = partitions.iter().zip(texts).filter_map(|(partition, text)| Some((*partition, text?)));
-    Ok(found.map(|(partition, text)| record(shard.number(), partition, &text)).collect())
+async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecord>, ShardError> {
+    let keeper = Partition::first_of(shard.number());
+    let minted_s = tx.minted_ms() / 1_000;
+    let seconds = minted_s.saturating_sub(CLOCKS_APART_S)..minted_s + DEADLINE_S;
+    let mut keys = vec![walk::held_key(shard)];
+    keys.extend(seconds.map(|second| keeper.key("ended", &second.to_string())));
+    let reply = shard.ask(&ATTEMPT.keys(&keys).arg(tx.as_str())).await?;
+    let (state, held) = <(Option<String>, Option<Vec<u8>>)>::from_redis_value(reply)
+        .map_err(|error| walk::odd(shard, ATTEMPT.name(), &error.to_string()))?;
+    Ok(match (held, state) {
+        (Some(bytes), _) => Some(held_record(shard.number(), keeper, &bytes)),
+        (None, Some(state)) => Some(ReservationRecord {
+            shard: shard.number(),
+            partition: keeper,
+            state: state.to_lowercase(),
+            order: None,
+            holds: Vec::new(),
+        }),
+        (None, None) => None,
+    })
 }
 
-fn record(shard: u16, partition: Partition, text: &str) -> ReservationRecord {
-    let Some(words) = walk::held(text) else {
-        let state = text.strip_prefix("1 ").map_or_else(|| "of another release".to_owned(), str::to_lowercase);
-        return ReservationRecord { shard, partition, state, order: None, holds: Vec::new() };
-    };
-    let (order, rest) = words.split_first().map_or((None, &[][..]), |(order, rest)| (Some((*order).to_owned()), rest));
+fn held_record(shard: u16, partition: Partition, bytes: &[u8]) -> ReservationRecord {
     let name = |key: &str| walk::Key::parse(key).map_or_else(|| key.to_owned(), |key| key.name.to_owned());
-    let holds = match rest {
-        // A user's: the user, the payment, the amount, the life.
-        [user, payment, amount, _] if payment.contains(":payment:") => vec![(name(user), amount.parse().unwrap_or(0))],
-        lines => lines.chunks(2).filter_map(|line| Some((name(line.first()?), line.get(1)?.parse().ok()?))).collect(),
+    let amount = |number: i64| u64::try_from(number).unwrap_or(0);
+    let Some(held) = Held::read(bytes) else {
+        let state = if held::is_newer(bytes) { "of another release" } else { "unreadable" };
+        return ReservationRecord { shard, partition, state: state.to_owned(), order: None, holds: Vec::new() };
     };
-    ReservationRecord { shard, partition, state: "held".to_owned(), order, holds }
+    let holds = match held.taken {
+        Taken::Units(lines) => lines.into_iter().map(|(key, units)| (name(key), amount(units))).collect(),
+        Taken::Credit { user, amount: credit, .. } => vec![(name(user), amount(credit))],
+    };
+    ReservationRecord { shard, partition, state: "held".to_owned(), order: Some(held.order.to_owned()), holds }
 }
 
 #[cfg(test)]
@@ -363,15 +382,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_told_in_words() {
-        let held = record(1, Partition(17), "1 HELD 7 {17}:item:a 2 {18}:item:b 3");
-        assert_eq!((held.state.as_str(), held.order.as_deref()), ("held", Some("7")));
-        assert_eq!(held.holds, [("a".to_owned(), 2), ("b".to_owned(), 3)]);
-        let credit = record(0, Partition(3), "1 HELD 7 {3}:user:ann {3}:payment:ann:7 30 /");
+    fn what_is_held_is_told_in_words() {
+        let lines = [("{17}:item:a", 2), ("{18}:item:b", 3)];
+        let units = held_record(1, Partition(16), &held::units(5, "7", lines.into_iter()));
+        assert_eq!((units.state.as_str(), units.order.as_deref()), ("held", Some("7")));
+        assert_eq!(units.holds, [("a".to_owned(), 2), ("b".to_owned(), 3)]);
+        let credit = held_record(0, Partition(0), &held::credit(5, "7", "{3}:user:ann", "{3}:payment:ann:7", 30));
         assert_eq!(credit.holds, [("ann".to_owned(), 30)]);
-        assert_eq!(record(0, Partition(3), "1 CONFIRMED").state, "confirmed");
-        assert_eq!(record(0, Partition(3), "1 INSUFFICIENT 2").state, "insufficient 2");
-        assert_eq!(record(0, Partition(3), "2 CONFIRMED").state, "of another release");
+        assert_eq!(held_record(0, Partition(0), b"\x02").state, "of another release");
+        assert_eq!(held_record(0, Partition(0), b"\x01").state, "unreadable");
     }
 
     #[test]

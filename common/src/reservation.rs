@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use crate::held;
 use crate::ids::{Partition, TxId};
 use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, Step, Topology};
 use crate::script::{Call, Script, each, words};
@@ -13,8 +14,9 @@ use crate::trace::{self, export};
 const TOGETHER_MAX: usize = 128;
 const LINES_MAX: usize = 1_000;
 
-/// How the record of an attempt begins that holds something: the version of the record, and its state.
-pub const HELD: &str = "1 HELD ";
+/// How long tombstones last beyond the deadlines of their attempts, in milliseconds: until a late confirm would be told
+/// that its attempt was settled long ago, and ten seconds more.
+const TOMBSTONES_LAST_MS: u64 = 70_000;
 
 /// The scripts of a participant. Each is asked many things in one call.
 pub struct Scripts<R> {
@@ -26,14 +28,25 @@ pub struct Scripts<R> {
     pub cancel: &'static Script,
 }
 
-/// Adds the keys that all operations have: their attempts' records, then their partitions' sets of what is held.
-pub fn push_keys(call: &mut Call, operations: &[&Operation]) {
-    for operation in operations {
-        call.key(operation.at.name("tx", operation.tx.as_str()));
-    }
-    for operation in operations {
-        call.key(operation.at.own_name("held"));
-    }
+/// A call of one of the scripts: what the shard holds, and the tombstones of the second in which the deadlines of these
+/// attempts are, are its first two keys; so many others follow.
+pub fn call(script: &'static Script, operations: &[&Operation], others: usize) -> Call {
+    let (shard, second) = operations.first().map_or((0, 0), |first| (first.at.shard(), second(first)));
+    let keeper = Partition::first_of(shard);
+    let mut call = script.with_keys(2 + others);
+    call.key(keeper.own_name("held"));
+    call.key(keeper.name("ended", &second.to_string()));
+    call
+}
+
+/// When the tombstones of these attempts end, Unix milliseconds: all that lie together end together.
+pub fn ends_ms(operations: &[&Operation]) -> u64 {
+    operations.first().map_or(0, |first| (second(first) + 1) * 1_000 + TOMBSTONES_LAST_MS)
+}
+
+/// The second of an attempt's deadline, Unix time.
+fn second(operation: &Operation) -> u64 {
+    operation.deadline_ms / 1_000
 }
 
 /// Understands what confirm and cancel answer, and what reserve answers in the same words.
@@ -153,16 +166,18 @@ impl Kind {
     }
 }
 
-/// Which operations go into one call: the places of those of the same kind, as many as a call may have. Operations of
-/// one attempt stay in their order.
+/// Which operations go into one call: the places of those of the same kind whose deadlines are in the same second, as many
+/// as a call may have. Operations of one attempt stay in their order.
 fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..operations.len()).collect();
-    let kind = |place: usize| Kind::of(&operations[place]);
-    let is_of_one_kind = operations.windows(2).all(|pair| Kind::of(&pair[0]) == Kind::of(&pair[1]));
-    if !is_of_one_kind {
+    let group = |place: usize| (Kind::of(&operations[place]), second(&operations[place]));
+    if !(1..operations.len()).all(|place| group(place) == group(0)) {
         let attempts: HashSet<&TxId> = operations.iter().map(|operation| &operation.tx).collect();
         if attempts.len() == operations.len() {
-            order.sort_by_key(|place| kind(*place));
+            order.sort_by_key(|place| group(*place));
+        } else {
+            // All operations of an attempt have its deadline.
+            order.sort_by_key(|place| second(&operations[*place]));
         }
     }
     let mut all: Vec<Vec<usize>> = Vec::new();
@@ -171,7 +186,7 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
         let own = if let Step::ReserveStock { lines, .. } = &operations[place].step { lines.len() } else { 1 };
         match all.last_mut() {
             Some(together)
-                if together.len() < TOGETHER_MAX && lines + own <= LINES_MAX && kind(together[0]) == kind(place) =>
+                if together.len() < TOGETHER_MAX && lines + own <= LINES_MAX && group(together[0]) == group(place) =>
             {
                 together.push(place);
                 lines += own;
@@ -185,14 +200,13 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
     all
 }
 
-/// The call of confirms or cancels: the records say what was taken.
+/// The call of confirms or cancels: what is held says what was taken.
 fn settle(script: &'static Script, operations: &[&Operation]) -> Call {
-    let mut call = script.with_keys(2 * operations.len());
-    push_keys(&mut call, operations);
-    for operation in operations {
-        call.push(operation.tx.as_str());
-        call.push(operation.deadline_ms);
-    }
+    let mut call = call(script, operations, 0);
+    call.push(ends_ms(operations));
+    let deadlines: Vec<u8> = operations.iter().flat_map(|operation| held::double(operation.deadline_ms)).collect();
+    call.push(&deadlines[..]);
+    operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
     call
 }
 

@@ -1,22 +1,24 @@
 //! The review of old reservations: a participant asks the order service about what it still holds long after its
 //! deadline, and cancels what no order knows. Normally there is nothing: recovery has been there before.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
+
+use redis::{FromRedisValue, Value};
 
 use crate::ids::{OrderId, Partition, TxId};
 use crate::orders::{ASKED_MAX, Asked, Orders};
 use crate::participant::{Batch, Operation, Participant, Step};
-use crate::script::words;
+use crate::script::Call;
 use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
+use crate::walk;
 
-crate::scripts! {
-    HELD = "held.lua";
-}
-
-/// Reservations looked at in one partition at once, the oldest first.
-const LOOKED_AT_MAX: usize = 512;
+/// Reservations looked at in one step. Redis may return more at once, but not many.
+const STEP: usize = 256;
+/// Old reservations of a shard that one review deals with; the next goes on.
+const HELD_MAX: usize = 8_192;
 /// The longest time between two reviews.
 const INTERVAL_MAX: Duration = Duration::from_secs(10);
 
@@ -73,25 +75,32 @@ async fn review(
     Ok(())
 }
 
-/// What a shard has held for so long, without a scan of its keys.
+/// What a shard has held for so long: all that it holds is gone through in steps, without a scan of its keys.
 async fn list(shard: &Shard, after: Duration) -> Result<Vec<Held>, ShardError> {
-    let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
     let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-    let calls: Vec<_> = partitions
-        .iter()
-        .map(|partition| {
-            HELD.keys(&[partition.own_key("held")]).arg(after_ms).arg(LOOKED_AT_MAX).arg(partition.own_key("tx:"))
-        })
-        .collect();
-    let mut held = Vec::new();
-    for (at, reply) in partitions.into_iter().zip(shard.run_all(calls).await?) {
-        for entry in words(reply?).chunks_exact(3) {
-            let parsed = (TxId::parse(&entry[0]), entry[1].parse::<f64>(), OrderId::parse(&entry[2]));
-            if let (Ok(tx), Ok(deadline_ms), Ok(order)) = parsed {
-                // A score is a double; a deadline in milliseconds is exact in it.
-                held.push(Held { at, tx, deadline_ms: deadline_ms as u64, order });
+    let (mut held, mut cursor) = (HashMap::new(), String::from("0"));
+    loop {
+        let mut scan = redis::cmd("HSCAN");
+        scan.arg(walk::held_key(shard)).arg(&cursor).arg("COUNT").arg(STEP);
+        let calls = vec![Call::read(redis::cmd("TIME")), Call::read(scan)];
+        let mut replies = shard.run_all(calls).await?.into_iter();
+        let (Some(time), Some(found)) = (replies.next(), replies.next()) else { break };
+        let odd = |error: redis::ParsingError| walk::odd(shard, "HSCAN", &error.to_string());
+        let (seconds, _) = <(u64, u64)>::from_redis_value(time?).map_err(odd)?;
+        let (next, found) = <(String, Value)>::from_redis_value(found?).map_err(odd)?;
+        let latest_ms = (seconds * 1_000).saturating_sub(after_ms);
+        for reservation in walk::reservations(found).map_err(|error| walk::odd(shard, "HSCAN", &error))? {
+            let Some(found) = reservation.held().filter(|held| held.deadline_ms <= latest_ms) else { continue };
+            if let (Ok(tx), Ok(order)) = (TxId::parse(&reservation.tx), OrderId::parse(found.order)) {
+                let (at, deadline_ms) = (Partition::first_of(shard.number()), found.deadline_ms);
+                // A step may return again what an earlier one has returned.
+                held.insert(reservation.tx.clone(), Held { at, tx, deadline_ms, order });
             }
         }
+        cursor = next;
+        if cursor == "0" || held.len() >= HELD_MAX {
+            break;
+        }
     }
-    Ok(held)
+    Ok(held.into_values().collect())
 }

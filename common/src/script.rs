@@ -12,9 +12,11 @@ use crate::idempotency::Once;
 const IDEMPOTENCY: &str = include_str!("scripts/idempotency.lua");
 /// Where the script goes.
 const PLACE: &str = "-- {script}\n";
-/// What scripts have in common that are asked by many attempts in one call, and where they want it.
-const TOGETHER: &str = include_str!("scripts/together.lua");
-const TOGETHER_PLACE: &str = "-- {together}\n";
+/// What scripts have in common: where they want it, and what it is.
+const COMMON: [(&str, &str); 2] = [
+    ("-- {together}\n", include_str!("scripts/together.lua")),
+    ("-- {fields}\n", include_str!("scripts/fields.lua")),
+];
 
 /// A Lua script, known by its file name. Redis keeps it by its SHA-1.
 #[derive(Debug)]
@@ -26,15 +28,22 @@ pub struct Script {
 }
 
 impl Script {
-    /// A script from its source text; `name` is its file's, for messages. A line `-- {together}` in it stands for
-    /// `scripts/together.lua`.
+    /// A script from its source text; `name` is its file's, for messages. The lines `-- {together}` and `-- {fields}` in
+    /// it stand for `scripts/together.lua` and `scripts/fields.lua`.
     pub fn new(name: impl Into<Cow<'static, str>>, code: impl Into<Cow<'static, str>>) -> Self {
         let mut code = code.into();
-        if code.contains(TOGETHER_PLACE) {
-            code = code.replace(TOGETHER_PLACE, TOGETHER).into();
+        for (place, common) in COMMON {
+            if code.contains(place) {
+                code = code.replace(place, common).into();
+            }
         }
         let sha1 = redis::Script::new(&code).get_hash().to_owned();
         Script { name: name.into(), code, sha1, keyed: OnceLock::new() }
+    }
+
+    /// A script of which a part stands in a file of its own, because others have it, too: where it says `-- {settle}`.
+    pub fn settling(name: &'static str, code: &str, settle: &str) -> Self {
+        Script::new(name, code.replace("-- {settle}\n", settle))
     }
 
     /// The file name.
@@ -102,6 +111,13 @@ impl Call {
         Call { script: None, command, repeatable: true }
     }
 
+    /// Reads what lies under a key.
+    pub fn get(key: impl Display) -> Self {
+        let mut command = redis::cmd("GET");
+        command.write_arg_fmt(key);
+        Call::read(command)
+    }
+
     /// Says that the call may run twice: then it is sent again when its connection breaks.
     #[must_use]
     pub fn repeatable(self) -> Self {
@@ -150,10 +166,12 @@ fn collect(value: Value, words: &mut Vec<String>) {
     }
 }
 
-/// The replies of a script that was asked `count` things together; `None`: it gave another number of them.
+/// The replies of a script that was asked `count` things together, or its one reply to all of them; `None`: it gave
+/// another number of them.
 pub fn each(reply: Value, count: usize) -> Option<Vec<Value>> {
     match reply {
         Value::Array(replies) if replies.len() == count => Some(replies),
+        Value::BulkString(_) => Some(vec![reply; count]),
         _ => None,
     }
 }
@@ -175,6 +193,11 @@ macro_rules! scripts {
         $(#[$doc])*
         static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
             $crate::script::Script::new($file, include_str!(concat!("scripts/", $file))));
+    )*};
+    ($($name:ident = $file:literal with $part:literal;)*) => {$(
+        static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
+            $crate::script::Script::settling(
+                $file, include_str!(concat!("scripts/", $file)), include_str!(concat!("scripts/", $part))));
     )*};
 }
 

@@ -10,12 +10,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::{FromRedisValue, Value};
 
+use crate::held::Held;
 use crate::ids::Partition;
 use crate::script::{Call, words};
 use crate::shard::{Shard, ShardError};
 
 crate::scripts! {
-    HASHES = "hashes.lua";
     RECORDS = "records.lua";
     HOLDINGS = "holdings.lua";
 }
@@ -114,13 +114,13 @@ where
     Ok(())
 }
 
-/// The same fields of many hashes, in the order of the keys; a field that is not there is `None`.
+/// The same fields of many records, in the order of the keys; a field that is not there is `None`.
 ///
 /// # Errors
 /// The shard's.
-pub async fn hashes(shard: &Shard, keys: &[String], fields: &[&str]) -> Result<Vec<Vec<Option<String>>>, ShardError> {
-    let reply = shard.ask_bulk(&HASHES.keys(keys).arg(fields)).await?;
-    rows(shard, &HASHES, reply)
+pub async fn fields(shard: &Shard, keys: &[String], fields: &[&str]) -> Result<Vec<Vec<Option<String>>>, ShardError> {
+    let reply = shard.ask_bulk(&RECORDS.keys(keys).arg(fields)).await?;
+    rows(shard, &RECORDS, reply)
 }
 
 /// The raw rows of a script's reply: for each a list of texts, `None` for what is not there.
@@ -157,85 +157,71 @@ fn text(value: Value) -> Option<String> {
 /// A reservation as it lies on its shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
-    /// The partition that lists it.
-    pub partition: Partition,
     /// Its attempt.
     pub tx: String,
-    /// Its record, if there is one.
-    pub record: Option<String>,
+    /// What is held for it, as it lies there.
+    pub bytes: Vec<u8>,
 }
 
 impl Reservation {
-    /// The words of its record after `1 HELD`; `None` for any other record.
-    pub fn held(&self) -> Option<Vec<&str>> {
-        held(self.record.as_deref()?)
+    /// What is held; `None` if that cannot be read.
+    pub fn held(&self) -> Option<Held<'_>> {
+        Held::read(&self.bytes)
     }
-}
-
-/// The words of a record after `1 HELD`; `None` for any other record.
-pub fn held(record: &str) -> Option<Vec<&str>> {
-    record.strip_prefix("1 HELD ").map(|rest| rest.split(' ').collect())
 }
 
 /// All that a shard holds at one moment.
 #[derive(Debug, Default)]
 pub struct Holdings {
-    /// What the partitions list as held, each with its record.
+    /// What is held.
     pub reservations: Vec<Reservation>,
-    /// The wanted fields of the hashes that these records name, and of those that were asked for besides, by key.
-    pub hashes: Vec<(String, Vec<Option<String>>)>,
+    /// The wanted fields of the records that this names, and of those that were asked for besides, by key.
+    pub records: Vec<(String, Vec<Option<String>>)>,
 }
 
-/// Reads all that a shard holds, and fields of the hashes that it concerns, at one moment. `besides` are the keys of
-/// other hashes to be read with it.
+/// Reads all that a shard holds, and fields of the records that it concerns, at one moment. `besides` are the keys of
+/// other records to be read with it.
 ///
 /// # Errors
 /// The shard's.
 pub async fn holdings(shard: &Shard, besides: &[String], fields: &[&str]) -> Result<Holdings, ShardError> {
-    let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
-    let mut keys: Vec<String> = partitions.iter().map(|partition| partition.own_key("held")).collect();
+    let mut keys = vec![held_key(shard)];
     keys.extend_from_slice(besides);
     let reply = shard.ask_bulk(&HOLDINGS.keys(&keys).arg(fields)).await?;
-    let rows = rows(shard, &HOLDINGS, reply)?;
-    let mut holdings = Holdings::default();
-    for mut row in rows {
-        let kind = row.first_mut().and_then(Option::take).unwrap_or_default();
-        if let Some(place) = kind.strip_prefix("set ") {
-            let partition = place.parse::<usize>().ok().and_then(|place| partitions.get(place.checked_sub(1)?));
-            let (Some(partition), [_, tx, record]) = (partition, row.as_mut_slice()) else {
-                return Err(odd(shard, HOLDINGS.name(), "a row of a reservation has another form"));
-            };
-            let (tx, record) = (tx.take().unwrap_or_default(), record.take());
-            holdings.reservations.push(Reservation { partition: *partition, tx, record });
-        } else {
-            holdings.hashes.push((kind, row.split_off(1)));
-        }
+    let Value::Array(mut answer) = reply else { return Err(odd(shard, HOLDINGS.name(), "no list")) };
+    if answer.is_empty() {
+        return Err(odd(shard, HOLDINGS.name(), "an empty list"));
     }
-    Ok(holdings)
+    let named = rows(shard, &HOLDINGS, Value::Array(answer.split_off(1)))?;
+    let records = named.into_iter().map(|mut row| (row.first_mut().and_then(Option::take).unwrap_or_default(), row.split_off(1)));
+    let records = records.collect();
+    let held = answer.pop().map(reservations).transpose().map_err(|error| odd(shard, HOLDINGS.name(), &error))?;
+    Ok(Holdings { reservations: held.unwrap_or_default(), records })
 }
 
-/// The records of attempts, by their keys, each with its place in the partition's `held` if it is held: record and
-/// deadline.
+/// Reads `tx, what is held, tx, what is held, …`.
+///
+/// # Errors
+/// A text: it has another form.
+pub fn reservations(reply: Value) -> Result<Vec<Reservation>, String> {
+    let held = Vec::<(String, Vec<u8>)>::from_redis_value(reply).map_err(|error| error.to_string())?;
+    Ok(held.into_iter().map(|(tx, bytes)| Reservation { tx, bytes }).collect())
+}
+
+/// The key of the hash in which a shard keeps what it holds.
+pub fn held_key(shard: &Shard) -> String {
+    Partition::first_of(shard.number()).own_key("held")
+}
+
+/// Whether a shard holds something for an attempt.
 ///
 /// # Errors
 /// The shard's.
-pub async fn records(shard: &Shard, keys: &[String]) -> Result<Vec<(Option<String>, bool)>, ShardError> {
-    let mut pairs = Vec::with_capacity(2 * keys.len());
-    let mut txs = Vec::with_capacity(keys.len());
-    for key in keys {
-        let Some(parsed) = Key::parse(key) else {
-            return Err(odd(shard, RECORDS.name(), "a key that was asked for has another form"));
-        };
-        pairs.extend([key.clone(), parsed.partition.own_key("held")]);
-        txs.push(parsed.name);
-    }
-    let reply = shard.ask_bulk(&RECORDS.keys(&pairs).arg(txs)).await?;
-    let rows = rows(shard, &RECORDS, reply)?;
-    let record = |row: Vec<Option<String>>| {
-        let mut row = row.into_iter();
-        (row.next().flatten(), row.next().flatten().is_some())
-    };
-    Ok(rows.into_iter().map(record).collect())
+pub async fn is_held(shard: &Shard, tx: &str) -> Result<bool, ShardError> {
+    let mut exists = redis::cmd("HEXISTS");
+    exists.arg(held_key(shard)).arg(tx);
+    let reply = shard.ask_bulk(&Call::read(exists)).await?;
+    bool::from_redis_value(reply).map_err(|error| odd(shard, "HEXISTS", &error.to_string()))
 }
 
 /// A reply that cannot be understood.
@@ -254,14 +240,6 @@ mod tests {
         assert_eq!(Key::parse("{3}:held").unwrap(), Key { partition: Partition(3), kind: "held", name: "" });
         for other in ["{shard}:identity", "item:1", "{1}item:1", ""] {
             assert_eq!(Key::parse(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn only_a_held_record_of_this_version_has_something_to_tell() {
-        assert_eq!(held("1 HELD 7 {1}:item:a 2"), Some(vec!["7", "{1}:item:a", "2"]));
-        for other in ["1 CONFIRMED", "1 CANCELLED", "2 HELD 7 {1}:item:a 2", "1 INSUFFICIENT 1", ""] {
-            assert_eq!(held(other), None, "{other}");
         }
     }
 }

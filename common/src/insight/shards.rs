@@ -12,11 +12,7 @@ use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
 use crate::walk;
 
-crate::scripts! {
-    COUNTS = "counts.lua";
-}
-
-/// How all shards are now. `listed` names the sorted sets that list what is under way: `inflight` or `held`.
+/// How all shards are now. `listed` names what lists what is under way on a shard: `inflight` or `held`.
 pub async fn states(shards: &Shards, listed: &str) -> Vec<ShardState> {
     let service = shards.membership().service();
     let states = shards.iter().map(|shard| async move {
@@ -33,9 +29,11 @@ async fn state(service: &str, shard: &Shard, listed: &str) -> Result<ShardState,
     }
     let info = words(shard.ask(&Call::read(info)).await?).join("\n");
     let round_trip_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let sets: Vec<String> = Partition::of_shard(shard.number()).map(|partition| partition.own_key(listed)).collect();
-    let counted = u64::from_redis_value(shard.ask(&COUNTS.keys(&sets)).await?)
-        .map_err(|error| walk::odd(shard, COUNTS.name(), &error.to_string()))?;
+    let command = if listed == "held" { "HLEN" } else { "ZCARD" };
+    let mut length = redis::cmd(command);
+    length.arg(Partition::first_of(shard.number()).own_key(listed));
+    let counted = u64::from_redis_value(shard.ask(&Call::read(length)).await?)
+        .map_err(|error| walk::odd(shard, command, &error.to_string()))?;
     let field = |name: &str| field(&info, name);
     let number = |name: &str| field(name).and_then(|text| text.parse().ok()).unwrap_or(0);
     let keys = info.lines().filter(|line| line.starts_with("db")).filter_map(keys_of).sum();

@@ -17,14 +17,14 @@ use crate::info::field;
 use crate::script::{Call, words};
 use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
+use crate::walk;
 
 crate::scripts! {
     IN_FLIGHT = "in_flight.lua";
-    HELD = "held.lua";
 }
 
-/// Orders looked at in one partition to find the oldest attempt.
-const LOOKED_AT_MAX: usize = 32;
+/// Orders looked at on one shard to find the oldest attempt.
+const LOOKED_AT_MAX: usize = 512;
 
 /// What one shard of a service is asked beyond the usual.
 enum Work {
@@ -91,10 +91,15 @@ async fn tell(shard: &Shard, metrics: &ShardMetrics) -> Result<(), ShardError> {
 }
 
 async fn count(shard: &Shard, work: &Work) -> Result<(), ShardError> {
-    let keys = |kind| Partition::of_shard(shard.number()).map(|partition| partition.own_key(kind)).collect::<Vec<_>>();
     let call = match work {
-        Work::Attempts { .. } => IN_FLIGHT.keys(&keys("inflight")).arg(LOOKED_AT_MAX),
-        Work::Reservations(_) => HELD.keys(&keys("held")),
+        Work::Attempts { .. } => {
+            IN_FLIGHT.keys(&[Partition::first_of(shard.number()).own_key("inflight")]).arg(LOOKED_AT_MAX)
+        }
+        Work::Reservations(_) => {
+            let mut length = redis::cmd("HLEN");
+            length.arg(walk::held_key(shard));
+            Call::read(length)
+        }
     };
     let words = words(shard.ask(&call).await?);
     let numbers: Vec<f64> = words.iter().filter_map(|word| word.parse().ok()).collect();

@@ -1,32 +1,43 @@
 #!lua flags=no-writes
--- Reads all that a shard holds, with the hashes that it concerns, at one moment.
+-- Reads all that a shard holds, with the records that it concerns, at one moment.
 --
--- KEYS[1…16]  {p}:held  sorted sets: tx -> deadline, for all that each partition holds
--- KEYS[17…]   other hashes to read
--- ARGV        fields of the hashes
+-- KEYS[1]   {p}:held  hash: tx -> what is held for it (see common/src/held.rs)
+-- KEYS[2…]  other records to read
+-- ARGV      fields of the records
 --
--- Returns { 'set <place>', tx, record } for each reservation that a partition lists (the record is nil if there is none),
--- then { key, value, value, … } for each hash that a record names or that was asked for
+-- Returns { { tx, what is held, tx, what is held, … }, { key, value, value, … }, … }: the fields of each record that is
+-- concerned or was asked for, nil for what is not there
 --
--- The records' keys are made from their partition, and the hashes' keys come from the records: they were passed as keys
--- when these were written, and are on this shard.
-local answer, seen, keys = {}, {}, {}
-local function read(key)
-  if not seen[key] then
-    seen[key] = true
-    keys[#keys + 1] = key
+-- The records' keys come from what is held: they were passed as keys when it was written, and are on this shard.
+-- {fields}
+-- The keys of what is held for an attempt. A record of a later release tells none.
+local function keys_of(record)
+  local keys, place = {}, 19
+  if string.byte(record, 2) == string.byte('c') then
+    keys[1], keys[2] = struct.unpack('<Bc0Bc0', record, place)
+    return keys
+  end
+  local lines = struct.unpack('<H', record, 11)
+  place = 13
+  for line = 1, lines do
+    keys[line], place = struct.unpack('<Bc0', record, place)
+    place = place + 8
+  end
+  return keys
+end
+
+local held = redis.call('HGETALL', KEYS[1])
+local answer, seen = { held }, {}
+local function look(key)
+  if seen[key] then return end
+  seen[key] = true
+  answer[#answer + 1] = { key, unpack(fields(key, unpack(ARGV)), 1, #ARGV) }
+end
+for place = 2, #held, 2 do
+  local is_record, keys = pcall(keys_of, held[place])
+  if is_record and string.byte(held[place]) == 1 then
+    for _, key in ipairs(keys) do look(key) end
   end
 end
-for set = 1, 16 do
-  local record_key = string.sub(KEYS[set], 1, -5) .. 'tx:'
-  for _, tx in ipairs(redis.call('ZRANGE', KEYS[set], 0, -1)) do
-    local record = redis.call('GET', record_key .. tx)
-    answer[#answer + 1] = { 'set ' .. set, tx, record }
-    for key in string.gmatch(record or '', ' ({%d+}:%S+)') do read(key) end
-  end
-end
-for place = 17, #KEYS do read(KEYS[place]) end
-for _, key in ipairs(keys) do
-  answer[#answer + 1] = { key, unpack(redis.call('HMGET', key, unpack(ARGV)), 1, #ARGV) }
-end
+for place = 2, #KEYS do look(KEYS[place]) end
 return answer

@@ -1,7 +1,7 @@
 -- Makes a script safe to repeat: what it did for a key once, it does not do again for a day. This is put around a script
 -- (`Script::once` in common/src/script.rs) when a key is given; without one, the script runs as it stands in its file.
 --
--- KEYS[1]     the hash that the script changes: life (absent if its id is never given twice)
+-- KEYS[1]     the record that the script changes: life (empty if its id is never given twice)
 -- KEYS[last]  {p}:key:<target>:<key>, for something new {p}:key:<key>
 --             string: version, life, answer (`-` if there is none), the request
 -- ARGV[1]     the request, as its client sent it
@@ -15,7 +15,8 @@
 -- The record is looked at before anything else: a repeat must get the first answer, whatever has changed since.
 local record = table.remove(KEYS)
 local request, answer, order = table.remove(ARGV, 1), table.remove(ARGV, 1), table.remove(ARGV, 1)
-local mine = (redis.call('HGET', KEYS[1], 'life') or '') .. '/'
+local target = redis.call('GET', KEYS[1])
+local mine = (target and string.sub(target, string.byte(target, 2) + 1) or '') .. '/'
 
 local done = redis.call('GET', record)
 if done then
@@ -23,7 +24,7 @@ if done then
   if version ~= '1' then return 'NEWER' end
   -- What was done in another life of an id is not done in this one. What is gone has no other life.
   local same = life == mine .. order or order == '*' and string.sub(life, 1, #mine) == mine
-  if same or redis.call('EXISTS', KEYS[1]) == 0 then
+  if same or not target then
     if first_request ~= request then return 'REUSED' end
     return { 'REPLAYED', first_answer }
   end

@@ -1,14 +1,11 @@
 #!lua flags=no-writes
--- Reads the records of attempts, and whether each that is held is listed as held.
+-- Reads the same fields of many records.
 --
--- KEYS  for each attempt {p}:tx:<tx> (string: version, state, …) and {p}:held (sorted set: tx -> deadline)
--- ARGV  for each attempt its tx
+-- KEYS  the records
+-- ARGV  the fields
 --
--- Returns for each { record, deadline }: nil for a record that is not there, and for what is not listed, or not held
+-- Returns for each record the values of the fields, nil for one that is not there
+-- {fields}
 local answer = {}
-for place, tx in ipairs(ARGV) do
-  local record = redis.call('GET', KEYS[2 * place - 1])
-  local is_held = record and string.match(record, '^%S+ HELD ')
-  answer[place] = { record, is_held and redis.call('ZSCORE', KEYS[2 * place], tx) }
-end
+for place, key in ipairs(KEYS) do answer[place] = fields(key, unpack(ARGV)) end
 return answer

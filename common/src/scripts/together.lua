@@ -1,32 +1,50 @@
 -- What scripts have in common that are asked by many attempts in one call. It stands where such a script says so.
-local call = redis.call
+local call, read, pack, byte, sub = redis.call, struct.unpack, struct.pack, string.byte, string.sub
 
--- When the tombstone of an attempt ends, 70 s after its deadline. Attempts that began together have one deadline, and
--- numbers are dear to write.
-local endings = {}
-local function ending(deadline)
-  local ends = endings[deadline]
-  if not ends then
-    ends = string.format('%.0f', deadline + 70000)
-    endings[deadline] = ends
+-- A text of doubles as a list; behind the last of them is one number more.
+local function numbers(text) return { read('<' .. string.rep('d', #text / 8), text) } end
+
+-- One word for all attempts if all have the same answer, else the list.
+local function told(answers)
+  for place = 2, #answers do
+    if answers[place] ~= answers[1] then return answers end
   end
-  return ends
+  return answers[1]
 end
 
--- Whether a hash is of a later release.
-local known = {}
-local function is_newer(key)
-  if known[key] == nil then known[key] = call('HEXISTS', key, 'v') == 1 end
-  return known[key]
+-- How a participant's script ends: writes records (key, value, …), makes, changes and ends reservations in KEYS[1] and
+-- leaves tombstones in KEYS[2] that last until `ends`.
+local function write(records, kept, gone, tombstones, ends)
+  if #records > 0 then call('MSET', unpack(records)) end
+  if #kept > 0 then call('HSET', KEYS[1], unpack(kept)) end
+  if #gone > 0 then call('HDEL', KEYS[1], unpack(gone)) end
+  if #tombstones > 0 then
+    call('HSET', KEYS[2], unpack(tombstones))
+    call('PEXPIREAT', KEYS[2], ends)
+  end
 end
 
--- What goes into sorted sets at the end, or out of them: by set, a list to which is added what `listed` gives.
-local members = {}
-local function listed(set)
-  local list = members[set]
-  if not list then
-    list = {}
-    members[set] = list
+-- What a tombstone says; those of a later release begin with a number.
+local function known(answer) return byte(answer) >= 65 and answer or 'NEWER' end
+
+-- The tombstones of those attempts for which nothing is held.
+local function tombstones_of(txs, held)
+  local unheld, places, found = {}, {}, {}
+  for place = 1, #txs do
+    if not held[place] then
+      unheld[#unheld + 1] = txs[place]
+      places[#places + 1] = place
+    end
   end
-  return list
+  if #unheld > 0 then
+    for at, answer in ipairs(call('HMGET', KEYS[2], unpack(unheld))) do
+      found[places[at]] = answer and known(answer)
+    end
+  end
+  return found
+end
+
+local function now_ms()
+  local time = call('TIME')
+  return time[1] * 1000 + time[2] / 1000
 end

@@ -1,13 +1,17 @@
 //! An attempt to pay an order, as its shard records it: the scripts that begin, decide and end it.
 
+use std::time::Duration;
+
+use redis::FromRedisValue;
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
 use shardcart_common::insight::LEASE_MAX_MS;
 use shardcart_common::participant::Refusal;
+use shardcart_common::record::{self, Found};
 use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
-use std::time::Duration;
+use shardcart_common::walk::Key;
 
-use crate::orders::{keys, parse_lines};
+use crate::orders::{inflight_key, keys, parse_lines};
 
 shardcart_common::scripts! {
     BEGIN = "begin.lua";
@@ -128,28 +132,45 @@ type Answer<T> = Result<T, ShardError>;
 /// # Errors
 /// See [`ShardError`].
 pub async fn begin(shard: &Shard, named: &[Named], lease: Duration, deadline: Duration) -> Answer<Vec<Answer<Begun>>> {
-    let mut call = BEGIN.with_keys(3 * named.len());
+    let mut call = BEGIN.with_keys(1 + 2 * named.len());
+    call.key(inflight_key(shard.number()));
     push_keys(&mut call, named, "order");
     push_keys(&mut call, named, "cart");
-    push_own_keys(&mut call, named);
     call.push(millis(lease));
     call.push(millis(deadline));
-    push_named(&mut call, named);
+    named.iter().for_each(|named| call.push(named.tx.as_str()));
     let replies = replies(shard, call.repeatable(), named.len()).await?;
-    Ok(replies.into_iter().zip(named).map(|(reply, named)| begun(shard, named, &words(reply))).collect())
+    Ok(replies.into_iter().zip(named).map(|(reply, named)| begun(shard, named, reply)).collect())
 }
 
-fn begun(shard: &Shard, named: &Named, words: &[String]) -> Answer<Begun> {
-    match words.first().map(String::as_str) {
-        Some("BEGUN") => attempt(&named.order, named.partition, words)
-            .map(Begun::Attempt)
-            .ok_or_else(|| unexpected(shard, BEGIN.name(), words)),
-        Some("MOVED") => {
-            let last = words.get(1).map_or("", String::as_str);
-            Ok(Begun::Moved { last_ms: shardcart_common::ids::minted_ms(last) })
-        }
-        _ => truth(shard, BEGIN.name(), words).map(Begun::Standing),
+fn begun(shard: &Shard, named: &Named, reply: redis::Value) -> Answer<Begun> {
+    if let redis::Value::Array(mut begun) = reply {
+        let cart = begun.pop().map(words).unwrap_or_default();
+        let record = begun.pop().map(Vec::<u8>::from_redis_value);
+        let attempt = record.and_then(Result::ok).and_then(|record| attempt_of(named, &record, &cart));
+        return attempt.map(Begun::Attempt).ok_or_else(|| unexpected(shard, BEGIN.name(), &cart));
     }
+    let words = split(reply);
+    if words.first().is_some_and(|word| word == "MOVED") {
+        let last = words.get(1).map_or("", String::as_str);
+        return Ok(Begun::Moved { last_ms: shardcart_common::ids::minted_ms(last) });
+    }
+    truth(shard, BEGIN.name(), &words).map(Begun::Standing)
+}
+
+/// An attempt that was begun, from the order's record and its cart.
+fn attempt_of(named: &Named, record: &[u8], cart: &[String]) -> Option<Attempt> {
+    let Found::Record(order) = record::ORDER.read(Some(record)) else { return None };
+    Some(Attempt {
+        order: named.order.clone(),
+        partition: named.partition,
+        tx: named.tx.clone(),
+        deadline_ms: order.amount("deadline")?,
+        user: UserId::parse(order.text("user")).ok()?,
+        total: order.amount("total")?,
+        life: order.life().to_owned(),
+        lines: parse_lines(cart)?,
+    })
 }
 
 /// Commits attempts that are still pending on orders of one shard, in one call: how each order stands now, in order.
@@ -162,7 +183,7 @@ pub async fn decide(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>
     push_keys(&mut call, named, "order");
     named.iter().for_each(|named| call.push(named.tx.as_str()));
     let replies = replies(shard, call.repeatable(), named.len()).await?;
-    Ok(replies.into_iter().map(|reply| truth(shard, DECIDE.name(), &split(reply))).collect())
+    Ok(replies.into_iter().zip(named).map(|(reply, named)| standing_of(shard, DECIDE.name(), named, reply)).collect())
 }
 
 /// Gives an attempt up, first step of two. May be repeated.
@@ -180,11 +201,7 @@ pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answe
 /// See [`ShardError`].
 pub async fn refuse(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<Truth> {
     let [record, _, inflight] = keys(attempt.partition, attempt.order.as_str());
-    tell(
-        shard,
-        REFUSE.keys(&[record, inflight]).arg(attempt.tx.as_str()).arg(refusal.to_record()).arg(attempt.order.as_str()),
-    )
-    .await
+    tell(shard, REFUSE.keys(&[record, inflight]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
 }
 
 /// Ends settled attempts on orders of one shard, in one call: how each order stands now, in order. May be repeated.
@@ -192,24 +209,34 @@ pub async fn refuse(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answ
 /// # Errors
 /// See [`ShardError`].
 pub async fn finish(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>> {
-    let mut call = FINISH.with_keys(2 * named.len());
+    let mut call = FINISH.with_keys(1 + named.len());
+    call.key(inflight_key(shard.number()));
     push_keys(&mut call, named, "order");
-    push_own_keys(&mut call, named);
-    push_named(&mut call, named);
+    named.iter().for_each(|named| call.push(named.tx.as_str()));
     let replies = replies(shard, call.repeatable(), named.len()).await?;
-    Ok(replies.into_iter().map(|reply| truth(shard, FINISH.name(), &split(reply))).collect())
+    Ok(replies.into_iter().zip(named).map(|(reply, named)| standing_of(shard, FINISH.name(), named, reply)).collect())
 }
 
-/// The call that claims what is due in a partition, for as long as `hold`.
-pub fn claim(partition: Partition, hold: Duration, most: usize) -> Call {
-    CLAIM.keys(&[partition.own_key("inflight")]).arg(millis(hold)).arg(most).arg(LEASE_MAX_MS)
+/// Claims what is due on a shard, for as long as `hold`: the orders, with their partitions.
+///
+/// # Errors
+/// See [`ShardError`].
+pub async fn claim(shard: &Shard, hold: Duration, most: usize) -> Answer<Vec<(Partition, OrderId)>> {
+    let call = CLAIM.keys(&[inflight_key(shard.number())]).arg(millis(hold)).arg(most).arg(LEASE_MAX_MS).repeatable();
+    let due = words(shard.run(&call).await?);
+    let order = |key: &String| order_of_key(key).and_then(|(partition, id)| Some((partition, OrderId::parse(id).ok()?)));
+    Ok(due.iter().filter_map(order).collect())
+}
+
+/// The partition and the id of an order in its key; `None` for another key.
+pub(crate) fn order_of_key(key: &str) -> Option<(Partition, &str)> {
+    Key::parse(key).filter(|key| key.kind == "order").map(|key| (key.partition, key.name))
 }
 
 /// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
 pub fn take_over(partition: Partition, order: &OrderId) -> Call {
     TAKE_OVER
         .keys(&keys(partition, order.as_str()))
-        .arg(order.as_str())
         .arg(Refusal::CheckoutAborted.to_record())
         .arg(LEASE_MAX_MS)
         .repeatable()
@@ -235,7 +262,7 @@ pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: r
 /// The call that tells how an order stands (read with [`stands`]), and has recovery look at it if `held` is its current attempt.
 pub fn standing(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
     let [record, _, inflight] = keys(partition, order.as_str());
-    STANDING.keys(&[record, inflight]).arg(order.as_str()).arg(held.map_or("", TxId::as_str)).repeatable()
+    STANDING.keys(&[record, inflight]).arg(held.map_or("", TxId::as_str)).repeatable()
 }
 
 /// Reads the reply of [`standing`]: how the order stands, and which life of a foreign id it is.
@@ -254,17 +281,6 @@ fn push_keys(call: &mut Call, named: &[Named], kind: &str) {
     }
 }
 
-fn push_own_keys(call: &mut Call, named: &[Named]) {
-    named.iter().for_each(|named| call.key(named.partition.own_name("inflight")));
-}
-
-fn push_named(call: &mut Call, named: &[Named]) {
-    for Named { tx, order, .. } in named {
-        call.push(tx.as_str());
-        call.push(order.as_str());
-    }
-}
-
 /// Runs a call that asks several things; one reply each.
 async fn replies(shard: &Shard, call: Call, count: usize) -> Answer<Vec<redis::Value>> {
     let reply = shard.run(&call).await?;
@@ -274,6 +290,17 @@ async fn replies(shard: &Shard, call: Call, count: usize) -> Answer<Vec<redis::V
 async fn tell(shard: &Shard, call: Call) -> Answer<Truth> {
     let call = call.repeatable();
     truth(shard, call.name(), &words(shard.run(&call).await?))
+}
+
+/// How an order stands after a script that was asked many things: `PAID` is short for paid by this attempt.
+fn standing_of(shard: &Shard, script: &str, named: &Named, reply: redis::Value) -> Answer<Truth> {
+    let words = split(reply);
+    if let [word] = words.as_slice()
+        && word == "PAID"
+    {
+        return Ok(Truth { status: Status::Paid, tx: named.tx.as_str().to_owned(), refusal: String::new() });
+    }
+    truth(shard, script, &words)
 }
 
 /// `status tx refusal`, as scripts that are asked many things answer; a refusal may name an item after a space.

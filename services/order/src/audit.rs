@@ -7,9 +7,10 @@ use redis::FromRedisValue;
 use shardcart_common::ids::Partition;
 use shardcart_common::script::Call;
 use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::walk::{self, Key};
+use shardcart_common::walk;
 
-use crate::orders::keys;
+use crate::attempt::order_of_key;
+use crate::orders::{inflight_key, keys};
 
 shardcart_common::scripts! {
     AUDIT = "audit.lua";
@@ -77,8 +78,7 @@ where
 /// The shard's.
 pub async fn read(shard: &Shard, orders: &[(Partition, &str)]) -> Result<Vec<Found>, ShardError> {
     let wanted: Vec<String> = orders.iter().flat_map(|(partition, order)| keys(*partition, order)).collect();
-    let ids: Vec<&str> = orders.iter().map(|(_, order)| *order).collect();
-    let reply = shard.ask_bulk(&AUDIT.keys(&wanted).arg(ids)).await?;
+    let reply = shard.ask_bulk(&AUDIT.keys(&wanted)).await?;
     Ok(walk::rows(shard, &AUDIT, reply)?.into_iter().map(found).collect())
 }
 
@@ -140,12 +140,11 @@ pub struct InFlight {
 /// # Errors
 /// The shard's.
 pub async fn in_flight(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
-    let sets: Vec<String> =
-        Partition::of_shard(shard.number()).map(|partition| partition.own_key("inflight")).collect();
-    let reply = shard.ask_bulk(&INFLIGHT.keys(&sets)).await?;
+    let reply = shard.ask_bulk(&INFLIGHT.keys(&[inflight_key(shard.number())])).await?;
     let row = |row: Vec<Option<String>>| {
         let mut row = row.into_iter();
-        let (order, status) = (row.next().flatten().unwrap_or_default(), row.next().flatten());
+        let (key, status) = (row.next().flatten().unwrap_or_default(), row.next().flatten());
+        let order = id(&key).map_or_else(|| key.clone(), |(_, order)| order.to_owned());
         InFlight { order, status, newer: row.nth(1).flatten().is_some() }
     };
     Ok(walk::rows(shard, &INFLIGHT, reply)?.into_iter().map(row).collect())
@@ -168,7 +167,7 @@ pub async fn overwritten(shard: &Shard) -> Result<Vec<(String, i64)>, ShardError
     Ok(all)
 }
 
-/// The id of an order in its key; `None` for another key.
+/// The partition and the id of an order in its key; `None` for another key.
 pub fn id(key: &str) -> Option<(Partition, &str)> {
-    Key::parse(key).filter(|key| key.kind == "order").map(|key| (key.partition, key.name))
+    order_of_key(key)
 }

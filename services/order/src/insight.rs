@@ -12,7 +12,7 @@ use shardcart_common::walk;
 use tokio::sync::Mutex;
 
 use crate::audit;
-use crate::orders::keys;
+use crate::orders::{inflight_key, keys};
 
 shardcart_common::scripts! {
     INSPECT = "inspect.lua";
@@ -23,8 +23,8 @@ shardcart_common::scripts! {
 const SEARCH_MAX: Duration = Duration::from_secs(2);
 /// Whoever goes through all orders of a partition has it: one search at a time is enough of that for a shard.
 static SEARCH: Mutex<()> = Mutex::const_new(());
-/// Entries of each partition's `inflight` that are looked at for the oldest.
-const LOOKED_AT_MAX: usize = 32;
+/// Entries of each shard's `inflight` that are looked at for the oldest.
+const LOOKED_AT_MAX: usize = 512;
 
 /// The order service itself, asked in-process.
 pub type LocalInsight = insight::LocalInsight<Orders>;
@@ -55,7 +55,7 @@ impl LookUp for Orders {
 /// # Errors
 /// The shard's.
 pub async fn order(shard: &Shard, at: Partition, order: &OrderId) -> Result<Found, ShardError> {
-    let reply = shard.ask(&INSPECT.keys(&keys(at, order.as_str())).arg(order.as_str())).await?;
+    let reply = shard.ask(&INSPECT.keys(&keys(at, order.as_str()))).await?;
     let mut rows = walk::rows(shard, &INSPECT, redis::Value::Array(vec![reply]))?;
     Ok(rows.pop().map_or(Found::Unreadable, |row| found(order, row)))
 }
@@ -112,7 +112,7 @@ fn whole(ms: f64) -> u64 {
 /// The order whose current or last attempt this is. What is in flight is found at once; for the rest, all orders of the
 /// partition are gone through, for two seconds at most. There is one such search at a time, and the wait for it counts.
 async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, ShardError> {
-    for attempt in in_flight_of(shard, &[at]).await? {
+    for attempt in in_flight_of(shard).await? {
         if attempt.tx == tx.as_str()
             && let Ok(id) = OrderId::parse(&attempt.order)
         {
@@ -124,7 +124,7 @@ async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, Shar
     let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
         let hit = &hit;
         async move {
-            let read = walk::hashes(shard, &batch, &["tx"]).await?;
+            let read = walk::fields(shard, &batch, &["tx"]).await?;
             let found =
                 batch.iter().zip(read).find(|(_, row)| row.first().and_then(Option::as_deref) == Some(tx.as_str()));
             if let Some((key, _)) = found {
@@ -168,35 +168,32 @@ pub struct InFlight {
     pub lease_left_ms: u64,
 }
 
-/// The oldest of what is in flight on all shards that answer, `most` of them. Of each partition the entries that are due
-/// first are looked at.
+/// The oldest of what is in flight on all shards that answer, `most` of them. Of each shard the entries that are due first
+/// are looked at.
 pub async fn oldest(shards: &Shards, most: usize) -> Vec<InFlight> {
-    let looked = shards.iter().map(|shard| async move {
-        let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
-        in_flight_of(shard, &partitions).await.unwrap_or_default()
-    });
+    let looked = shards.iter().map(|shard| async move { in_flight_of(shard).await.unwrap_or_default() });
     let mut all: Vec<InFlight> = join_all(looked).await.into_iter().flatten().collect();
     all.sort_by(|one, other| other.age_ms.cmp(&one.age_ms).then_with(|| one.order.cmp(&other.order)));
     all.truncate(most);
     all
 }
 
-async fn in_flight_of(shard: &Shard, partitions: &[Partition]) -> Result<Vec<InFlight>, ShardError> {
-    let sets: Vec<String> = partitions.iter().map(|partition| partition.own_key("inflight")).collect();
-    let reply = shard.ask(&OLDEST.keys(&sets).arg(LOOKED_AT_MAX)).await?;
+async fn in_flight_of(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
+    let reply = shard.ask(&OLDEST.keys(&[inflight_key(shard.number())]).arg(LOOKED_AT_MAX)).await?;
     let rows = walk::rows(shard, &OLDEST, reply)?;
-    Ok(rows.into_iter().filter_map(|row| in_flight(shard.number(), partitions, row)).collect())
+    Ok(rows.into_iter().filter_map(|row| in_flight(shard.number(), row)).collect())
 }
 
-fn in_flight(shard: u16, partitions: &[Partition], row: Vec<Option<String>>) -> Option<InFlight> {
-    let [set, order, now, status, tx, user, lease] = <[Option<String>; 7]>::try_from(row).ok()?;
-    let partition = partitions.get(set?.parse::<usize>().ok()?.checked_sub(1)?)?;
+fn in_flight(shard: u16, row: Vec<Option<String>>) -> Option<InFlight> {
+    let [key, now, status, tx, user, lease] = <[Option<String>; 6]>::try_from(row).ok()?;
+    let key = key?;
+    let (partition, order) = audit::id(&key)?;
     let ms = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).map_or(0, whole);
     let (now, lease, tx) = (ms(now), ms(lease), tx.unwrap_or_default());
     let status = status.unwrap_or_else(|| "unknown".to_owned());
     let lease_left_ms = if status == "pending" { lease.saturating_sub(now) } else { 0 };
     Some(InFlight {
-        order: order?,
+        order: order.to_owned(),
         age_ms: if tx.is_empty() { 0 } else { now.saturating_sub(minted_ms(&tx)) },
         status,
         tx,

@@ -40,9 +40,14 @@ pub struct Order {
     pub items: Vec<(ItemId, u64)>,
 }
 
-/// The keys of an order: its record, its cart, and its partition's set of what is in flight.
+/// The keys of an order: its record, its cart, and its shard's set of what is in flight.
 pub(crate) fn keys(partition: Partition, order: &str) -> [String; 3] {
-    [partition.key("order", order), partition.key("cart", order), partition.own_key("inflight")]
+    [partition.key("order", order), partition.key("cart", order), inflight_key(partition.shard())]
+}
+
+/// The key of the set of what is in flight on a shard.
+pub(crate) fn inflight_key(shard: u16) -> String {
+    Partition::first_of(shard).own_key("inflight")
 }
 
 /// Reads items and units out of a script's `item, line, item, line, …`.
@@ -187,8 +192,8 @@ pub async fn load(
 ) -> std::result::Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let own = |kind| Partition::of_shard(shard).map(move |partition| partition.own_key(kind));
-        let mut keys: Vec<String> = own("inflight").chain(own("overwritten")).collect();
+        let mut keys = vec![inflight_key(shard)];
+        keys.extend(Partition::of_shard(shard).map(|partition| partition.own_key("overwritten")));
         for (partition, order) in chunk {
             let [record, cart, _] = self::keys(*partition, &order.to_string());
             keys.extend([record, cart]);

@@ -6,15 +6,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
-use shardcart_common::ids::{OrderId, Partition};
-use shardcart_common::script::words;
 use shardcart_common::shard::{Shard, ShardError};
 
 use crate::attempt::{self, TakenOver};
 use crate::settling::{Settlement, Settling};
 
-/// Orders claimed in one partition at once; more are claimed in the next round.
-const CLAIMED_MAX: usize = 128;
+/// Orders claimed on one shard at once; more are claimed in the next round.
+const CLAIMED_MAX: usize = 2_048;
 /// How long a claim keeps other machines away: longer than settling takes when all answer.
 const CLAIM: Duration = Duration::from_secs(2);
 /// Attempts prepared for settling at once.
@@ -41,15 +39,9 @@ async fn recover(settling: &Settling, shard: &Shard) {
     }
 }
 
-/// Claims what is due in each partition of a shard, and takes it over.
+/// Claims what is due on a shard, and takes it over.
 async fn taken_over(shard: &Shard) -> Result<Vec<TakenOver>, ShardError> {
-    let partitions: Vec<Partition> = Partition::of_shard(shard.number()).collect();
-    let claims: Vec<_> = partitions.iter().map(|partition| attempt::claim(*partition, CLAIM, CLAIMED_MAX)).collect();
-    let mut due = Vec::new();
-    for (partition, claimed) in partitions.iter().zip(shard.run_all(claims).await?) {
-        let orders = words(claimed?).into_iter().filter_map(|order| OrderId::parse(&order).ok());
-        due.extend(orders.map(|order| (*partition, order)));
-    }
+    let due = attempt::claim(shard, CLAIM, CLAIMED_MAX).await?;
     let mut taken = Vec::new();
     for due in due.chunks(PREPARED_MAX) {
         let calls = due.iter().map(|(partition, order)| attempt::take_over(*partition, order)).collect();

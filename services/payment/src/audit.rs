@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use shardcart_common::held::Taken;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::{self, Reservation};
 
@@ -110,7 +111,7 @@ where
 /// # Errors
 /// The shard's.
 pub async fn read_users(shard: &Shard, keys: &[String]) -> Result<Vec<FoundUser>, ShardError> {
-    Ok(walk::hashes(shard, keys, &USER).await?.into_iter().map(user).collect())
+    Ok(walk::fields(shard, keys, &USER).await?.into_iter().map(user).collect())
 }
 
 /// Reads payments by their keys, in their order.
@@ -118,7 +119,7 @@ pub async fn read_users(shard: &Shard, keys: &[String]) -> Result<Vec<FoundUser>
 /// # Errors
 /// The shard's.
 pub async fn read_payments(shard: &Shard, keys: &[String]) -> Result<Vec<FoundPayment>, ShardError> {
-    Ok(walk::hashes(shard, keys, &PAYMENT).await?.into_iter().map(payment).collect())
+    Ok(walk::fields(shard, keys, &PAYMENT).await?.into_iter().map(payment).collect())
 }
 
 fn number(field: Option<&str>) -> Option<i64> {
@@ -191,7 +192,7 @@ pub async fn holdings(shard: &Shard, besides: &[String]) -> Result<Holdings, Sha
     let fields: Vec<&str> = USER.iter().chain(&PAYMENT).copied().collect();
     let all = walk::holdings(shard, besides, &fields).await?;
     let mut holdings = Holdings { reservations: all.reservations, ..Holdings::default() };
-    for (key, mut row) in all.hashes {
+    for (key, mut row) in all.records {
         let of_payment = row.split_off(USER.len());
         match walk::Key::parse(&key).map(|key| key.kind.to_owned()).as_deref() {
             Some("user") => holdings.users.push((key, user(row))),
@@ -216,11 +217,12 @@ pub struct Held<'a> {
     pub life: &'a str,
 }
 
-/// Reads a reservation; `None` for a record that is none.
+/// Reads a reservation; `None` for what is no reservation of credit.
 pub fn held(reservation: &Reservation) -> Option<Held<'_>> {
-    match reservation.held()?.as_slice() {
-        [order, user, payment, amount, life] => Some(Held { order, user, payment, amount: amount.parse().ok()?, life }),
-        _ => None,
+    let held = reservation.held()?;
+    match held.taken {
+        Taken::Credit { user, payment, amount, life } => Some(Held { order: held.order, user, payment, amount, life }),
+        Taken::Units(_) => None,
     }
 }
 

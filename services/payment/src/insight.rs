@@ -1,8 +1,11 @@
 //! What the payment service shows of itself to an operator. Nothing here writes.
 
+use std::fmt::Display;
+
 use redis::FromRedisValue;
 use shardcart_common::ids::{OrderId, Partition, UserId};
 use shardcart_common::insight::{self, Found, LookUp, PaymentRecord, Seen, UserRecord, Wanted};
+use shardcart_common::record::{self, Layout, Record};
 use shardcart_common::script::Call;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
@@ -36,40 +39,37 @@ impl LookUp for Payment {
     }
 }
 
-type UserFields = (Option<u64>, Option<u64>, Option<i64>, Option<String>, Option<String>);
-
 async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, ShardError> {
-    let mut read = redis::cmd("HMGET");
-    read.arg(at.key("user", user.as_str())).arg(&["credit", "held", "net", "life", "v"]);
-    let reply = shard.ask(&Call::read(read)).await?;
-    let fields = UserFields::from_redis_value(reply).map_err(|error| walk::odd(shard, "HMGET", &error.to_string()))?;
-    Ok(match fields {
-        (.., Some(_)) => Found::Newer,
-        (Some(credit), Some(held), Some(net), life, None) => {
-            let here = i64::try_from(credit.saturating_add(held)).unwrap_or(i64::MAX);
-            let charged = u64::try_from(net.saturating_sub(here)).unwrap_or(0);
-            Found::User(UserRecord { credit, held, charged, life: life.unwrap_or_default() })
-        }
-        (None, None, None, ..) => Found::Absent,
-        _ => Found::Unreadable,
+    read(shard, &record::USER, at.name("user", user.as_str()), |user| {
+        let (credit, held) = (user.amount("credit")?, user.amount("held")?);
+        let here = i64::try_from(credit.saturating_add(held)).unwrap_or(i64::MAX);
+        let charged = u64::try_from(user.number("net")?.saturating_sub(here)).unwrap_or(0);
+        Some(Found::User(UserRecord { credit, held, charged, life: user.life().to_owned() }))
     })
+    .await
 }
 
-type PaymentFields = (Option<String>, Option<String>, Option<u64>, Option<String>, Option<String>);
-
 async fn payment(shard: &Shard, at: Partition, user: &UserId, order: &OrderId) -> Result<Found, ShardError> {
-    let [_, key] = users::keys(at, user, order);
-    let mut read = redis::cmd("HMGET");
-    read.arg(key).arg(&["state", "by", "charged", "life", "v"]);
-    let reply = shard.ask(&Call::read(read)).await?;
-    let fields =
-        PaymentFields::from_redis_value(reply).map_err(|error| walk::odd(shard, "HMGET", &error.to_string()))?;
-    Ok(match fields {
-        (.., Some(_)) => Found::Newer,
-        (Some(state), Some(by), Some(amount), Some(life), None) => {
-            Found::Payment(PaymentRecord { state, by, amount, life })
-        }
-        (None, None, ..) => Found::Absent,
-        _ => Found::Unreadable,
+    read(shard, &record::PAYMENT, users::payment_key(at, user, order), |payment| {
+        let (state, by) = (payment.field("state")?, payment.field("by")?);
+        let (amount, life) = (payment.amount("charged")?, payment.life().to_owned());
+        Some(Found::Payment(PaymentRecord { state, by, amount, life }))
+    })
+    .await
+}
+
+async fn read(
+    shard: &Shard,
+    layout: &'static Layout,
+    key: impl Display,
+    found: impl FnOnce(Record<'_>) -> Option<Found>,
+) -> Result<Found, ShardError> {
+    let reply = shard.ask(&Call::get(key)).await?;
+    let bytes = Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
+    Ok(match layout.read(bytes.as_deref()) {
+        record::Found::Absent => Found::Absent,
+        record::Found::Newer => Found::Newer,
+        record::Found::Unreadable => Found::Unreadable,
+        record::Found::Record(record) => found(record).unwrap_or(Found::Unreadable),
     })
 }

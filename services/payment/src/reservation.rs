@@ -1,13 +1,15 @@
 //! Reservations: payment's part in a checkout.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use shardcart_common::held;
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
 };
-use shardcart_common::reservation::{self, HELD, Scripts, topology};
+use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
 
@@ -15,8 +17,11 @@ use crate::users;
 
 shardcart_common::scripts! {
     RESERVE = "reserve.lua";
-    CONFIRM = "confirm.lua";
-    CANCEL = "cancel.lua";
+}
+
+shardcart_common::scripts! {
+    CONFIRM = "confirm.lua" with "settle.lua";
+    CANCEL = "cancel.lua" with "settle.lua";
 }
 
 /// The payment service as a participant, in-process.
@@ -30,30 +35,35 @@ impl LocalPayment {
 
     /// The call of reserves; `None`: one of them is not for payment, or not in its user's partition.
     fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
-        let mut wanted = Vec::with_capacity(operations.len());
+        let (mut places, mut keys) = (HashMap::new(), Vec::with_capacity(2 * operations.len()));
+        let (mut wanted, mut kept) = (Vec::with_capacity(32 * operations.len()), Vec::with_capacity(operations.len()));
+        let mut lives = Vec::with_capacity(operations.len());
+        let mut place = |key: String| {
+            *places.entry(key).or_insert_with_key(|key| {
+                keys.push(key.clone());
+                keys.len() as u64
+            })
+        };
         for operation in operations {
             let Step::ReserveCredit { order, life, user, amount } = &operation.step else { return None };
             if self.0.partition(user.as_str()) != operation.at {
                 return None;
             }
-            wanted.push((operation, order, life, user, amount));
+            let [user, payment] = users::keys(operation.at, user, order);
+            kept.push(held::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
+            for number in [operation.deadline_ms, place(user), place(payment), *amount] {
+                wanted.extend(held::double(number));
+            }
+            lives.push(life.as_str());
         }
-        let mut call = RESERVE.with_keys(4 * operations.len());
-        reservation::push_keys(&mut call, operations);
-        for (operation, _, _, user, _) in &wanted {
-            call.key(operation.at.name("user", user.as_str()));
-        }
-        let payments: Vec<String> =
-            wanted.iter().map(|(operation, order, _, user, _)| users::payment_key(operation.at, user, order)).collect();
-        payments.iter().for_each(|payment| call.key(payment));
-        for ((operation, order, life, user, amount), payment) in wanted.iter().zip(&payments) {
-            call.push(operation.tx.as_str());
-            call.push(operation.deadline_ms);
-            let user = operation.at.name("user", user.as_str());
-            call.push(format!("{HELD}{order} {user} {payment} {amount} "));
-            call.push(**amount);
-            call.push(life.as_str());
-        }
+        let mut call = reservation::call(&RESERVE, operations, keys.len());
+        keys.iter().for_each(|key| call.key(key));
+        call.push(operations.len());
+        call.push(reservation::ends_ms(operations));
+        call.push(&wanted[..]);
+        operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
+        kept.iter().for_each(|kept| call.push(&kept[..]));
+        lives.iter().for_each(|life| call.push(*life));
         Some(call)
     }
 }

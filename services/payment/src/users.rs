@@ -7,6 +7,7 @@ use shardcart_common::amount::{AMOUNT_MAX, Amount};
 use shardcart_common::bulk::{self, LoadError};
 use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId, now_ms};
+use shardcart_common::record::{self, Found};
 use shardcart_common::script::{Call, words};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
@@ -56,13 +57,13 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
 /// - `Newer`, `Shard`: no answer.
 pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let mut read = redis::cmd("HMGET");
-    read.arg(partition.key("user", user.as_str())).arg("credit").arg("v");
-    let fields = <(Option<u64>, Option<String>)>::from_redis_value(shard.run(&Call::read(read)).await?);
-    match fields.map_err(|error| unexpected(shard, "HMGET", &error.to_string()))? {
-        (_, Some(_)) => Err(PaymentError::Newer(user.clone())),
-        (Some(credit), None) => Ok(credit),
-        (None, None) => Err(PaymentError::UnknownUser(user.clone())),
+    let bytes = shard.run(&Call::get(partition.name("user", user.as_str()))).await?;
+    let bytes = Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
+    match record::USER.read(bytes.as_deref()) {
+        Found::Absent => Err(PaymentError::UnknownUser(user.clone())),
+        Found::Newer => Err(PaymentError::Newer(user.clone())),
+        Found::Unreadable => Err(unexpected(shard, "GET", "no user")),
+        Found::Record(found) => found.amount("credit").ok_or_else(|| unexpected(shard, "GET", "no amount")),
     }
 }
 
@@ -171,7 +172,7 @@ pub async fn load(
 ) -> std::result::Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let held = Partition::of_shard(shard).map(|partition| partition.own_key("held"));
+        let held = [Partition::first_of(shard).own_key("held")].into_iter();
         let users = chunk.iter().map(|(partition, user)| partition.key("user", &user.to_string()));
         let life = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
         LOAD.keys(&held.chain(users).collect::<Vec<_>>()).arg(credit.get()).arg(life.as_str())

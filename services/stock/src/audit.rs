@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use shardcart_common::held::Taken;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::{self, Holdings, Reservation};
 
@@ -56,7 +57,7 @@ where
 /// # Errors
 /// The shard's.
 pub async fn read(shard: &Shard, keys: &[String]) -> Result<Vec<Found>, ShardError> {
-    Ok(walk::hashes(shard, keys, &FIELDS).await?.into_iter().map(|row| found(&row)).collect())
+    Ok(walk::fields(shard, keys, &FIELDS).await?.into_iter().map(|row| found(&row)).collect())
 }
 
 fn found(row: &[Option<String>]) -> Found {
@@ -80,15 +81,14 @@ fn found(row: &[Option<String>]) -> Found {
 /// # Errors
 /// The shard's.
 pub async fn holdings(shard: &Shard, items: &[String]) -> Result<(Vec<Reservation>, Vec<(String, Found)>), ShardError> {
-    let Holdings { reservations, hashes } = walk::holdings(shard, items, &FIELDS).await?;
-    Ok((reservations, hashes.into_iter().map(|(key, row)| (key, found(&row))).collect()))
+    let Holdings { reservations, records } = walk::holdings(shard, items, &FIELDS).await?;
+    Ok((reservations, records.into_iter().map(|(key, row)| (key, found(&row))).collect()))
 }
 
-/// What a reservation holds: the order, and each line's item key and units. `None` for a record that is none.
-pub fn lines<'a>(reservation: &'a Reservation) -> Option<(&'a str, Vec<(&'a str, i64)>)> {
-    let words = reservation.held()?;
-    let (order, lines) = words.split_first()?;
-    let line = |pair: &[&'a str]| Some((*pair.first()?, pair.get(1)?.parse().ok()?));
-    let lines: Option<Vec<(&str, i64)>> = lines.chunks(2).map(line).collect();
-    Some((order, lines?))
+/// What a reservation holds: each line's item key and units. `None` for what is no reservation of units.
+pub fn lines(reservation: &Reservation) -> Option<Vec<(&str, i64)>> {
+    match reservation.held()?.taken {
+        Taken::Units(lines) => Some(lines),
+        Taken::Credit { .. } => None,
+    }
 }

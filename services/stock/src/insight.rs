@@ -3,6 +3,7 @@
 use redis::FromRedisValue;
 use shardcart_common::ids::{ItemId, Partition};
 use shardcart_common::insight::{self, Found, ItemRecord, LookUp, Seen, Wanted};
+use shardcart_common::record::{self, Record};
 use shardcart_common::script::Call;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
@@ -30,21 +31,20 @@ impl LookUp for Stock {
     }
 }
 
-type Fields = (Option<u64>, Option<u64>, Option<u64>, Option<i64>, Option<i64>, Option<String>);
-
 async fn item(shard: &Shard, at: Partition, item: &ItemId) -> Result<Found, ShardError> {
-    let mut read = redis::cmd("HMGET");
-    read.arg(at.key("item", item.as_str())).arg(&["price", "stock", "held", "net", "before", "v"]);
-    let reply = shard.ask(&Call::read(read)).await?;
-    let fields = Fields::from_redis_value(reply).map_err(|error| walk::odd(shard, "HMGET", &error.to_string()))?;
-    Ok(match fields {
-        (.., Some(_)) => Found::Newer,
-        (Some(price), Some(stock), Some(held), Some(net), before, None) => {
-            let here = i64::try_from(stock.saturating_add(held)).unwrap_or(i64::MAX);
-            let sold = net.saturating_add(before.unwrap_or(0)).saturating_sub(here);
-            Found::Item(ItemRecord { price, stock, held, sold: u64::try_from(sold).unwrap_or(0) })
-        }
-        (None, None, None, None, ..) => Found::Absent,
-        _ => Found::Unreadable,
+    let reply = shard.ask(&Call::get(at.name("item", item.as_str()))).await?;
+    let bytes = Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
+    Ok(match record::ITEM.read(bytes.as_deref()) {
+        record::Found::Absent => Found::Absent,
+        record::Found::Newer => Found::Newer,
+        record::Found::Unreadable => Found::Unreadable,
+        record::Found::Record(record) => found(&record).unwrap_or(Found::Unreadable),
     })
+}
+
+fn found(record: &Record<'_>) -> Option<Found> {
+    let (price, stock, held) = (record.amount("price")?, record.amount("stock")?, record.amount("held")?);
+    let here = i64::try_from(stock.saturating_add(held)).unwrap_or(i64::MAX);
+    let sold = record.number("net")?.saturating_add(record.number("before").unwrap_or(0)).saturating_sub(here);
+    Some(Found::Item(ItemRecord { price, stock, held, sold: u64::try_from(sold).unwrap_or(0) }))
 }

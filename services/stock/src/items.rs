@@ -7,6 +7,7 @@ use shardcart_common::amount::{AMOUNT_MAX, Amount};
 use shardcart_common::bulk::{self, LoadError};
 use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
 use shardcart_common::ids::{ItemId, Partition};
+use shardcart_common::record::{self, Found};
 use shardcart_common::script::{Call, words};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
@@ -52,14 +53,16 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
 /// - `Newer`, `Shard`: no answer.
 pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
     let (shard, partition) = shards.route(item.as_str())?;
-    let mut read = redis::cmd("HMGET");
-    read.arg(partition.key("item", item.as_str())).arg("stock").arg("price").arg("v");
-    let reply = shard.run(&Call::read(read)).await?;
-    let fields = <(Option<u64>, Option<u64>, Option<String>)>::from_redis_value(reply);
-    match fields.map_err(|error| unexpected(shard, "HMGET", &error.to_string()))? {
-        (_, _, Some(_)) => Err(StockError::Newer(item.clone())),
-        (Some(stock), Some(price), None) => Ok(Item { stock, price }),
-        _ => Err(StockError::UnknownItem(item.clone())),
+    let bytes = shard.run(&Call::get(partition.name("item", item.as_str()))).await?;
+    let bytes = Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
+    match record::ITEM.read(bytes.as_deref()) {
+        Found::Absent => Err(StockError::UnknownItem(item.clone())),
+        Found::Newer => Err(StockError::Newer(item.clone())),
+        Found::Unreadable => Err(unexpected(shard, "GET", "no item")),
+        Found::Record(found) => match (found.amount("stock"), found.amount("price")) {
+            (Some(stock), Some(price)) => Ok(Item { stock, price }),
+            _ => Err(unexpected(shard, "GET", "no amounts")),
+        },
     }
 }
 
@@ -100,7 +103,7 @@ pub async fn load(
 ) -> std::result::Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let held = Partition::of_shard(shard).map(|partition| partition.own_key("held"));
+        let held = [Partition::first_of(shard).own_key("held")].into_iter();
         let items = chunk.iter().map(|(partition, item)| partition.key("item", &item.to_string()));
         LOAD.keys(&held.chain(items).collect::<Vec<_>>()).arg(price.get()).arg(stock.get())
     })

@@ -1,15 +1,16 @@
 //! Reservations: stock's part in a checkout.
 
-use std::fmt::Write;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use shardcart_common::held;
 use shardcart_common::ids::ItemId;
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Prices, Refusal, Service, Step, Topology,
 };
-use shardcart_common::reservation::{self, HELD, Scripts, topology};
+use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
 
@@ -18,8 +19,11 @@ use crate::items;
 
 shardcart_common::scripts! {
     RESERVE = "reserve.lua";
-    CONFIRM = "confirm.lua";
-    CANCEL = "cancel.lua";
+}
+
+shardcart_common::scripts! {
+    CONFIRM = "confirm.lua" with "settle.lua";
+    CANCEL = "cancel.lua" with "settle.lua";
 }
 
 /// The stock service as a participant, in-process.
@@ -33,39 +37,39 @@ impl LocalStock {
 
     /// The call of reserves; `None`: one of them is not for stock, or has an item of another shard.
     fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
-        let mut wanted = Vec::with_capacity(operations.len());
+        let (mut places, mut keys) = (HashMap::new(), Vec::new());
+        let (mut wanted, mut kept) = (Vec::new(), Vec::with_capacity(operations.len()));
         for operation in operations {
             let Step::ReserveStock { order, lines } = &operation.step else { return None };
-            wanted.push((operation, order, lines));
-        }
-        let items: usize = wanted.iter().map(|(_, _, lines)| lines.len()).sum();
-        let mut call = RESERVE.with_keys(2 * operations.len() + items);
-        reservation::push_keys(&mut call, operations);
-        let mut records = Vec::with_capacity(operations.len());
-        for (operation, order, lines) in &wanted {
-            let mut record = format!("{HELD}{order}");
-            for (item, units) in *lines {
-                let partition = self.0.partition(item.as_str());
+            wanted.extend(held::double(operation.deadline_ms));
+            wanted.extend(held::double(lines.len() as u64));
+            let mut own = Vec::with_capacity(lines.len());
+            for (item, units) in lines {
+                let place = *places.entry(item.as_str()).or_insert_with(|| {
+                    keys.push(self.0.partition(item.as_str()));
+                    keys.len()
+                });
+                let partition = keys[place - 1];
                 if partition.shard() != operation.at.shard() {
                     return None;
                 }
-                let key = partition.key("item", item.as_str());
-                // Writing to a text cannot fail.
-                let _ = write!(record, " {key} {units}");
-                call.key(key);
+                wanted.extend(held::double(place as u64));
+                wanted.extend(held::double(*units));
+                own.push((partition.name("item", item.as_str()), *units));
             }
-            records.push(record);
+            kept.push(held::units(operation.deadline_ms, order.as_str(), own.into_iter()));
+        }
+        let mut items: Vec<(&str, usize)> = places.into_iter().collect();
+        items.sort_unstable_by_key(|(_, place)| *place);
+        let mut call = reservation::call(&RESERVE, operations, items.len());
+        for (item, place) in items {
+            call.key(keys[place - 1].name("item", item));
         }
         call.push(operations.len());
-        for ((operation, _, lines), record) in wanted.iter().zip(records) {
-            call.push(operation.tx.as_str());
-            call.push(operation.deadline_ms);
-            call.push(record);
-            call.push(lines.len());
-        }
-        for (_, units) in wanted.iter().flat_map(|(_, _, lines)| lines.iter()) {
-            call.push(*units);
-        }
+        call.push(reservation::ends_ms(operations));
+        call.push(&wanted[..]);
+        operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
+        kept.iter().for_each(|kept| call.push(&kept[..]));
         Some(call)
     }
 }

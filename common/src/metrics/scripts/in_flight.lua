@@ -1,22 +1,19 @@
 #!lua flags=no-writes
 -- Counts what is in flight on an order shard, and finds when the oldest of it began.
 --
--- KEYS[1…16]  {p}:inflight  sorted sets: order -> when recovery looks at it (Unix ms)
--- ARGV[1]     how many orders to look at in each, those that are due first
+-- KEYS[1]  {p}:inflight  sorted set: an order's key -> when recovery looks at it (Unix ms)
+-- ARGV[1]  how many orders to look at, those that are due first
 --
 -- Returns { count, ms since the oldest attempt began, or -1 if there is none }, as words
 --
 -- What is stuck is due again and again, so it is among the first sooner or later. A tx begins with the milliseconds of
--- its making; one that does not is passed over. The orders' keys are made from their partition, on this shard.
-local count, oldest = 0, nil
-for set = 1, 16 do
-  count = count + redis.call('ZCARD', KEYS[set])
-  local order_key = string.sub(KEYS[set], 1, -9) .. 'order:'
-  for _, id in ipairs(redis.call('ZRANGE', KEYS[set], 0, ARGV[1] - 1)) do
-    local tx = redis.call('HGET', order_key .. id, 'tx') or ''
-    local began = tonumber(string.sub(tx, 1, 8) .. string.sub(tx, 10, 13), 16)
-    if began and began < (oldest or math.huge) then oldest = began end
-  end
+-- its making; one that does not is passed over. The orders' keys come from the set: they are on this shard.
+-- {fields}
+local count, oldest = redis.call('ZCARD', KEYS[1]), nil
+for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
+  local tx = fields(key, 'tx')[1] or ''
+  local began = tonumber(string.sub(tx, 1, 8) .. string.sub(tx, 10, 13), 16)
+  if began and began < (oldest or math.huge) then oldest = began end
 end
 local time = redis.call('TIME')
 local age = oldest and math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - oldest) or -1

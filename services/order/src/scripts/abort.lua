@@ -2,16 +2,17 @@
 -- Gives an attempt up, first step of two: pending -> aborting, with the refusal. It can no longer be decided; the order
 -- opens again (finish.lua) when all participants have acknowledged their cancel. May be repeated; the first refusal stays.
 --
--- KEYS[1]  {p}:order:<id>  hash: status, tx, refusal
+-- KEYS[1]  {p}:order:<id>  record: status, tx, refusal
 -- ARGV[1]  tx
 -- ARGV[2]  refusal
 --
 -- Returns { status, tx, refusal } as they are now: that is the truth | { UNKNOWN, '', '' } | { NEWER, '', '' }
-local order = redis.call('HMGET', KEYS[1], 'status', 'tx', 'refusal', 'v')
+-- {fields}
+local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'v')
 if order[4] then return { 'NEWER', '', '' } end
 if not order[1] then return { 'UNKNOWN', '', '' } end
 if order[1] == 'pending' and order[2] == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'status', 'aborting', 'refusal', ARGV[2])
+  set(KEYS[1], 'status', 'aborting', 'refusal', ARGV[2])
   return { 'aborting', order[2], ARGV[2] }
 end
 return { order[1], order[2], order[3] or '' }

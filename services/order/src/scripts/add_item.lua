@@ -1,7 +1,7 @@
 #!lua
 -- Adds units of an item to an open order's cart, at the price quoted now.
 --
--- KEYS[1]  {p}:order:<id>  hash: status, total
+-- KEYS[1]  {p}:order:<id>  record: status, total
 -- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
 -- ARGV[1]  item
 -- ARGV[2]  units, at least 1
@@ -10,7 +10,8 @@
 -- ARGV[5]  the largest amount: units of a line and the total stay within it
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | TOO_LARGE | OUT_OF_RANGE | NEWER (a record of a later release)
-local order = redis.call('HMGET', KEYS[1], 'status', 'total', 'v')
+-- {fields}
+local order = fields(KEYS[1], 'status', 'total', 'v')
 if order[3] then return 'NEWER' end
 if not order[1] then return 'UNKNOWN' end
 if order[1] == 'paid' then return 'PAID' end
@@ -25,5 +26,5 @@ if not line and redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 'TO
 if units > max - had or cost > max - total then return 'OUT_OF_RANGE' end
 
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f %.0f', had + units, sum + cost))
-redis.call('HSET', KEYS[1], 'total', total + cost)
+set(KEYS[1], 'total', total + cost)
 return 'DONE'

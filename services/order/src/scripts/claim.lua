@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Claims what recovery should look at: moves its due time on, so that two machines do not look at the same.
 --
--- KEYS[1]  {p}:inflight  sorted set: order -> when recovery looks at it (Unix ms)
+-- KEYS[1]  {p}:inflight  sorted set: an order's key -> when recovery looks at it (Unix ms)
 -- ARGV[1]  how long a claim keeps others away, ms
 -- ARGV[2]  how many at most
 -- ARGV[3]  ms from now; a due time beyond it was written before this server's clock was set back: it counts as due
 --
--- Returns the orders
+-- Returns the orders' keys
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due = redis.call('ZRANGE', KEYS[1], '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, ARGV[2])

@@ -1,37 +1,43 @@
 #!lua flags=allow-oom
 -- Ends attempts that are settled: aborting -> open; a paid order stays paid. They are no longer in flight. May be repeated.
 --
--- KEYS  for n attempts: their n orders, then n sets of their partitions
---   {p}:order:<id>  hash: status, tx, refusal
---   {p}:inflight    sorted set
--- ARGV  for each attempt: tx, order
+-- KEYS[1]   {p}:inflight    sorted set: an order's key -> when recovery looks at it (Unix ms)
+-- KEYS[2…]  {p}:order:<id>  records: status, tx, refusal; one for each attempt
+-- ARGV      tx, one for each attempt
 --
--- Returns for each attempt `status tx refusal` as they are now: that is the truth | UNKNOWN | NEWER
+-- Returns PAID (it is, by this tx) | `status tx refusal` as they are now: that is the truth | UNKNOWN | NEWER for each
+-- attempt, or one for all of them
 --
 -- Everything is read before anything is written.
 -- {together}
-local count = #KEYS / 2
-local opened, is_open, answers = {}, {}, {}
-for place = 1, count do
-  local key = KEYS[place]
-  local order = call('HMGET', key, 'status', 'tx', 'refusal', 'v')
-  local status, tx, refusal = is_open[key] and 'open' or order[1], order[2], order[3] or ''
-  if order[4] then
-    answers[place] = 'NEWER'
-  elseif not status then
+local records, opened, gone, answers = call('MGET', unpack(KEYS, 2)), {}, {}, {}
+for place, mine in ipairs(ARGV) do
+  local key = KEYS[1 + place]
+  local record = opened[key] or records[place]
+  if not record then
     answers[place] = 'UNKNOWN'
+  elseif byte(record) ~= 1 then
+    answers[place] = 'NEWER'
   else
-    if tx == ARGV[place * 2 - 1] and (status == 'paid' or status == 'aborting') then
-      if status == 'aborting' then
-        status = 'open'
-        opened[#opened + 1], is_open[key] = key, true
-      end
-      local set = listed(KEYS[count + place])
-      set[#set + 1] = ARGV[place * 2]
+    local status, tx, user = read('<Bc0Bc0', record, 27)
+    if tx == mine and (status == 'paid' or status == 'aborting') then gone[#gone + 1] = key end
+    if tx == mine and status == 'aborting' then
+      status = 'open'
+      -- `open` is four bytes shorter than `aborting`, and so the life begins four bytes earlier.
+      opened[key] = pack('<BB', 1, byte(record, 2) - 4) .. sub(record, 3, 26) .. '\4open' .. sub(record, 36)
     end
-    answers[place] = status .. ' ' .. tx .. ' ' .. refusal
+    if tx == mine and status == 'paid' then
+      answers[place] = 'PAID'
+    else
+      answers[place] = status .. ' ' .. tx .. ' ' .. read('<Bc0', record, user + 1 + byte(record, user))
+    end
   end
 end
-for _, key in ipairs(opened) do call('HSET', key, 'status', 'open') end
-for set, gone in pairs(members) do call('ZREM', set, unpack(gone)) end
-return answers
+local written = {}
+for key, record in pairs(opened) do
+  written[#written + 1] = key
+  written[#written + 1] = record
+end
+if #written > 0 then call('MSET', unpack(written)) end
+if #gone > 0 then call('ZREM', KEYS[1], unpack(gone)) end
+return told(answers)

@@ -1,10 +1,10 @@
 #!lua
 -- Overwrites many orders of one shard, each with two lines of one unit, while nothing is in flight on it.
 --
--- KEYS[1…16]  {p}:inflight   sorted sets: what is in flight in each partition of the shard
--- KEYS[17…32] {p}:overwritten  hashes, one for each partition: item -> units that paid orders had bought before they were
+-- KEYS[1]     {p}:inflight   sorted set: what is in flight on the shard
+-- KEYS[2…17]  {p}:overwritten  hashes, one for each partition: item -> units that paid orders had bought before they were
 --             overwritten (for the audit)
--- KEYS[33…]   {p}:order:<id> and {p}:cart:<id> in turn, two for each order
+-- KEYS[18…]   {p}:order:<id> (record) and {p}:cart:<id> (hash) in turn, two for each order
 -- ARGV[1]     life: an id minted at this moment. It is each order's first last tx, so that no attempt of an earlier
 --             order of that id can begin, and tells payments of earlier orders from this one's. An order whose last tx
 --             is not earlier (a clock is behind) gets the life of the millisecond after it
@@ -12,14 +12,13 @@
 -- ARGV[3…]    user, item, item for each order
 --
 -- Returns DONE | IN_USE (nothing written)
-for set = 1, 16 do
-  if redis.call('EXISTS', KEYS[set]) == 1 then return 'IN_USE' end
-end
+-- {fields}
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'IN_USE' end
 local function ms(id) return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) end
 local price, arg, moment = tonumber(ARGV[2]), 3, ms(ARGV[1])
 local one, two = string.format('1 %.0f', price), string.format('2 %.0f', 2 * price)
-for key = 33, #KEYS, 2 do
-  local old, life = redis.call('HMGET', KEYS[key], 'status', 'tx'), ARGV[1]
+for key = 18, #KEYS, 2 do
+  local old, life = fields(KEYS[key], 'status', 'tx'), ARGV[1]
   if old[1] == 'paid' then
     local overwritten = string.match(KEYS[key], '^{%d+}:') .. 'overwritten'
     local lines = redis.call('HGETALL', KEYS[key + 1])
@@ -32,7 +31,7 @@ for key = 33, #KEYS, 2 do
     life = string.format('%08x-%04x', math.floor(later / 65536), later % 65536) .. string.sub(life, 14)
   end
   redis.call('DEL', KEYS[key], KEYS[key + 1])
-  redis.call('HSET', KEYS[key], 'user', ARGV[arg], 'status', 'open', 'tx', life, 'total', 2 * price, 'life', life)
+  set(KEYS[key], 'user', ARGV[arg], 'status', 'open', 'tx', life, 'total', 2 * price, 'life', life)
   if ARGV[arg + 1] == ARGV[arg + 2] then
     redis.call('HSET', KEYS[key + 1], ARGV[arg + 1], two)
   else

@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- Removes an open order and its cart.
 --
--- KEYS[1]  {p}:order:<id>  hash: status
+-- KEYS[1]  {p}:order:<id>  record: status
 -- KEYS[2]  {p}:cart:<id>   hash
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | NEWER (a record of a later release)
-local order = redis.call('HMGET', KEYS[1], 'status', 'v')
+-- {fields}
+local order = fields(KEYS[1], 'status', 'v')
 if order[2] then return 'NEWER' end
 if not order[1] then return 'UNKNOWN' end
 if order[1] == 'paid' then return 'PAID' end

@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Takes one unit of an item off an open order's cart; the line goes with its last unit.
 --
--- KEYS[1]  {p}:order:<id>  hash: status, total
+-- KEYS[1]  {p}:order:<id>  record: status, total
 -- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
 -- ARGV[1]  item
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | NO_LINE | NEWER (a record of a later release)
-local order = redis.call('HMGET', KEYS[1], 'status', 'total', 'v')
+-- {fields}
+local order = fields(KEYS[1], 'status', 'total', 'v')
 if order[3] then return 'NEWER' end
 if not order[1] then return 'UNKNOWN' end
 if order[1] == 'paid' then return 'PAID' end
@@ -23,5 +24,5 @@ if units == 1 then
 else
   redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f %.0f', units - 1, sum - share))
 end
-redis.call('HSET', KEYS[1], 'total', tonumber(order[2]) - share)
+set(KEYS[1], 'total', tonumber(order[2]) - share)
 return 'DONE'

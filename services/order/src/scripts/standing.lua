@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
 -- How an order stands. Asked about an attempt that a participant still holds: makes sure that recovery looks at the order.
 --
--- KEYS[1]  {p}:order:<id>  hash: status, tx, refusal, life
--- KEYS[2]  {p}:inflight    sorted set: order -> when recovery looks at it (Unix ms)
--- ARGV[1]  order
--- ARGV[2]  tx that is still held, or empty
+-- KEYS[1]  {p}:order:<id>  record: status, tx, refusal, life
+-- KEYS[2]  {p}:inflight    sorted set: an order's key -> when recovery looks at it (Unix ms)
+-- ARGV[1]  tx that is still held, or empty
 --
 -- Returns { status, tx, refusal, life } | { UNKNOWN, '', '' } | { NEWER, '', '' }
-local order = redis.call('HMGET', KEYS[1], 'status', 'tx', 'refusal', 'life', 'v')
+-- {fields}
+local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'life', 'v')
 if order[5] then return { 'NEWER', '', '' } end
 if not order[1] then return { 'UNKNOWN', '', '' } end
-if order[2] == ARGV[2] and order[1] ~= 'open' then
-  redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[1])
+if order[2] == ARGV[1] and order[1] ~= 'open' then
+  redis.call('ZADD', KEYS[2], 'NX', 0, KEYS[1])
 end
 return { order[1], order[2], order[3] or '', order[4] or '' }

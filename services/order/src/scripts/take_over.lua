@@ -2,34 +2,34 @@
 -- Takes over an order in flight whose coordinator is late: a pending attempt whose lease is over becomes aborting; an
 -- aborting or paid one is handed out to be settled. May be repeated.
 --
--- KEYS[1]  {p}:order:<id>  hash: status, tx, refusal, user, total, deadline, lease, life
+-- KEYS[1]  {p}:order:<id>  record: status, tx, refusal, user, total, deadline, lease, life
 -- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
--- KEYS[3]  {p}:inflight    sorted set: order -> when recovery looks at it (Unix ms)
--- ARGV[1]  order
--- ARGV[2]  refusal, for an attempt that is given up
--- ARGV[3]  ms from now; a lease that ends later was written before this server's clock was set back, and counts as over
+-- KEYS[3]  {p}:inflight    sorted set: an order's key -> when recovery looks at it (Unix ms)
+-- ARGV[1]  refusal, for an attempt that is given up
+-- ARGV[2]  ms from now; a lease that ends later was written before this server's clock was set back, and counts as over
 --
 -- Returns { TAKEN, tx, refusal, deadline, user, total, life, item, line, item, line, … }: aborting since this call, to be
 --   settled
 -- | { aborting or paid, tx, … } likewise: it was that before
 -- | { open or pending, tx, refusal } (nothing to do, or its lease is not over) | { UNKNOWN, '', '' } | { NEWER, '', '' }
-local order = redis.call('HMGET', KEYS[1], 'status', 'tx', 'refusal', 'deadline', 'user', 'total', 'life', 'lease', 'v')
+-- {fields}
+local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'deadline', 'user', 'total', 'life', 'lease', 'v')
 local status, tx, refusal = order[1], order[2], order[3] or ''
 if order[9] then return { 'NEWER', '', '' } end
 if not status or status == 'open' then
-  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('ZREM', KEYS[3], KEYS[1])
   return { status or 'UNKNOWN', tx or '', refusal }
 end
 local answer = redis.call('HGETALL', KEYS[2])
 if status == 'pending' then
   local time = redis.call('TIME')
   local left = order[8] - time[1] * 1000 - time[2] / 1000
-  if left > 0 and left < tonumber(ARGV[3]) then
-    redis.call('ZADD', KEYS[3], order[8], ARGV[1])
+  if left > 0 and left < tonumber(ARGV[2]) then
+    redis.call('ZADD', KEYS[3], order[8], KEYS[1])
     return { status, tx, refusal }
   end
-  status, refusal = 'TAKEN', ARGV[2]
-  redis.call('HSET', KEYS[1], 'status', 'aborting', 'refusal', refusal)
+  status, refusal = 'TAKEN', ARGV[1]
+  set(KEYS[1], 'status', 'aborting', 'refusal', refusal)
 end
 for place = #answer, 1, -1 do answer[place + 7] = answer[place] end
 answer[1], answer[2], answer[3], answer[4] = status, tx, refusal, order[4]

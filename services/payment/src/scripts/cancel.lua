@@ -2,58 +2,51 @@
 -- Gives back what attempts hold of users' credit. One that holds nothing is told so when its reserve comes later. One
 -- attempt after the other, as if each had a call of its own.
 --
--- KEYS  for n attempts: their n records, then the n sets of their partitions
---   {p}:tx:<tx>  string: version, state, and for HELD the order, the user's and the payment's key, the
---                amount, and the life of user and order
---   {p}:held     sorted set: tx -> deadline
--- ARGV  for each attempt: tx, deadline (Unix ms)
+-- KEYS and ARGV are those of confirm.lua
 --
--- Returns one answer for each attempt: CANCELLED (nothing is held, and nothing will be) | CONFLICT (confirmed: an alarm)
--- | NEWER
+-- Returns CANCELLED (nothing is held, and nothing will be) | CONFLICT (confirmed: an alarm) | NEWER for each attempt, or
+-- one for all of them
 --
--- The other keys come from the record: they were passed as keys when it was written, and are in its partition.
+-- The other keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
 -- {together}
-local count = #KEYS / 2
-local records = call('MGET', unpack(KEYS, 1, count))
-local cancelled, back, payments = {}, {}, {}
-
-local function cancel(place)
-  local key, deadline = KEYS[place], ARGV[place * 2]
-  if cancelled[key] then return 'CANCELLED' end
-  local version, state, user, payment, amount, life =
-    string.match(records[place] or '1 NONE', '^(%d+) ([%u_]+) ?%S* ?(%S*) ?(%S*) ?(%d*) ?(%S*)$')
-  if version ~= '1' then return 'NEWER' end
-  if state == 'CONFIRMED' then return 'CONFLICT' end
-  if state == 'HELD' then
-    local paid = call('HMGET', payment, 'state', 'life', 'was', 'v')
-    if paid[4] or is_newer(user) then return 'NEWER' end
-    if amount ~= '0' then back[user] = (back[user] or 0) + amount end
-    -- A payment of another life of the user or the order is not this attempt's.
-    if paid[1] == 'reserved' and paid[2] == life then
-      if paid[3] then
-        payments[#payments + 1] = { 'HSET', payment, 'state', 'cancelled', 'by', 'pay', 'charged', paid[3], 'refunded', paid[3] }
-        payments[#payments + 1] = { 'HDEL', payment, 'was' }
+-- {settle}
+local back, removed, gone, tombstones, left = {}, {}, {}, {}, {}
+local function cancel(place, tx)
+  if left[tx] then return 'CANCELLED' end
+  if held[place] then
+    local part = parts[place]
+    if not part or is_newer(part) then return 'NEWER' end
+    back[part.user] = (back[part.user] or 0) + part.amount
+    if is_reserved(part) then
+      local was = read('<d', records[part.payment], 19)
+      if was == was then
+        -- The direct payment that had been given back before.
+        change(part.payment, pack('<BBddd', 1, 40, was, was, 0 / 0) .. '\9cancelled\3pay' .. part.life)
       else
-        payments[#payments + 1] = { 'DEL', payment }
+        removed[#removed + 1] = keys[part.payment]
       end
     end
-    local set = listed(KEYS[count + place])
-    set[#set + 1] = ARGV[place * 2 - 1]
+    gone[#gone + 1] = tx
+  elseif ended[place] then
+    if ended[place] == 'NEWER' then return 'NEWER' end
+    -- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.
+    return ended[place] == 'CONFIRMED' and 'CONFLICT' or 'CANCELLED'
   end
-  -- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.
-  if state == 'HELD' or state == 'NONE' then cancelled[key] = ending(deadline) end
+  left[tx] = true
+  tombstones[#tombstones + 1] = tx
+  tombstones[#tombstones + 1] = 'CANCELLED'
   return 'CANCELLED'
 end
 
 local answers = {}
-for place = 1, count do answers[place] = cancel(place) end
+for place, tx in ipairs(txs) do answers[place] = cancel(place, tx) end
 
 for user, amount in pairs(back) do
-  call('HINCRBY', user, 'credit', amount)
-  call('HINCRBY', user, 'held', -amount)
+  local record = records[user]
+  local credit, holds = read('<dd', record, 3)
+  change(user, sub(record, 1, 2) .. pack('<dd', credit + amount, holds - amount) .. sub(record, 19))
 end
-for _, payment in ipairs(payments) do call(unpack(payment)) end
-for key, ends in pairs(cancelled) do call('SET', key, '1 CANCELLED', 'PXAT', ends) end
-for set, gone in pairs(members) do call('ZREM', set, unpack(gone)) end
-return answers
+if #removed > 0 then call('DEL', unpack(removed)) end
+write(changes, {}, gone, tombstones, ARGV[1])
+return told(answers)

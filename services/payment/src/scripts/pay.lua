@@ -1,23 +1,25 @@
 #!lua
 -- Takes an amount from a user's credit directly, outside any checkout; for an order at most once.
 --
--- KEYS[1]  {p}:user:<id>               hash: credit, net, life, before
--- KEYS[2]  {p}:payment:<user>:<order>  hash: state, by, charged, refunded, life (absent for a payment without an order)
+-- KEYS[1]  {p}:user:<id>               record: credit, net, life, before
+-- KEYS[2]  {p}:payment:<user>:<order>  record: state, by, charged, refunded, life (absent for a payment without an order)
 -- ARGV[1]  amount, from 0
 -- ARGV[2]  the order's life: which of the orders that had this id one after the other; empty for a minted id; `*` if there
 --          is no such order (any more): then a payment for whichever had the id counts
 --
 -- Returns DONE (also for a repeat) | UNKNOWN | INSUFFICIENT | PENDING (a checkout holds the order) | ALREADY_PAID
 -- | NEWER (a record of a later release)
-local user = redis.call('HMGET', KEYS[1], 'credit', 'net', 'life', 'v')
+-- {fields}
+local user = fields(KEYS[1], 'credit', 'net', 'life', 'v', 'before')
 local credit, net, amount = tonumber(user[1]), tonumber(user[2]), tonumber(ARGV[1])
 if user[4] then return 'NEWER' end
 if not credit then return 'UNKNOWN' end
 
+local before = user[5]
 if KEYS[2] then
   local mine = (user[3] or '') .. '/'
   local life = mine .. (ARGV[2] == '*' and '' or ARGV[2])
-  local payment = redis.call('HMGET', KEYS[2], 'state', 'by', 'charged', 'life', 'v')
+  local payment = fields(KEYS[2], 'state', 'by', 'charged', 'life', 'v')
   if payment[5] then return 'NEWER' end
   -- A payment of another life of the user or the order says nothing about this one.
   local same = payment[4] == life or ARGV[2] == '*' and string.sub(payment[4] or '', 1, #mine) == mine
@@ -29,12 +31,12 @@ if KEYS[2] then
   if credit < amount then return 'INSUFFICIENT' end
   -- What a checkout charged this user for an order that was overwritten since stays charged: `before`, for the audit.
   if payment[1] == 'charged' and payment[2] == 'checkout' and string.sub(payment[4] or '', 1, #mine) == mine then
-    redis.call('HINCRBY', KEYS[1], 'before', payment[3])
+    before = (before or 0) + payment[3]
   end
   redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[2], 'state', 'charged', 'by', 'pay', 'charged', ARGV[1], 'refunded', 0, 'life', life)
+  set(KEYS[2], 'state', 'charged', 'by', 'pay', 'charged', ARGV[1], 'refunded', 0, 'life', life)
 elseif credit < amount then
   return 'INSUFFICIENT'
 end
-redis.call('HSET', KEYS[1], 'credit', credit - amount, 'net', net - amount)
+set(KEYS[1], 'credit', credit - amount, 'net', net - amount, 'before', before)
 return 'DONE'

@@ -1,13 +1,14 @@
 #!lua flags=no-writes
 -- How a user's payment for an order stands.
 --
--- KEYS[1]  {p}:user:<id>               hash: life
--- KEYS[2]  {p}:payment:<user>:<order>  hash: state, life
+-- KEYS[1]  {p}:user:<id>               record: life
+-- KEYS[2]  {p}:payment:<user>:<order>  record: state, life
 -- ARGV[1]  the order's life (see pay.lua)
 --
 -- Returns NONE | RESERVED (an attempt is undecided, or not settled yet) | CHARGED | CANCELLED | NEWER (a record of a later release)
-local user = redis.call('HMGET', KEYS[1], 'life', 'v')
-local payment = redis.call('HMGET', KEYS[2], 'state', 'life', 'v')
+-- {fields}
+local user = fields(KEYS[1], 'life', 'v')
+local payment = fields(KEYS[2], 'state', 'life', 'v')
 if user[2] or payment[3] then return 'NEWER' end
 local mine = (user[1] or '') .. '/'
 local same = payment[2] == mine .. ARGV[1] or ARGV[1] == '*' and string.sub(payment[2] or '', 1, #mine) == mine

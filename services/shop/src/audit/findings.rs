@@ -35,10 +35,6 @@ pub enum Kind {
     OrderNotInFlight,
     /// An order is listed as in flight, and is open or not there.
     StrayInFlight,
-    /// A reservation is held, and its partition does not list it.
-    ReservationNotListed,
-    /// A partition lists a reservation that is not held.
-    StrayHeld,
     /// A reservation belongs to no order in flight.
     ReservationWithoutOrder,
     /// A reservation's payment is not reserved with its amount.

@@ -231,6 +231,5 @@ async fn is_held(shards: &Shards, user: &str, tx: &str) -> Result<bool, AuditErr
     let Ok(shard) = shards.shard(partition.shard()) else {
         return Ok(false);
     };
-    let records = walk::records(shard, &[partition.key("tx", tx)]).await.map_err(shard_failed("payment"))?;
-    Ok(records.iter().any(|(record, _)| record.as_deref().is_some_and(|record| walk::held(record).is_some())))
+    walk::is_held(shard, tx).await.map_err(shard_failed("payment"))
 }

@@ -285,8 +285,6 @@ fn name(kind: Kind) -> &'static str {
         Kind::ChargeWithoutOrder => "orders that were charged and are not paid",
         Kind::OrderNotInFlight => "orders under way that are not in flight",
         Kind::StrayInFlight => "orders in flight that are not under way",
-        Kind::ReservationNotListed => "reservations that are not listed as held",
-        Kind::StrayHeld => "attempts listed as held that hold nothing",
         Kind::ReservationWithoutOrder => "reservations of no order in flight",
         Kind::ReservationWithoutPayment => "reservations whose payment is not reserved",
         Kind::PaymentWithoutReservation => "payments reserved by no reservation",

@@ -25,18 +25,15 @@ pub struct Held {
     pub shard: u16,
     /// Its attempt.
     pub tx: String,
-    /// The key of its record.
-    pub key: String,
     /// The order that is being paid.
     pub order: String,
 }
 
 impl Held {
-    /// A reservation of a shard; `None` if it is not held.
+    /// A reservation of a shard; `None` if it cannot be read.
     pub fn of(service: &'static str, shard: u16, reservation: &Reservation) -> Option<Self> {
-        let order = (*reservation.held()?.first()?).to_owned();
-        let key = reservation.partition.key("tx", &reservation.tx);
-        Some(Held { service, shard, tx: reservation.tx.clone(), key, order })
+        let order = reservation.held()?.order.to_owned();
+        Some(Held { service, shard, tx: reservation.tx.clone(), order })
     }
 }
 
@@ -156,6 +153,5 @@ async fn is_still_held(holders: &[(&'static str, &Shards)], held: &Held) -> Resu
     let Some(Ok(shard)) = holder.map(|(_, shards)| shards.shard(held.shard)) else {
         return Ok(false);
     };
-    let records = walk::records(shard, std::slice::from_ref(&held.key)).await.map_err(shard_failed(held.service))?;
-    Ok(records.iter().any(|(record, _)| record.as_deref().is_some_and(|record| walk::held(record).is_some())))
+    walk::is_held(shard, &held.tx).await.map_err(shard_failed(held.service))
 }

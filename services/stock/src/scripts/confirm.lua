@@ -2,46 +2,48 @@
 -- Makes final what attempts hold on this shard: the units are sold. One attempt after the other, as if each had a call
 -- of its own.
 --
--- KEYS  for n attempts: their n records, then the n sets of their partitions
---   {p}:tx:<tx>  string: version, state, and for HELD the order and each line's key and units
---   {p}:held     sorted set: tx -> deadline
--- ARGV  for each attempt: tx, deadline (Unix ms)
+-- KEYS[1]   {p}:held            hash: tx -> what is held for it (see common/src/held.rs)
+-- KEYS[2]   {p}:ended:<second>  hash: tx -> the answer that it has got for good; of attempts with a deadline in this second
+-- ARGV[1]   when tombstones of this second end (Unix ms)
+-- ARGV[2]   doubles: the deadline of each attempt (Unix ms)
+-- ARGV[3…]  the tx of each attempt
 --
--- Returns one answer for each attempt: CONFIRMED | GONE (unknown, settled long ago) | LOST (unknown: an alarm)
--- | CONFLICT (cancelled: an alarm) | NEWER
+-- Returns CONFIRMED | GONE (unknown, settled long ago) | LOST (unknown: an alarm) | CONFLICT (cancelled: an alarm)
+-- | NEWER for each attempt, or one for all of them
 --
--- The items' keys come from the record: they were passed as keys when it was written, and are on this shard.
+-- The items' keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
 -- {together}
-local count = #KEYS / 2
-local records = call('MGET', unpack(KEYS, 1, count))
-local confirmed, sold = {}, {}
-
-local function confirm(place)
-  local key, deadline = KEYS[place], ARGV[place * 2]
-  local record = confirmed[key] and '1 CONFIRMED' or records[place]
-  if not record then
-    local time = call('TIME')
-    return time[1] * 1000 + time[2] / 1000 >= deadline + 60000 and 'GONE' or 'LOST'
+-- {settle}
+local sold, gone, tombstones, left = {}, {}, {}, {}
+local function confirm(place, tx)
+  if left[tx] then return 'CONFIRMED' end
+  if not held[place] then
+    local answer = ended[place]
+    if answer then return (answer == 'CONFIRMED' or answer == 'NEWER') and answer or 'CONFLICT' end
+    return now_ms() >= deadlines[place] + 60000 and 'GONE' or 'LOST'
   end
-  local version, state, lines = string.match(record, '^(%d+) (%u+) ?%S* ?(.*)$')
-  if version ~= '1' then return 'NEWER' end
-  if state == 'CONFIRMED' then return 'CONFIRMED' end
-  if state ~= 'HELD' then return 'CONFLICT' end
-  for item in string.gmatch(lines, '(%S+) %d+') do
-    if is_newer(item) then return 'NEWER' end
+  local lines = lines_of[place]
+  if not lines or is_newer(lines) then return 'NEWER' end
+  for at = 1, #lines - 1, 2 do
+    local item = place_of[lines[at]]
+    sold[item] = (sold[item] or 0) + lines[at + 1]
   end
-  for item, units in string.gmatch(lines, '(%S+) (%d+)') do sold[item] = (sold[item] or 0) + units end
-  confirmed[key] = ending(deadline)
-  local set = listed(KEYS[count + place])
-  set[#set + 1] = ARGV[place * 2 - 1]
+  left[tx] = true
+  gone[#gone + 1] = tx
+  tombstones[#tombstones + 1] = tx
+  tombstones[#tombstones + 1] = 'CONFIRMED'
   return 'CONFIRMED'
 end
 
 local answers = {}
-for place = 1, count do answers[place] = confirm(place) end
+for place, tx in ipairs(txs) do answers[place] = confirm(place, tx) end
 
-for item, units in pairs(sold) do call('HINCRBY', item, 'held', -units) end
-for key, ends in pairs(confirmed) do call('SET', key, '1 CONFIRMED', 'PXAT', ends) end
-for set, gone in pairs(members) do call('ZREM', set, unpack(gone)) end
-return answers
+local items = {}
+for item, units in pairs(sold) do
+  local record = records[item]
+  items[#items + 1] = keys[item]
+  items[#items + 1] = sub(record, 1, 10) .. pack('<d', read('<d', record, 11) - units) .. sub(record, 19)
+end
+write(items, {}, gone, tombstones, ARGV[1])
+return told(answers)

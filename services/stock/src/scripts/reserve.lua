@@ -2,89 +2,97 @@
 -- Holds, for each of several attempts, all lines that it wants of this shard, or none of them: one attempt after the
 -- other, as if each had a call of its own.
 --
--- KEYS  for n attempts: their n records, then the n sets of their partitions, then the items of all lines
---   {p}:tx:<tx>    string: version, state, and for HELD the order and each line's key and units
---   {p}:held       sorted set: tx -> deadline, for all that this partition holds
---   {p}:item:<id>  hash: stock, held; in the lines of one attempt each item once
--- ARGV  n; then for each attempt: tx, deadline (Unix ms), its record if it is held, number of lines; then the units of
---       all lines, from 1
+-- KEYS[1]   {p}:held            hash: tx -> what is held for it (see common/src/held.rs)
+-- KEYS[2]   {p}:ended:<second>  hash: tx -> the answer that it has got for good; of attempts with a deadline in this second
+-- KEYS[3…]  {p}:item:<id>       records: stock, held; each item once
+-- ARGV[1]   n, the number of attempts
+-- ARGV[2]   when tombstones of this second end (Unix ms)
+-- ARGV[3]   doubles, for each attempt: deadline (Unix ms), number of lines; for each of its lines: the item's place among
+--           the items, and units, from 1
+-- ARGV[4…]  n times tx, then n times what is to be kept in `held`
 --
--- Returns one answer for each attempt: HELD | BUSY <line> | EXPIRED | UNKNOWN <line> | INSUFFICIENT <line> | CANCELLED
--- | CONFIRMED | NEWER; lines count from 1 within their attempt
+-- Returns HELD | BUSY <line> | EXPIRED | UNKNOWN <line> | INSUFFICIENT <line> | CANCELLED | CONFIRMED | NEWER for each
+-- attempt, or one for all of them; lines count from 1 within their attempt
 --
--- The record is read before clock and stock: a repeat must get the first answer even when the deadline has
--- passed, or the last units have been sold, since. Everything is read before anything is written.
+-- What was answered before is looked for before clock and stock: a repeat must get the first answer even when the
+-- deadline has passed, or the last units have been sold, since. Everything is read before anything is written.
 -- {together}
 local count = tonumber(ARGV[1])
-local records = call('MGET', unpack(KEYS, 1, count))
-local time = call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
+local held = call('HMGET', KEYS[1], unpack(ARGV, 4, 3 + count))
+local ended = call('HMGET', KEYS[2], unpack(ARGV, 4, 3 + count))
+local wanted = numbers(ARGV[3])
+local now = now_ms()
 
--- What the attempts before leave behind: records by key, units by item, and what is to be written at the end.
-local left, stock, held, newer = {}, {}, {}, {}
-local changed, kept, tombstones = {}, {}, {}
-
-local function look(item)
-  local found = call('HMGET', item, 'stock', 'held', 'v')
-  stock[item], held[item], newer[item] = tonumber(found[1]) or false, tonumber(found[2]), found[3]
+-- Of items that are not there, or of a later release, there is less than anybody can want.
+local UNKNOWN, NEWER = -1, -2
+local records = #KEYS > 2 and call('MGET', unpack(KEYS, 3)) or {}
+local stock, holds, changed = {}, {}, {}
+for item = 1, #KEYS - 2 do
+  local record = records[item]
+  if not record then
+    stock[item] = UNKNOWN
+  elseif byte(record) ~= 1 then
+    stock[item] = NEWER
+  else
+    stock[item], holds[item] = read('<dd', record, 3)
+  end
 end
 
-local function told(record)
-  local version, answer = string.match(record, '^(%d+) (%u+ ?%d*)')
-  if version ~= '1' then return 'NEWER' end
-  return string.match(answer, '^HELD') or answer
-end
-
--- Whether the lines can be had: nothing, or why not, and whether that is final.
-local function against(items, units, lines)
+-- Why the lines cannot be had, and whether that is final.
+local function refusal(first, last)
   local short, busy
-  for line = 1, lines do
-    local item, wanted = KEYS[items + line], tonumber(ARGV[units + line])
-    if stock[item] == nil then look(item) end
-    if newer[item] then return 'NEWER' end
-    if not stock[item] then return 'UNKNOWN ' .. line, true end
-    if stock[item] < wanted then
-      if stock[item] + held[item] < wanted then short = short or 'INSUFFICIENT ' .. line end
+  for at = first, last, 2 do
+    local item, units, line = wanted[at], wanted[at + 1], (at - first) / 2 + 1
+    if stock[item] == NEWER then return 'NEWER' end
+    if stock[item] == UNKNOWN then return 'UNKNOWN ' .. line, true end
+    if stock[item] < units then
+      if stock[item] + holds[item] < units then short = short or 'INSUFFICIENT ' .. line end
       busy = busy or 'BUSY ' .. line
     end
   end
   return short or busy, short
 end
 
-local function reserve(place, items, units, lines)
-  local key, deadline = KEYS[place], ARGV[place * 4 - 1]
-  local record = left[key] or records[place]
-  if record then return told(record) end
-  if now > tonumber(deadline) then return 'EXPIRED' end
-  local refusal, final = against(items, units, lines)
-  if refusal then
-    -- A tombstone makes it final.
-    if final then left[key], tombstones[key] = '1 ' .. refusal, ending(deadline) end
-    return refusal
+local kept, tombstones, left = {}, {}, {}
+local function reserve(place, deadline, first, last)
+  local tx = ARGV[3 + place]
+  if held[place] then return byte(held[place]) == 1 and 'HELD' or 'NEWER' end
+  if ended[place] or left[tx] then return left[tx] or known(ended[place]) end
+  if now > deadline then return 'EXPIRED' end
+  for at = first, last, 2 do
+    if stock[wanted[at]] < wanted[at + 1] then
+      local answer, final = refusal(first, last)
+      -- A tombstone makes it final.
+      if final then
+        left[tx] = answer
+        tombstones[#tombstones + 1] = tx
+        tombstones[#tombstones + 1] = answer
+      end
+      return answer
+    end
   end
-  for line = 1, lines do
-    local item, wanted = KEYS[items + line], ARGV[units + line]
-    stock[item], held[item], changed[item] = stock[item] - wanted, held[item] + wanted, true
+  for at = first, last, 2 do
+    local item, units = wanted[at], wanted[at + 1]
+    stock[item], holds[item], changed[item] = stock[item] - units, holds[item] + units, true
   end
-  left[key] = ARGV[place * 4]
-  kept[#kept + 1] = key
-  kept[#kept + 1] = left[key]
-  local set = listed(KEYS[count + place])
-  set[#set + 1] = deadline
-  set[#set + 1] = ARGV[place * 4 - 2]
+  left[tx] = 'HELD'
+  kept[#kept + 1] = tx
+  kept[#kept + 1] = ARGV[3 + count + place]
   return 'HELD'
 end
 
-local answers, items, units = {}, 2 * count, 4 * count + 1
+local answers, at = {}, 1
 for place = 1, count do
-  local lines = tonumber(ARGV[place * 4 + 1])
-  answers[place] = reserve(place, items, units, lines)
-  items, units = items + lines, units + lines
+  local last = at + 1 + 2 * wanted[at + 1]
+  answers[place] = reserve(place, wanted[at], at + 2, last)
+  at = last + 1
 end
 
-for item in pairs(changed) do call('HSET', item, 'stock', stock[item], 'held', held[item]) end
--- Never with a time to live: what is held stays held until it is decided.
-if #kept > 0 then call('MSET', unpack(kept)) end
-for set, added in pairs(members) do call('ZADD', set, unpack(added)) end
-for key, ends in pairs(tombstones) do call('SET', key, left[key], 'PXAT', ends) end
-return answers
+local items = {}
+for item in pairs(changed) do
+  local record = records[item]
+  items[#items + 1] = KEYS[2 + item]
+  items[#items + 1] = sub(record, 1, 2) .. pack('<dd', stock[item], holds[item]) .. sub(record, 19)
+end
+write(items, kept, {}, tombstones, ARGV[2])
+return told(answers)

@@ -159,7 +159,7 @@ impl Pass<'_> {
             holdings.payments.iter().map(|(key, payment)| (key.as_str(), payment)).collect();
         let (mut held, mut named): (HashMap<&str, i64>, HashSet<&str>) = (HashMap::new(), HashSet::new());
         for reservation in &holdings.reservations {
-            self.check_listed("payment", shard, reservation);
+            self.check_readable("payment", shard, reservation);
             let Some(reservation_of) = payments::held(reservation) else { continue };
             *held.entry(reservation_of.user).or_default() += reservation_of.amount;
             named.insert(reservation_of.payment);

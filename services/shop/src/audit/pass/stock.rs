@@ -92,8 +92,8 @@ impl Pass<'_> {
         for holdings in self.stock_holdings(moving).await? {
             let mut held: HashMap<&str, i64> = HashMap::new();
             for reservation in &holdings.reservations {
-                self.check_listed("stock", holdings.shard, reservation);
-                let Some((_, lines)) = stock::lines(reservation) else { continue };
+                self.check_readable("stock", holdings.shard, reservation);
+                let Some(lines) = stock::lines(reservation) else { continue };
                 for (key, units) in lines {
                     *held.entry(key).or_default() += units;
                     if paid.is_paid(&reservation.tx)
@@ -128,7 +128,7 @@ impl Pass<'_> {
             if !paid.may_be_paid(&reservation.tx) {
                 continue;
             }
-            for (key, units) in stock::lines(reservation).map_or(Vec::new(), |(_, lines)| lines) {
+            for (key, units) in stock::lines(reservation).unwrap_or_default() {
                 if let Some(key) = Key::parse(key) {
                     self.items.borrow_mut().unsettled(self.names.id(key.name), units);
                 }

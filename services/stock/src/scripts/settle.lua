@@ -1,0 +1,42 @@
+-- What confirm.lua and cancel.lua have in common: reads what is held for the attempts, and the items of it. It stands
+-- where they say so.
+local deadlines, txs = numbers(ARGV[2]), { unpack(ARGV, 3) }
+local held = call('HMGET', KEYS[1], unpack(txs))
+local ended = tombstones_of(txs, held)
+
+-- The lines of each attempt (item's key, units, …; behind the last of them is one number more), and the items' keys, each
+-- once. An attempt whose record is of a later release has none.
+local lines_of, keys, place_of, formats = {}, {}, {}, {}
+for place = 1, #txs do
+  local record = held[place]
+  if record and byte(record) == 1 then
+    local many = read('<H', record, 11)
+    formats[many] = formats[many] or '<' .. string.rep('Bc0d', many)
+    local lines = { read(formats[many], record, 13) }
+    lines_of[place] = lines
+    for at = 1, 2 * many, 2 do
+      local key = lines[at]
+      if not place_of[key] then
+        keys[#keys + 1] = key
+        place_of[key] = #keys
+      end
+    end
+  end
+end
+
+local records, all_known = #keys > 0 and call('MGET', unpack(keys)) or {}, true
+for item = 1, #keys do
+  local record = records[item]
+  if not record or byte(record) ~= 1 then
+    records[item], all_known = false, false
+  end
+end
+
+-- Whether an item of these lines cannot be written by this release.
+local function is_newer(lines)
+  if all_known then return false end
+  for at = 1, #lines - 1, 2 do
+    if not records[place_of[lines[at]]] then return true end
+  end
+  return false
+end
