@@ -27,6 +27,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod purchase;
 pub mod raw;
+pub mod record;
 pub mod redis;
 pub mod relay;
 pub mod replicas;

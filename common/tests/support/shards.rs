@@ -11,7 +11,7 @@ use redis::aio::MultiplexedConnection;
 use shardcart_common::membership::{Fatal, Membership};
 use shardcart_common::settings::{Address, RedisSettings};
 use shardcart_common::shards::Shards;
-use shardcart_test::{Fsync, RedisServer, eventually};
+use shardcart_test::{Fsync, RedisServer, eventually, record};
 
 /// Longer than anything takes that is waited for, on a busy machine too.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -145,9 +145,29 @@ impl Raw {
         self.ask(&["HGETALL", key]).await
     }
 
-    /// A field of a hash that must be a plain whole number.
+    /// The fields of a record; none when it does not exist.
+    pub async fn record(&self, key: &str) -> record::Fields {
+        record::read(&mut self.0.clone(), &[key.to_owned()]).await.remove(0)
+    }
+
+    /// Writes fields of a record; an empty text takes a field out.
+    pub async fn set(&self, key: &str, fields: &[(&str, &str)]) {
+        record::set(&mut self.0.clone(), key, fields).await;
+    }
+
+    /// Makes a record one that a later release wrote.
+    pub async fn make_newer(&self, key: &str) {
+        record::set_version(&mut self.0.clone(), key, 2).await;
+    }
+
+    /// What a hash has under a field, byte by byte.
+    pub async fn bytes(&self, key: &str, field: &str) -> Option<Vec<u8>> {
+        self.ask(&["HGET", key, field]).await
+    }
+
+    /// A field of a record that must be a plain whole number.
     pub async fn number(&self, key: &str, field: &str) -> u64 {
-        let text: Option<String> = self.ask(&["HGET", key, field]).await;
+        let text = self.record(key).await.remove(field);
         let text = text.unwrap_or_else(|| panic!("{key} has no field {field}"));
         let plain = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|_| plain);
@@ -173,7 +193,7 @@ impl Raw {
 
     /// Everything but the identity record at one moment, as text: key -> what it holds, and when it goes if it does.
     pub async fn everything(&self) -> BTreeMap<String, String> {
-        let entries: Vec<Vec<String>> = self.ask(&["EVAL", EVERYTHING, "0"]).await;
+        let entries: Vec<Vec<String>> = self.ask(&["EVAL", &format!("{}{EVERYTHING}", record::SNIPPET), "0"]).await;
         let entries = entries.into_iter().map(|entry| {
             let [key, kind, end, values @ ..] = entry.as_slice() else {
                 panic!("the script gives three words at the least: {entry:?}");
@@ -210,18 +230,31 @@ fn pairs(values: &[String]) -> String {
     pairs.join(" ")
 }
 
-/// For each key: its name, its type, when it goes (-1: never), and what it holds.
-const EVERYTHING: &str = "#!lua flags=no-writes
+/// For each key: its name, its type, when it goes (-1: never), and what it holds: a record by its fields, and bytes that are
+/// no text escaped.
+const EVERYTHING: &str = "
 local read = { string = { 'GET' }, hash = { 'HGETALL' }, zset = { 'ZRANGE', 0, -1, 'WITHSCORES' } }
+local function escaped(text)
+  return (string.gsub(text, '[^ -~]', function(byte) return string.format('\\\\%02x', string.byte(byte)) end))
+end
 local all = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
   if not string.find(key, '}:identity$') then
     local kind = redis.call('TYPE', key).ok
     local entry = { key, kind, tostring(redis.call('PEXPIRETIME', key)) }
-    local command = read[kind]
-    local found = redis.call(command[1], key, unpack(command, 2))
-    if type(found) == 'string' then found = { found } end
-    for _, value in ipairs(found) do entry[#entry + 1] = value end
+    local found = {}
+    if layout(key) then
+      entry[2] = 'record'
+      for name, value in pairs(record(key)) do
+        found[#found + 1] = name
+        found[#found + 1] = type(value) == 'number' and string.format('%.0f', value) or value
+      end
+    else
+      local command = read[kind]
+      found = redis.call(command[1], key, unpack(command, 2))
+      if type(found) == 'string' then found = { found } end
+    end
+    for _, value in ipairs(found) do entry[#entry + 1] = escaped(value) end
     all[#all + 1] = entry
   end
 end
