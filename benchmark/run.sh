@@ -80,7 +80,7 @@ start_redis() {
   mkdir "$data/$port"
   redis-server --port "$port" --bind 127.0.0.1 --dir "$data/$port" --logfile redis.log --save '' \
     --appendonly yes --appendfsync "$FSYNC" --maxmemory-policy noeviction --auto-aof-rewrite-min-size 256mb \
-    --latency-tracking no --repl-diskless-sync-delay 0 "$@" >"$data/$port/output" &
+    --latency-tracking no --hash-max-listpack-entries 32 --lazyfree-lazy-expire yes --repl-diskless-sync-delay 0 "$@" >"$data/$port/output" &
   servers="$servers $!"
   until redis-cli -p "$port" ping >"$data/$port/ping" 2>&1; do sleep 0.1; done
 }

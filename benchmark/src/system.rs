@@ -165,6 +165,15 @@ impl SystemArgs {
         let mut command = Command::new(&self.redis_server);
         command.current_dir(&data).args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
         command.args(["--appendonly", "yes", "--appendfsync", fsync.as_str(), "--maxmemory-policy", "noeviction"]);
+        // As compose.yaml and the shop set them.
+        command.args([
+            "--latency-tracking",
+            "no",
+            "--hash-max-listpack-entries",
+            "32",
+            "--lazyfree-lazy-expire",
+            "yes",
+        ]);
         Ok((Child::start(name, command, directory)?, format!("127.0.0.1:{port}")))
     }
 }

@@ -24,9 +24,9 @@ crate::scripts! {
 }
 
 /// Tombstones lie by the second of their attempts' deadlines: they are looked for from so long before the attempt's id was
-/// made (clocks may be apart) until so long after.
+/// made (clocks may be apart) until so long after: settings allow deadlines of up to four minutes.
 const CLOCKS_APART_S: u64 = 5;
-const DEADLINE_S: u64 = 90;
+const DEADLINE_S: u64 = 240 + CLOCKS_APART_S;
 
 /// Things looked up in one request at most: an order's lines and a few more.
 pub const WANTED_MAX: usize = 1_100;
@@ -251,7 +251,7 @@ pub struct PaymentRecord {
 pub struct ReservationRecord {
     /// The shard.
     pub shard: u16,
-    /// The partition that keeps the record.
+    /// The partition that keeps it: the first of its shard.
     pub partition: Partition,
     /// `held`, `confirmed`, `cancelled`, or the refusal, in lower case.
     pub state: String,
@@ -278,7 +278,7 @@ pub trait Insight {
 
 /// What one service looks up on its own shards.
 pub trait LookUp: 'static {
-    /// The sorted set of each partition in which stands what is under way.
+    /// What is under way on a shard stands in this one key of it: `inflight` or `held`.
     const UNDER_WAY: &'static str;
 
     /// Looks one thing up; `None` where the service keeps nothing of its kind.

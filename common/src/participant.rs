@@ -18,7 +18,7 @@ pub const BATCH_MAX: usize = 512;
 /// One operation of an attempt on a participant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operation {
-    /// The partition that keeps the record of the attempt: the user's, or that of the first line.
+    /// A partition of the shard that is asked: the user's, or the lowest of the lines on it.
     pub at: Partition,
     /// The attempt.
     pub tx: TxId,

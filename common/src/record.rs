@@ -66,7 +66,7 @@ impl Layout {
         match bytes {
             None => Found::Absent,
             Some([VERSION, _, body @ ..]) => self.parse(body).map_or(Found::Unreadable, Found::Record),
-            Some([]) => Found::Unreadable,
+            Some([] | [VERSION]) => Found::Unreadable,
             Some(_) => Found::Newer,
         }
     }

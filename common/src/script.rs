@@ -13,10 +13,8 @@ const IDEMPOTENCY: &str = include_str!("scripts/idempotency.lua");
 /// Where the script goes.
 const PLACE: &str = "-- {script}\n";
 /// What scripts have in common: where they want it, and what it is.
-const COMMON: [(&str, &str); 2] = [
-    ("-- {together}\n", include_str!("scripts/together.lua")),
-    ("-- {fields}\n", include_str!("scripts/fields.lua")),
-];
+const COMMON: [(&str, &str); 2] =
+    [("-- {together}\n", include_str!("scripts/together.lua")), ("-- {fields}\n", include_str!("scripts/fields.lua"))];
 
 /// A Lua script, known by its file name. Redis keeps it by its SHA-1.
 #[derive(Debug)]

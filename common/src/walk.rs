@@ -193,7 +193,8 @@ pub async fn holdings(shard: &Shard, besides: &[String], fields: &[&str]) -> Res
         return Err(odd(shard, HOLDINGS.name(), "an empty list"));
     }
     let named = rows(shard, &HOLDINGS, Value::Array(answer.split_off(1)))?;
-    let records = named.into_iter().map(|mut row| (row.first_mut().and_then(Option::take).unwrap_or_default(), row.split_off(1)));
+    let records =
+        named.into_iter().map(|mut row| (row.first_mut().and_then(Option::take).unwrap_or_default(), row.split_off(1)));
     let records = records.collect();
     let held = answer.pop().map(reservations).transpose().map_err(|error| odd(shard, HOLDINGS.name(), &error))?;
     Ok(Holdings { reservations: held.unwrap_or_default(), records })

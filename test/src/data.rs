@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncTypedCommands, cmd, pipe};
+use ::redis::{AsyncTypedCommands, cmd};
 use futures_util::future::join_all;
 
+use crate::ids;
+use crate::record::{self, Fields};
 use crate::redis::connect;
 use crate::service::Service;
 use crate::wait::eventually;
-
-/// A hash as it is stored.
-pub type Hash = BTreeMap<String, String>;
 
 /// The shards of the three services, by their position in the address lists.
 #[derive(Debug, Clone)]
@@ -32,8 +31,8 @@ pub struct Amounts {
 
 impl Amounts {
     /// Those of a stored item or user; `free` is the field that says what is free.
-    pub fn of(hash: &Hash, free: &str) -> Amounts {
-        let number = |field: &str| match hash.get(field) {
+    pub fn of(record: &Fields, free: &str) -> Amounts {
+        let number = |field: &str| match record.get(field) {
             Some(text) => text.parse().unwrap_or_else(|_| panic!("{field} is {text:?}, not an amount")),
             None => 0,
         };
@@ -87,54 +86,45 @@ impl Data {
         found.first().map(|(shard, _)| *shard)
     }
 
-    /// The hashes of all keys that match a pattern, by key, over all shards of a service.
-    pub async fn hashes(&self, service: Service, pattern: &str) -> BTreeMap<String, Hash> {
-        let mut hashes = BTreeMap::new();
+    /// The records of all keys that match a pattern, by key, over all shards of a service.
+    pub async fn records(&self, service: Service, pattern: &str) -> BTreeMap<String, Fields> {
+        let mut records = BTreeMap::new();
         for shard in 0..self.shard_count(service) {
             let keys: Vec<String> = self.keys(service, shard, pattern).await.into_iter().collect();
-            let mut reads = pipe();
-            for key in &keys {
-                reads.hgetall(key);
-            }
-            let mut shard = self.shard(service, shard).await;
-            let found: Vec<Hash> = match keys.is_empty() {
-                true => Vec::new(),
-                false => reads.query_async(&mut shard).await.expect("all these keys hold hashes"),
-            };
-            hashes.extend(keys.into_iter().zip(found));
+            let found = record::read(&mut self.shard(service, shard).await, &keys).await;
+            records.extend(keys.into_iter().zip(found));
         }
-        hashes
+        records
     }
 
-    /// The stored hash of `{…}:<kind>:<id>`; empty when it does not exist.
-    pub async fn hash(&self, service: Service, kind: &str, id: &str) -> Hash {
-        self.hashes(service, &format!("*:{kind}:{id}")).await.into_values().next().unwrap_or_default()
+    /// The stored fields of `{…}:<kind>:<id>`; none when it does not exist.
+    pub async fn record(&self, service: Service, kind: &str, id: &str) -> Fields {
+        self.records(service, &format!("*:{kind}:{id}")).await.into_values().next().unwrap_or_default()
     }
 
     /// The stored status of an order: `open`, `pending`, `aborting`, `paid`.
     pub async fn order_status(&self, order: &str) -> String {
-        let mut hash = self.hash(Service::Order, "order", order).await;
-        hash.remove("status").unwrap_or_default()
+        self.record(Service::Order, "order", order).await.remove("status").unwrap_or_default()
     }
 
     /// All units of one item.
     pub async fn units(&self, item: &str) -> Amounts {
-        Amounts::of(&self.hash(Service::Stock, "item", item).await, "stock")
+        Amounts::of(&self.record(Service::Stock, "item", item).await, "stock")
     }
 
     /// All credit of one user.
     pub async fn credit(&self, user: &str) -> Amounts {
-        Amounts::of(&self.hash(Service::Payment, "user", user).await, "credit")
+        Amounts::of(&self.record(Service::Payment, "user", user).await, "credit")
     }
 
     /// All units of all items.
     pub async fn units_in_all(&self) -> Amounts {
-        sum(&self.hashes(Service::Stock, "*:item:*").await, "stock")
+        sum(&self.records(Service::Stock, "*:item:*").await, "stock")
     }
 
     /// All credit of all users.
     pub async fn credit_in_all(&self) -> Amounts {
-        sum(&self.hashes(Service::Payment, "*:user:*").await, "credit")
+        sum(&self.records(Service::Payment, "*:user:*").await, "credit")
     }
 
     /// The keys of everything that is begun and not yet settled: `inflight` of order, `held` of
@@ -150,25 +140,21 @@ impl Data {
         unsettled
     }
 
-    /// What is begun and not yet settled, each as its service, partition and id. Costs the same however much is
-    /// stored: for a system that is checked again and again.
+    /// What is begun and not yet settled, each as its service, shard, and order's key or attempt. Costs the same however
+    /// much is stored: for a system that is checked again and again.
     ///
     /// # Errors
     /// A shard that does not answer.
     pub async fn in_flight(&self) -> ::redis::RedisResult<Vec<String>> {
         let mut found = Vec::new();
         for service in Service::ALL {
-            let set = if service == Service::Order { "inflight" } else { "held" };
             for shard in 0..self.shard_count(service) {
-                let partitions = shard * 16..(shard + 1) * 16;
-                let mut reads = pipe();
-                for partition in partitions.clone() {
-                    reads.zrange(format!("{{{partition}}}:{set}"), 0, -1);
-                }
                 let mut connection = self.shard(service, shard).await;
-                let ids: Vec<Vec<String>> = reads.query_async(&mut connection).await?;
-                let all = partitions.zip(ids).flat_map(|(at, ids)| ids.into_iter().map(move |id| (at, id)));
-                found.extend(all.map(|(at, id)| format!("{service} {set} {at} {id}")));
+                let (kind, listed) = match service {
+                    Service::Order => ("inflight", connection.zrange(ids::own_key(shard, "inflight"), 0, -1).await?),
+                    _ => ("held", connection.hkeys(ids::own_key(shard, "held")).await?),
+                };
+                found.extend(listed.into_iter().map(|id| format!("{service} {kind} {shard} {id}")));
             }
         }
         Ok(found)
@@ -209,28 +195,18 @@ impl Data {
     pub async fn abandon(&self, shard: usize, order: &str) {
         let key = self.keys(Service::Order, shard, &format!("*:order:{order}")).await.pop_first();
         let key = key.expect("the order is on this shard");
-        let partition = key.split(':').next().expect("a key begins with its partition");
-        let mut left = pipe();
-        left.atomic();
-        left.hset_multiple(&key, &[("status", "pending"), ("deadline", "1"), ("lease", "1")]).ignore();
-        left.zadd(format!("{partition}:inflight"), order, 0).ignore();
-        let mut shard = self.shard(Service::Order, shard).await;
-        left.exec_async(&mut shard).await.expect("a running Redis takes it");
+        let mut connection = self.shard(Service::Order, shard).await;
+        record::set(&mut connection, &key, &[("status", "pending"), ("deadline", "1"), ("lease", "1")]).await;
+        let listed = connection.zadd(ids::own_key(shard, "inflight"), key, 0).await;
+        listed.expect("a running Redis takes it");
     }
 
     /// Waits until nothing of an order is in flight.
     pub async fn order_settles(&self, order: &str, within: Duration) {
         eventually(format!("order {order} is settled"), within, async || {
-            for shard in 0..self.shard_count(Service::Order) {
-                let mut connection = self.shard(Service::Order, shard).await;
-                for key in self.keys(Service::Order, shard, "*:inflight").await {
-                    let score = connection.zscore(key, order).await;
-                    if score.expect("inflight is a sorted set").is_some() {
-                        return None;
-                    }
-                }
-            }
-            Some(())
+            let in_flight = self.in_flight().await.expect("running shards answer");
+            let is_of_order = |entry: &String| entry.ends_with(&format!(":order:{order}"));
+            (!in_flight.iter().any(is_of_order)).then_some(())
         })
         .await;
     }
@@ -249,9 +225,9 @@ impl Data {
     }
 }
 
-fn sum(hashes: &BTreeMap<String, Hash>, free: &str) -> Amounts {
-    hashes
+fn sum(records: &BTreeMap<String, Fields>, free: &str) -> Amounts {
+    records
         .values()
-        .map(|hash| Amounts::of(hash, free))
+        .map(|record| Amounts::of(record, free))
         .fold(Amounts::default(), |all, one| Amounts { free: all.free + one.free, held: all.held + one.held })
 }

@@ -20,3 +20,8 @@ pub fn partition(id: &str) -> u16 {
 pub fn shard(id: &str) -> usize {
     usize::from(partition(id) >> 4)
 }
+
+/// The key of what a shard has one of, which lies in the first of its sixteen partitions: `{16}:held`.
+pub fn own_key(shard: usize, kind: &str) -> String {
+    format!("{{{}}}:{kind}", 16 * shard)
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shardcart_test::auditor::{Audit, addresses};
 use shardcart_test::buyers::Buyers;
 use shardcart_test::{
-    Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions, Stage, on_systems_of_their_own,
+    Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions, Stage, on_systems_of_their_own, record,
 };
 
 /// How soon what was decided must be settled.
@@ -106,13 +106,11 @@ async fn loads_over_a_used_system_in_any_order_leave_it_clean(shop: &Stage) {
         [(Service::Stock, "item", "stock", "item_units"), (Service::Payment, "user", "credit", "user_credit")]
     {
         let shard = shop.data.home(service, kind, "1").await.expect("it was loaded");
-        let keys = shop.data.keys(service, shard, &format!("*:{kind}:1")).await;
+        let key = shop.data.keys(service, shard, &format!("*:{kind}:1")).await.pop_first().expect("it was loaded");
         let mut connection = shop.data.shard(service, shard).await;
         // The last change undoes the others.
         for (by, is_wrong) in [(1, true), (-2, true), (1, false)] {
-            let mut change = redis::cmd("HINCRBY");
-            change.arg(keys.first()).arg(field).arg(by);
-            change.query_async::<i64>(&mut connection).await.expect("a number");
+            record::add(&mut connection, &key, field, by).await;
             let expected: Vec<_> = is_wrong.then(|| (wanted.to_owned(), "1".to_owned())).into_iter().collect();
             assert_eq!(Audit::of(&shop.data).await.disagreements(), expected, "{field} by {by}");
         }
@@ -170,7 +168,7 @@ async fn a_data_directory_is_audited_with_its_shop_running_and_without() {
     let path = shop.data_dir().display().to_string();
     let mut stock = shop.data().shard(Service::Stock, shardcart_test::ids::shard(&item)).await;
     let key = format!("{{{}}}:item:{item}", shardcart_test::ids::partition(&item));
-    redis::cmd("HINCRBY").arg(&key).arg("stock").arg(-1).query_async::<i64>(&mut stock).await.expect("a number");
+    record::add(&mut stock, &key, "stock", -1).await;
     let table = Audit::run(&Settings::none(), &["--data-dir", &path]).await;
     assert_eq!(table.code, 1, "{table:?}");
     let line = table.stdout.lines().find(|line| line.contains(&item)).unwrap_or_default();

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, cmd};
 use shardcart_test::auditor::Audit;
 use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Data, Service, Settings, eventually, ids, lease_is_short};
+use shardcart_test::{Data, Service, Settings, eventually, ids, lease_is_short, record};
 
 /// How soon what was decided must be settled.
 const SETTLED: Duration = Duration::from_secs(20);
@@ -65,44 +67,79 @@ impl Frozen {
         Some(Frozen { data, user, items, settled, unsettled, pending, open, system })
     }
 
-    /// Sends a command to the shard of an id. Its words are separated by `|`.
-    async fn tell(&self, service: Service, id: &str, command: &str) {
-        let mut words = command.split('|');
-        let mut call = redis::cmd(words.next().unwrap_or_default());
-        call.arg(words.collect::<Vec<_>>());
-        let mut shard = self.data.shard(service, ids::shard(id)).await;
-        let done: redis::RedisResult<redis::Value> = call.query_async(&mut shard).await;
-        done.unwrap_or_else(|error| panic!("{command}: {error}"));
+    /// The shard of an id.
+    async fn shard(&self, service: Service, id: &str) -> MultiplexedConnection {
+        self.data.shard(service, ids::shard(id)).await
     }
 
-    /// Audits with something planted on the shard of an id, undoes it, and checks what was said.
-    async fn planted(&self, service: Service, id: &str, plant: &str, undo: &str, wanted: &[(&str, &str)]) {
-        for command in plant.split(" && ") {
-            self.tell(service, id, command).await;
+    /// Audits with something planted on the shard of an id, puts these keys back as they were, and checks what was said.
+    async fn planted(
+        &self,
+        (service, id): (Service, &str),
+        keys: &[&str],
+        plant: impl AsyncFnOnce(&mut MultiplexedConnection),
+        wanted: &[(&str, &str)],
+    ) {
+        let mut shard = self.shard(service, id).await;
+        let mut before: Vec<Option<Vec<u8>>> = Vec::new();
+        for key in keys {
+            before.push(cmd("DUMP").arg(key).query_async(&mut shard).await.expect("a running Redis gives what it has"));
         }
+        plant(&mut shard).await;
         let audit = Audit::of(&self.data).await;
-        for command in undo.split(" && ") {
-            self.tell(service, id, command).await;
+        for (key, before) in keys.iter().zip(before) {
+            let back = match before {
+                Some(bytes) => cmd("RESTORE").arg(key).arg(0).arg(bytes).arg("REPLACE").exec_async(&mut shard).await,
+                None => cmd("DEL").arg(key).exec_async(&mut shard).await,
+            };
+            back.expect("a running Redis takes back what it gave");
         }
-        assert_eq!(audit.code, 1, "{plant} was not found: {}{}", audit.stdout, audit.stderr);
+        assert_eq!(audit.code, 1, "{wanted:?} was not found in {keys:?}: {}{}", audit.stdout, audit.stderr);
         let found: Found = audit.disagreements().into_iter().collect();
         let wanted: Found = wanted.iter().map(|(kind, id)| ((*kind).to_owned(), (*id).to_owned())).collect();
-        assert_eq!(found, wanted, "{plant}: {}", audit.stdout);
+        assert_eq!(found, wanted, "{keys:?}: {}", audit.stdout);
     }
 
-    /// The same with a field of a hash, which had another value or none.
+    /// The same with a field of a record.
     async fn planted_field(&self, service: Service, key: &str, field: &str, value: &str, wanted: &[(&str, &str)]) {
-        let mut parts = key.splitn(3, ':').skip(1);
-        let (kind, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let id = name.split(':').next().unwrap_or_default();
-        let old = self.data.hash(service, kind, name).await.remove(field);
-        let undo = old.map_or(format!("HDEL|{key}|{field}"), |old| format!("HSET|{key}|{field}|{old}"));
-        self.planted(service, id, &format!("HSET|{key}|{field}|{value}"), &undo, wanted).await;
+        let plant = async |shard: &mut _| record::set(shard, key, &[(field, value)]).await;
+        self.planted((service, id_of(key)), &[key], plant, wanted).await;
+    }
+
+    /// The same with a record as a later release would have written it.
+    async fn planted_newer(&self, service: Service, key: &str, wanted: &[(&str, &str)]) {
+        let plant = async |shard: &mut _| record::set_version(shard, key, 2).await;
+        self.planted((service, id_of(key)), &[key], plant, wanted).await;
+    }
+
+    /// The same with a record that ends in the middle of a number, or behind its version.
+    async fn planted_cut(&self, service: Service, key: &str, wanted: &[(&str, &str)]) {
+        for last in [20, 0] {
+            let plant = async |shard: &mut _| {
+                let left: Vec<u8> =
+                    cmd("GETRANGE").arg(key).arg(0).arg(last).query_async(shard).await.expect("a record");
+                tell(shard, cmd("SET").arg(key).arg(left)).await;
+            };
+            self.planted((service, id_of(key)), &[key], plant, wanted).await;
+        }
     }
 
     async fn tx_of(&self, order: &str) -> String {
-        self.data.hash(Service::Order, "order", order).await["tx"].clone()
+        self.data.record(Service::Order, "order", order).await["tx"].clone()
     }
+}
+
+async fn tell(shard: &mut MultiplexedConnection, command: &Cmd) {
+    command.exec_async(shard).await.expect("a running Redis takes it");
+}
+
+async fn rename(shard: &mut MultiplexedConnection, from: &str, to: &str) {
+    tell(shard, cmd("RENAME").arg(from).arg(to)).await;
+}
+
+/// Whose a record is: the id that is first in its key's last part.
+fn id_of(key: &str) -> &str {
+    key.split(':').nth(2).expect("a record's key has three parts")
 }
 
 /// The key of `<kind>:<id>`, by the partition in the minted id.
@@ -151,22 +188,28 @@ async fn a_unit_or_an_amount_lost_or_doubled_is_named() {
         (Service::Stock, item, key("item", item), "stock", "item_units", "item_held"),
         (Service::Payment, user, key("user", user), "credit", "user_credit", "user_held"),
     ] {
-        for (by, back) in [(1, -1), (-1, 1)] {
+        for by in [1, -1] {
             for (field, wanted) in
                 [(free, vec![(sum, id)]), ("net", vec![(sum, id)]), ("held", vec![(sum, id), (held, id)])]
             {
-                let (plant, undo) = (format!("HINCRBY|{key}|{field}|{by}"), format!("HINCRBY|{key}|{field}|{back}"));
-                frozen.planted(service, id, &plant, &undo, &wanted).await;
+                let plant = async |shard: &mut _| record::add(shard, &key, field, by).await;
+                frozen.planted((service, id), &[&key], plant, &wanted).await;
             }
         }
-        frozen.planted_field(service, &key, "v", "2", &[("not_understood", id)]).await;
-        frozen.planted_field(service, &key, "held", "many", &[("unreadable", id)]).await;
+        // Only what is held says that something of it is.
+        frozen.planted_field(service, &key, "held", "0", &[(sum, id), (held, id)]).await;
+        frozen.planted_newer(service, &key, &[("not_understood", id)]).await;
+        frozen.planted_field(service, &key, "held", "", &[("unreadable", id)]).await;
+        frozen.planted_cut(service, &key, &[("unreadable", id)]).await;
     }
     // In several passes each is found once, wherever it belongs.
-    let (item_key, user_key, order) = (key("item", item), key("user", user), &frozen.settled);
-    frozen.tell(Service::Stock, item, &format!("HINCRBY|{item_key}|stock|1")).await;
-    frozen.tell(Service::Payment, user, &format!("HINCRBY|{user_key}|held|1")).await;
-    frozen.tell(Service::Order, order, &format!("HINCRBY|{}|total|1", key("order", order))).await;
+    for (service, id, kind, field) in [
+        (Service::Stock, item, "item", "stock"),
+        (Service::Payment, user, "user", "held"),
+        (Service::Order, frozen.settled.as_str(), "order", "total"),
+    ] {
+        record::add(&mut frozen.shard(service, id).await, &key(kind, id), field, 1).await;
+    }
     let (once, passes) = (Audit::of(&frozen.data).await, Audit::in_passes(&frozen.data).await);
     assert_eq!(once.disagreements().len(), 5, "{}", once.stdout);
     assert_eq!(passes.json()["disagreements"], once.json()["disagreements"]);
@@ -185,30 +228,37 @@ async fn an_order_that_was_changed_by_hand_is_named() {
     field(open, "status", "paid", &[units[0], units[1], ("order_uncharged", open)]).await;
     field(open, "status", "pending", &[("order_not_in_flight", open)]).await;
     field(open, "status", "sold", &[("unreadable", open)]).await;
-    field(open, "v", "2", &[("not_understood", open)]).await;
+    frozen.planted_newer(Service::Order, &key("order", open), &[("not_understood", open)]).await;
+    for order in [open, pending] {
+        frozen.planted_cut(Service::Order, &key("order", order), &[("unreadable", order)]).await;
+    }
 
+    let (record, cart) = (key("order", settled), key("cart", settled));
     let line = async |item: &str, value: &str, wanted: &[(&str, &str)]| {
-        frozen.planted_field(Service::Order, &key("cart", settled), item, value, wanted).await;
+        let plant = async |shard: &mut _| tell(shard, cmd("HSET").arg(&cart).arg(item).arg(value)).await;
+        frozen.planted((Service::Order, settled), &[&cart], plant, wanted).await;
     };
     line(&items[0], "3 10", &[units[0]]).await;
     line(&items[0], "1 10", &[units[0]]).await;
     line(&items[0], "2 11", &[("order_total", settled)]).await;
     line("ghost", "1 0", &[("item_unknown", "ghost")]).await;
 
-    let (record, cart) = (key("order", settled), key("cart", settled));
     let wanted = [units[0], units[1], ("charge_without_order", settled)];
-    let plant = format!("RENAME|{record}|one && RENAME|{cart}|two");
-    let undo = format!("RENAME|one|{record} && RENAME|two|{cart}");
-    frozen.planted(Service::Order, settled, &plant, &undo, &wanted).await;
+    let plant = async |shard: &mut _| {
+        rename(shard, &record, "one").await;
+        rename(shard, &cart, "two").await;
+    };
+    frozen.planted((Service::Order, settled), &[&record, &cart, "one", "two"], plant, &wanted).await;
 
     // What recovery works from.
-    let inflight = format!("{{{}}}:inflight", ids::partition(pending));
-    let (plant, undo) = (format!("ZREM|{inflight}|{pending}"), format!("ZADD|{inflight}|1|{pending}"));
+    let inflight = ids::own_key(ids::shard(pending), "inflight");
     let tx = frozen.tx_of(pending).await;
     let wanted = [("order_not_in_flight", pending.as_str()), ("reservation_without_order", &tx)];
-    frozen.planted(Service::Order, pending, &plant, &undo, &wanted).await;
-    let (plant, undo) = (format!("ZADD|{inflight}|1|stray"), format!("ZREM|{inflight}|stray"));
-    frozen.planted(Service::Order, pending, &plant, &undo, &[("stray_in_flight", "stray")]).await;
+    let plant = async |shard: &mut _| tell(shard, cmd("ZREM").arg(&inflight).arg(key("order", pending))).await;
+    frozen.planted((Service::Order, pending), &[&inflight], plant, &wanted).await;
+    let stray = format!("{{{}}}:order:stray", ids::partition(pending));
+    let plant = async |shard: &mut _| tell(shard, cmd("ZADD").arg(&inflight).arg(1).arg(&stray)).await;
+    frozen.planted((Service::Order, pending), &[&inflight], plant, &[("stray_in_flight", "stray")]).await;
     Audit::of(&frozen.data).await.clean();
 }
 
@@ -219,18 +269,17 @@ async fn a_payment_lost_doubled_or_of_another_amount_is_named() {
     let payment = |order: &str| format!("{}:{order}", key("payment", user));
     let wrong = [("user_credit", user.as_str()), ("order_uncharged", settled)];
 
-    let (plant, undo) = (format!("RENAME|{}|aside", payment(settled)), format!("RENAME|aside|{}", payment(settled)));
-    frozen.planted(Service::Payment, user, &plant, &undo, &wrong).await;
+    let plant = async |shard: &mut _| rename(shard, &payment(settled), "aside").await;
+    frozen.planted((Service::Payment, user), &[&payment(settled), "aside"], plant, &wrong).await;
     for amount in [TOTAL - 1, TOTAL + 1, 2 * TOTAL] {
         let amount = amount.to_string();
         frozen.planted_field(Service::Payment, &payment(settled), "charged", &amount, &wrong).await;
     }
     let nowhere = format!("{}0000", &settled[..settled.len() - 4]);
     for order in [open, &nowhere] {
-        let (plant, undo) =
-            (format!("COPY|{}|{}", payment(settled), payment(order)), format!("DEL|{}", payment(order)));
+        let plant = async |shard: &mut _| tell(shard, cmd("COPY").arg(payment(settled)).arg(payment(order))).await;
         let wanted = [("user_credit", user.as_str()), ("charge_without_order", order)];
-        frozen.planted(Service::Payment, user, &plant, &undo, &wanted).await;
+        frozen.planted((Service::Payment, user), &[&payment(order)], plant, &wanted).await;
     }
     frozen.planted_field(Service::Payment, &payment(settled), "by", "pay", &wrong).await;
     let mut wanted = wrong.to_vec();
@@ -240,46 +289,61 @@ async fn a_payment_lost_doubled_or_of_another_amount_is_named() {
     let wanted = [("user_credit", user.as_str()), ("reservation_without_payment", &tx)];
     frozen.planted_field(Service::Payment, &payment(unsettled), "state", "charged", &wanted).await;
     let wanted = [("not_understood", settled.as_str()), ("user_credit", user)];
-    frozen.planted_field(Service::Payment, &payment(settled), "v", "2", &wanted).await;
+    frozen.planted_newer(Service::Payment, &payment(settled), &wanted).await;
+    let wanted = [("unreadable", settled.as_str()), ("user_credit", user)];
+    frozen.planted_cut(Service::Payment, &payment(settled), &wanted).await;
     Audit::of(&frozen.data).await.clean();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reservation_lost_added_or_not_listed_is_named() {
+async fn a_reservation_lost_added_or_not_readable_is_named() {
     let Some(frozen) = Frozen::start().await else { return };
     let Frozen { data, items, unsettled, pending, open, .. } = &frozen;
     let item = items[0].as_str();
+    let held = ids::own_key(ids::shard(item), "held");
+    let ended = ids::own_key(ids::shard(item), "ended:1");
     for order in [unsettled, pending] {
         let tx = frozen.tx_of(order).await;
-        let at = ids::partition(item);
-        let (record, held) = (format!("{{{at}}}:tx:{tx}"), format!("{{{at}}}:held"));
-        let text = format!("1 HELD {order} {} {UNITS}", key("item", item));
-        let mut stock = data.shard(Service::Stock, ids::shard(item)).await;
-        let stored: String = redis::cmd("GET").arg(&record).query_async(&mut stock).await.expect("a reservation");
-        assert_eq!(stored, text);
-        let planted = async |plant: &str, undo: &str, wanted: &[(&str, &str)]| {
-            frozen.planted(Service::Stock, item, plant, undo, wanted).await;
+        let mut stock = frozen.shard(Service::Stock, item).await;
+        let stored: Vec<u8> = cmd("HGET").arg(&held).arg(&tx).query_async(&mut stock).await.expect("a reservation");
+        let item_key = key("item", item);
+        let length = u8::try_from(item_key.len()).expect("keys are short");
+        let units = (UNITS as f64).to_le_bytes();
+        let (start, rest) = stored.split_at(10);
+        assert_eq!(
+            (&start[..2], rest),
+            (&b"\x01u"[..], &[&[1, 0, length], item_key.as_bytes(), &units, order.as_bytes()].concat()[..])
+        );
+        let planted = async |commands: &[&Cmd], wanted: &[(&str, &str)]| {
+            let plant = async |shard: &mut _| {
+                for command in commands {
+                    tell(shard, command).await;
+                }
+            };
+            frozen.planted((Service::Stock, item), &[&held, &ended], plant, wanted).await;
         };
         // Of a paid order the units are neither held nor sold any more; a pending one has not taken them for good.
-        let lost = |kind| {
-            let mut wanted = vec![("item_held", item), (kind, tx.as_str())];
+        let lost = |kind: Option<&'static str>| {
+            let mut wanted = vec![("item_held", item)];
+            wanted.extend(kind.map(|kind| (kind, tx.as_str())));
             if order == unsettled {
                 wanted.push(("item_units", item));
             }
             wanted
         };
-        let back = format!("SET|{record}|{text}");
-        planted(&format!("DEL|{record}"), &back, &lost("stray_held")).await;
-        planted(&format!("SET|{record}|1 CONFIRMED"), &back, &lost("stray_held")).await;
-        planted(&format!("SET|{record}|2{}", &text[1..]), &back, &lost("not_understood")).await;
-        let unlisted = lost("reservation_not_listed");
-        planted(&format!("ZREM|{held}|{tx}"), &format!("ZADD|{held}|1|{tx}"), &unlisted).await;
-        planted(&format!("ZADD|{held}|1|none"), &format!("ZREM|{held}|none"), &[("stray_held", "none")]).await;
+        let (gone, confirmed) = (Cmd::hdel(&held, &tx), Cmd::hset(&ended, &tx, "CONFIRMED"));
+        planted(&[&gone], &lost(None)).await;
+        planted(&[&gone, &confirmed], &lost(None)).await;
+        let newer = [&[2], &stored[1..]].concat();
+        planted(&[&Cmd::hset(&held, &tx, newer)], &lost(Some("not_understood"))).await;
+        for cut in [&stored[..30], &stored[..1], &[]] {
+            planted(&[&Cmd::hset(&held, &tx, cut)], &lost(Some("unreadable"))).await;
+        }
+        planted(&[&Cmd::hset(&held, "none", "")], &[("unreadable", "none")]).await;
 
-        let added = format!("{{{at}}}:tx:added");
-        let plant = format!("SET|{added}|{} && ZADD|{held}|1|added", text.replace(order.as_str(), open));
+        let added = [&stored[..stored.len() - order.len()], open.as_bytes()].concat();
         let wanted = [("item_held", item), ("reservation_without_order", "added")];
-        planted(&plant, &format!("DEL|{added} && ZREM|{held}|added"), &wanted).await;
+        planted(&[&Cmd::hset(&held, "added", added)], &wanted).await;
     }
     Audit::of(data).await.clean();
 }

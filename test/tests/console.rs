@@ -9,7 +9,7 @@ use shardcart_test::console::{BY_HAND, Console, Looked};
 use shardcart_test::kube::{Kube, render};
 use shardcart_test::scrape::Scrape;
 use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually, raw};
+use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually, raw, record};
 
 /// More than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -475,7 +475,7 @@ async fn settle_now_leaves_a_lease_alone_and_then_recovers() {
     // As if the lease had passed.
     let mut shard = data.shard(Service::Order, 0).await;
     let key = data.keys(Service::Order, 0, &format!("*:order:{order}")).await.pop_first().expect("the order is there");
-    let _: () = redis::cmd("HSET").arg(key).arg("lease").arg(1).query_async(&mut shard).await.expect("Redis writes");
+    record::set(&mut shard, &key, &[("lease", "1")]).await;
     let settled = console.settle(&order).await;
     assert_eq!((&settled["outcome"], &settled["paid"]), (&json!("settled"), &json!(false)), "{settled}");
     assert_eq!(data.order_status(&order).await, "open");
@@ -492,7 +492,7 @@ async fn settle_now_says_when_a_shard_that_has_to_know_is_silent() {
     let data = shop.data();
     let mut shard = data.shard(Service::Order, 0).await;
     let key = data.keys(Service::Order, 0, &format!("*:order:{order}")).await.pop_first().expect("the order is there");
-    let _: () = redis::cmd("HSET").arg(key).arg("lease").arg(1).query_async(&mut shard).await.expect("Redis writes");
+    record::set(&mut shard, &key, &[("lease", "1")]).await;
     shop.redis(Service::Stock, 0).kill9();
     let waiting = console.settle(&order).await;
     assert_eq!((&waiting["outcome"], &waiting["paid"]), (&json!("waiting"), &json!(false)), "{waiting}");

@@ -165,6 +165,32 @@ async fn inspect_tells_of_an_order_before_and_after_its_checkout() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inspect_tells_how_an_attempt_ended_at_each_participant_however_long_its_deadline_is() {
+    for deadline_ms in [5_000, 220_000] {
+        let settings =
+            patient().with("CHECKOUT_DEADLINE_MS", deadline_ms).with("CHECKOUT_WAIT_MS", deadline_ms + 10_000);
+        let shop = Shop::start_with(ShopOptions { shards: 2, settings }).await;
+        let (front, here) = (shop.front(), beside(&shop));
+        let (user, item) = (front.user_with(20).await, front.item_with(10, 5).await);
+        let (paid, refused) = (front.order_of(&user, &[(&item, 3)]).await, front.order_of(&user, &[(&item, 4)]).await);
+        front.checkout(&paid).await.ok();
+        assert_eq!(front.checkout(&refused).await.status, 402);
+        shop.data().settled(PATIENCE).await;
+        for (order, at_stock, at_payment) in
+            [(&paid, "confirmed", "confirmed"), (&refused, "cancelled", "insufficient")]
+        {
+            let tx = shop.data().record(Service::Order, "order", order).await.remove("tx").expect("an attempt");
+            let told = Looked::run(&here, &["inspect", &tx, "--json"]).await.json();
+            let told = told["things"][0]["reservations"].as_array().cloned().expect("a list");
+            let mut states = told.iter().map(|told| (told["service"].as_str(), told["record"]["state"].as_str()));
+            let (stock, payment) = (states.next(), states.next());
+            assert_eq!(stock, Some((Some("stock"), Some(at_stock))), "{told:?}");
+            assert_eq!((payment, states.next()), (Some((Some("payment"), Some(at_payment))), None), "{told:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inspect_tells_of_everything_that_has_a_foreign_id() {
     let shop = Shop::start_with(ShopOptions { shards: 2, settings: patient() }).await;
     let (front, here) = (shop.front(), beside(&shop));

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use redis::AsyncTypedCommands;
 use shardcart_test::{Service, Stage, ids, on_systems_of_their_own};
 
 on_systems_of_their_own! {
@@ -11,9 +12,9 @@ on_systems_of_their_own! {
 }
 
 const SETTLED: Duration = Duration::from_secs(10);
-/// A tombstone lives until 70 seconds after the deadline of its attempt, which is 5 seconds after
-/// its begin.
-const TOMBSTONE_S: i64 = 75;
+/// Tombstones live until 70 seconds after the second in which the deadlines of their attempts are, which are 5 seconds
+/// after their begin.
+const TOMBSTONE_S: i64 = 76;
 /// What Redis answers for a key that went since the keys were listed, and for one without an end.
 const GONE: i64 = -2;
 const FOR_EVER: i64 = -1;
@@ -51,7 +52,7 @@ async fn only_what_may_remain_is_there(shop: &Stage) {
                         assert!(lasting(service).contains(&kind), "{service}: {key} stays for ever");
                     }
                     seconds => {
-                        assert_eq!(kind, "tx", "{service}: {key} goes in {seconds} s");
+                        assert_eq!(kind, "ended", "{service}: {key} goes in {seconds} s");
                         assert!(seconds <= TOMBSTONE_S, "{service}: {key} goes only in {seconds} s");
                     }
                 }
@@ -90,14 +91,23 @@ async fn only_data_and_tombstones_with_an_end_remain_after_checkouts(shop: &Stag
     shop.data.settled(SETTLED).await;
     only_what_may_remain_is_there(shop).await;
     for service in [Service::Stock, Service::Payment] {
-        let tombstones = shop.data.all_keys(service, "*:tx:*").await;
+        let tombstones = shop.data.all_keys(service, "*:ended:*").await;
         assert!(!tombstones.is_empty(), "{service} keeps tombstones for a while");
         for (shard, key) in tombstones {
-            let tx = key.rsplit(':').next().expect("a key has parts");
-            assert!(ids::shard(tx) < shop.shard_count(), "{shard} {key}: a tx names the partition of its order");
+            let second: i64 = key.rsplit(':').next().expect("a key has parts").parse().expect("a second");
+            assert_eq!(key, ids::own_key(shard, &format!("ended:{second}")), "a shard's first partition keeps them");
+            let mut connection = shop.data.shard(service, shard).await;
+            let ends: i64 = redis::cmd("EXPIRETIME").arg(&key).query_async(&mut connection).await.expect("a moment");
+            assert!(ends == second + 71 || ends == GONE, "{service}: {key} goes at {ends}");
+            for tx in connection.hkeys(&key).await.expect("tombstones lie in hashes") {
+                assert!(
+                    ids::shard(&tx) < shop.shard_count(),
+                    "{shard} {key} {tx}: a tx names the partition of its order"
+                );
+            }
         }
     }
-    assert!(shop.data.all_keys(Service::Order, "*:tx:*").await.is_empty());
+    assert!(shop.data.all_keys(Service::Order, "*:ended:*").await.is_empty());
 }
 
 async fn nothing_remains_of_what_was_removed(shop: &Stage) {

@@ -42,6 +42,16 @@ local function fields(key, ...)
   return values
 end
 
+-- The same for those who only look, and go on whatever they meet: of a record that cannot be read every field is `?`, but
+-- for its version.
+local function legible(key, ...)
+  local is_read, values = pcall(fields, key, ...)
+  if is_read then return values end
+  values = {}
+  for place, name in ipairs({ ... }) do values[place] = name ~= 'v' and '?' end
+  return values
+end
+
 -- Writes fields of a record, which is made if it is not there. An empty text, or false, takes a field out.
 local function set(key, ...)
   local changes, found, form = { ... }, record(key) or {}, layout(key)

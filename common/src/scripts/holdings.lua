@@ -6,7 +6,7 @@
 -- ARGV      fields of the records
 --
 -- Returns { { tx, what is held, tx, what is held, … }, { key, value, value, … }, … }: the fields of each record that is
--- concerned or was asked for, nil for what is not there
+-- concerned or was asked for, nil for what is not there, `?` in one that cannot be read
 --
 -- The records' keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- {fields}
@@ -31,7 +31,7 @@ local answer, seen = { held }, {}
 local function look(key)
   if seen[key] then return end
   seen[key] = true
-  answer[#answer + 1] = { key, unpack(fields(key, unpack(ARGV)), 1, #ARGV) }
+  answer[#answer + 1] = { key, unpack(legible(key, unpack(ARGV)), 1, #ARGV) }
 end
 for place = 2, #held, 2 do
   local is_record, keys = pcall(keys_of, held[place])

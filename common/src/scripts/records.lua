@@ -4,8 +4,8 @@
 -- KEYS  the records
 -- ARGV  the fields
 --
--- Returns for each record the values of the fields, nil for one that is not there
+-- Returns for each record the values of the fields, nil for one that is not there, `?` for each if it cannot be read
 -- {fields}
 local answer = {}
-for place, key in ipairs(KEYS) do answer[place] = fields(key, unpack(ARGV)) end
+for place, key in ipairs(KEYS) do answer[place] = legible(key, unpack(ARGV)) end
 return answer

@@ -290,7 +290,7 @@ async fn a_server_with_another_identity_is_not_used_and_stops_the_machine() {
         ("data_set", "another", "belongs to another data set (another"),
         ("service", "payment", "belongs to the payment service, not to stock"),
         ("shard", "1", "at place 0 stands shard 1"),
-        ("schema", "2", "has schema 2, this release knows 1"),
+        ("schema", "3", "has schema 3, this release knows 2"),
         ("currency", "USD", "is in USD, not in EUR"),
         ("founding", "7", "was founded with 7 shards"),
     ] {

@@ -49,7 +49,7 @@ async fn writing_on_an_empty_shard_makes_the_record() {
         ("service", "stock"),
         ("shard", "0"),
         ("founding", "2"),
-        ("schema", "1"),
+        ("schema", "2"),
         ("currency", "EUR"),
         ("members", "1"),
     ];

@@ -210,14 +210,16 @@ async fn a_data_set_in_another_currency_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_data_set_of_a_later_schema_is_refused() {
+async fn a_data_set_of_an_earlier_or_a_later_schema_is_refused() {
     let servers = servers(2).await;
     join("payment", &servers, &settings()).await.unwrap();
-    for server in &servers {
-        Raw::of(server).await.tell(&["HSET", KEY, "schema", "2"]).await;
+    for schema in ["1", "3"] {
+        for server in &servers {
+            Raw::of(server).await.tell(&["HSET", KEY, "schema", schema]).await;
+        }
+        let refused = refusal("payment", &servers).await;
+        assert!(refused.contains(&format!("has schema {schema}, this release knows 2")), "{refused}");
     }
-    let refused = refusal("payment", &servers).await;
-    assert!(refused.contains("has schema 2, this release knows 1"), "{refused}");
 }
 
 #[actix_web::test]

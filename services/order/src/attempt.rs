@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use redis::FromRedisValue;
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
 use shardcart_common::insight::LEASE_MAX_MS;
 use shardcart_common::participant::Refusal;
@@ -144,11 +143,11 @@ pub async fn begin(shard: &Shard, named: &[Named], lease: Duration, deadline: Du
 }
 
 fn begun(shard: &Shard, named: &Named, reply: redis::Value) -> Answer<Begun> {
-    if let redis::Value::Array(mut begun) = reply {
-        let cart = begun.pop().map(words).unwrap_or_default();
-        let record = begun.pop().map(Vec::<u8>::from_redis_value);
-        let attempt = record.and_then(Result::ok).and_then(|record| attempt_of(named, &record, &cart));
-        return attempt.map(Begun::Attempt).ok_or_else(|| unexpected(shard, BEGIN.name(), &cart));
+    if let redis::Value::BulkString(bytes) = &reply
+        && let Some(end) = bytes.iter().position(|byte| *byte == b'\n')
+    {
+        let attempt = attempt_of(named, &bytes[end + 1..], &bytes[..end]);
+        return attempt.map(Begun::Attempt).ok_or_else(|| unexpected(shard, BEGIN.name(), &[]));
     }
     let words = split(reply);
     if words.first().is_some_and(|word| word == "MOVED") {
@@ -159,8 +158,14 @@ fn begun(shard: &Shard, named: &Named, reply: redis::Value) -> Answer<Begun> {
 }
 
 /// An attempt that was begun, from the order's record and its cart.
-fn attempt_of(named: &Named, record: &[u8], cart: &[String]) -> Option<Attempt> {
+fn attempt_of(named: &Named, record: &[u8], cart: &[u8]) -> Option<Attempt> {
     let Found::Record(order) = record::ORDER.read(Some(record)) else { return None };
+    let mut words = std::str::from_utf8(cart).ok()?.split_ascii_whitespace();
+    let mut lines = Vec::new();
+    while let Some(item) = words.next() {
+        let (units, _sum) = (words.next()?.parse().ok()?, words.next()?.parse::<u64>().ok()?);
+        lines.push((ItemId::parse(item).ok()?, units));
+    }
     Some(Attempt {
         order: named.order.clone(),
         partition: named.partition,
@@ -169,7 +174,7 @@ fn attempt_of(named: &Named, record: &[u8], cart: &[String]) -> Option<Attempt> 
         user: UserId::parse(order.text("user")).ok()?,
         total: order.amount("total")?,
         life: order.life().to_owned(),
-        lines: parse_lines(cart)?,
+        lines,
     })
 }
 
@@ -224,7 +229,8 @@ pub async fn finish(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>
 pub async fn claim(shard: &Shard, hold: Duration, most: usize) -> Answer<Vec<(Partition, OrderId)>> {
     let call = CLAIM.keys(&[inflight_key(shard.number())]).arg(millis(hold)).arg(most).arg(LEASE_MAX_MS).repeatable();
     let due = words(shard.run(&call).await?);
-    let order = |key: &String| order_of_key(key).and_then(|(partition, id)| Some((partition, OrderId::parse(id).ok()?)));
+    let order =
+        |key: &String| order_of_key(key).and_then(|(partition, id)| Some((partition, OrderId::parse(id).ok()?)));
     Ok(due.iter().filter_map(order).collect())
 }
 

@@ -114,6 +114,11 @@ impl Coordinator {
     /// - `TooMany`: it did nothing.
     /// - `OutcomeUnknown`, `Shard` and others: it may have been paid; repeat it.
     pub async fn checkout(self: &Rc<Self>, order: OrderId) -> Result<()> {
+        // Before anything is spent on it: a flood that is turned away must leave time for those whose turn it is.
+        if !self.turns.can_come() {
+            observed::turned_away();
+            return Err(OrderError::TooMany);
+        }
         // On its own, so that a client that hangs up does not leave an attempt half way.
         let (coordinator, work) = (Rc::clone(self), self.gate.begin_work());
         let context = Context::of_checkout(trace::current(), &order);

@@ -31,6 +31,12 @@ pub fn ended(context: &Context, slow: Duration, done: &Result<()>) {
     }
 }
 
+/// Records a checkout that was turned away before anything was done for it.
+pub fn turned_away() {
+    checkout::ended(Outcome::Overloaded, Duration::ZERO);
+    requests::refused();
+}
+
 fn outcome(done: &Result<()>, drives: bool) -> Outcome {
     match done {
         Ok(()) if drives => Outcome::Paid,

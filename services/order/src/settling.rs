@@ -24,7 +24,7 @@ use crate::together::TOGETHER_MAX;
 pub struct Part {
     /// Which participant.
     pub service: Service,
-    /// The partition that keeps its record.
+    /// A partition of the shard that is asked: the user's, or the lowest of the lines on it.
     pub at: Partition,
     /// The reserve.
     pub reserve: Step,

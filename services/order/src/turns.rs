@@ -69,14 +69,20 @@ impl Turns {
         turn.map_err(|_| TooMany)?.map_err(|_| TooMany)
     }
 
+    /// Whether one who asks now can expect a turn in time.
+    pub fn can_come(&self) -> bool {
+        let waiting = self.waiting.borrow().len();
+        waiting == 0 || waiting as f64 <= self.pace.get() * self.wait_max.as_secs_f64()
+    }
+
     fn queue(&self) -> Option<oneshot::Receiver<Turn>> {
+        if !self.can_come() {
+            return None;
+        }
         let mut waiting = self.waiting.borrow_mut();
         if waiting.is_empty() {
             self.pace.set(PACE_ASSUMED);
             self.window.set((Instant::now(), 0));
-        }
-        if waiting.len() as f64 > self.pace.get() * self.wait_max.as_secs_f64() {
-            return None;
         }
         let (sender, receiver) = oneshot::channel();
         waiting.push_back(sender);

@@ -176,7 +176,7 @@ fn payment(row: Vec<Option<String>>) -> FoundPayment {
 /// All that a shard holds, with the users and payments that it concerns, at one moment.
 #[derive(Debug, Default)]
 pub struct Holdings {
-    /// What the partitions list as held.
+    /// What is held.
     pub reservations: Vec<Reservation>,
     /// By key.
     pub users: Vec<(String, FoundUser)>,

@@ -65,7 +65,8 @@ async fn read(
     found: impl FnOnce(Record<'_>) -> Option<Found>,
 ) -> Result<Found, ShardError> {
     let reply = shard.ask(&Call::get(key)).await?;
-    let bytes = Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
+    let bytes =
+        Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
     Ok(match layout.read(bytes.as_deref()) {
         record::Found::Absent => Found::Absent,
         record::Found::Newer => Found::Newer,

@@ -58,7 +58,8 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
 pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
     let (shard, partition) = shards.route(user.as_str())?;
     let bytes = shard.run(&Call::get(partition.name("user", user.as_str()))).await?;
-    let bytes = Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
+    let bytes =
+        Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::USER.read(bytes.as_deref()) {
         Found::Absent => Err(PaymentError::UnknownUser(user.clone())),
         Found::Newer => Err(PaymentError::Newer(user.clone())),

@@ -33,7 +33,8 @@ impl LookUp for Stock {
 
 async fn item(shard: &Shard, at: Partition, item: &ItemId) -> Result<Found, ShardError> {
     let reply = shard.ask(&Call::get(at.name("item", item.as_str()))).await?;
-    let bytes = Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
+    let bytes =
+        Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
     Ok(match record::ITEM.read(bytes.as_deref()) {
         record::Found::Absent => Found::Absent,
         record::Found::Newer => Found::Newer,

@@ -54,7 +54,8 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
 pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
     let (shard, partition) = shards.route(item.as_str())?;
     let bytes = shard.run(&Call::get(partition.name("item", item.as_str()))).await?;
-    let bytes = Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
+    let bytes =
+        Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::ITEM.read(bytes.as_deref()) {
         Found::Absent => Err(StockError::UnknownItem(item.clone())),
         Found::Newer => Err(StockError::Newer(item.clone())),

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use redis::pipe;
-
 use super::orders::Placed;
 use super::people::World;
-use crate::data::{Amounts, Data, Hash};
+use crate::data::{Amounts, Data};
 use crate::ids;
+use crate::record::{self, Fields};
 use crate::service::Service;
 
 /// The records of a world.
 #[derive(Debug, Default)]
 pub struct Books {
     /// Orders by id.
-    pub orders: BTreeMap<String, Hash>,
+    pub orders: BTreeMap<String, Fields>,
     /// Payments by order; none is not in here.
-    pub payments: BTreeMap<String, Hash>,
+    pub payments: BTreeMap<String, Fields>,
     /// Units by item.
     pub items: BTreeMap<String, Amounts>,
     /// Credit by user.
@@ -38,19 +37,19 @@ impl Books {
         Books {
             orders: read(data, Service::Order, orders).await,
             payments: read(data, Service::Payment, payments).await,
-            items: items.into_iter().map(|(id, hash)| (id, Amounts::of(&hash, "stock"))).collect(),
-            users: users.into_iter().map(|(id, hash)| (id, Amounts::of(&hash, "credit"))).collect(),
+            items: items.into_iter().map(|(id, record)| (id, Amounts::of(&record, "stock"))).collect(),
+            users: users.into_iter().map(|(id, record)| (id, Amounts::of(&record, "credit"))).collect(),
         }
     }
 
     /// One field of an order, empty where it has none.
     pub fn order(&self, order: &str, field: &str) -> &str {
-        self.orders.get(order).and_then(|hash| hash.get(field)).map_or("", String::as_str)
+        self.orders.get(order).and_then(|record| record.get(field)).map_or("", String::as_str)
     }
 
     /// One field of the payment for an order, empty where there is none.
     pub fn payment(&self, order: &str, field: &str) -> &str {
-        self.payments.get(order).and_then(|hash| hash.get(field)).map_or("", String::as_str)
+        self.payments.get(order).and_then(|record| record.get(field)).map_or("", String::as_str)
     }
 }
 
@@ -59,12 +58,12 @@ fn key(kind: &str, at: &str, id: &str) -> (usize, String) {
     (ids::shard(at), format!("{{{}}}:{kind}:{id}", ids::partition(at)))
 }
 
-/// Hashes by name; those that do not exist are left out.
+/// Records by name; those that do not exist are left out.
 async fn read(
     data: &Data,
     service: Service,
     wanted: impl Iterator<Item = (String, (usize, String))>,
-) -> BTreeMap<String, Hash> {
+) -> BTreeMap<String, Fields> {
     let mut by_shard: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
     for (name, (shard, key)) in wanted {
         by_shard.entry(shard).or_default().push((name, key));
@@ -73,13 +72,10 @@ async fn read(
     for (shard, wanted) in by_shard {
         let mut connection = data.shard(service, shard).await;
         for wanted in wanted.chunks(1_000) {
-            let mut reads = pipe();
-            for (_, key) in wanted {
-                reads.hgetall(key);
-            }
-            let hashes: Vec<Hash> = reads.query_async(&mut connection).await.expect("all these keys hold hashes");
+            let keys: Vec<String> = wanted.iter().map(|(_, key)| key.clone()).collect();
+            let records = record::read(&mut connection, &keys).await;
             let names = wanted.iter().map(|(name, _)| name.clone());
-            found.extend(names.zip(hashes).filter(|(_, hash)| !hash.is_empty()));
+            found.extend(names.zip(records).filter(|(_, record)| !record.is_empty()));
         }
     }
     found

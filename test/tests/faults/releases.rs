@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{AsyncTypedCommands, cmd};
-use shardcart_test::{Cluster, Service, Settings, eventually, ids};
+use shardcart_test::{Cluster, Service, Settings, eventually, ids, record};
 
 use crate::purchase::Purchase;
 use crate::scene::{Scene, patient};
@@ -28,14 +28,10 @@ impl Record {
         cmd("DUMP").arg(&self.key).query_async(&mut shard).await.expect("the record exists")
     }
 
-    /// Marks a hash as one of a later release, or takes the mark away.
+    /// Makes it one of a later release, or of this one again.
     async fn is_newer(&self, cluster: &Cluster, newer: bool) {
         let mut shard = cluster.data().shard(self.service, self.shard).await;
-        match newer {
-            true => shard.hset(&self.key, "v", "2").await.map(|_| ()),
-            false => shard.hdel(&self.key, "v").await.map(|_| ()),
-        }
-        .expect("the record is a hash");
+        record::set_version(&mut shard, &self.key, if newer { 2 } else { 1 }).await;
     }
 }
 
@@ -92,13 +88,14 @@ async fn a_reservation_of_a_later_release_is_left_alone_until_that_release_settl
     scene.cluster.end_machine(Service::Order, 0).await;
     scene.cluster.start_machine_with(Service::Order, 0, &dies).await;
     scene.die(0, &purchase).await;
-    let tx = data.hash(Service::Order, "order", &purchase.order).await["tx"].clone();
+    let tx = data.record(Service::Order, "order", &purchase.order).await["tx"].clone();
     let stock = ids::shard(&purchase.items[0]);
     let mut shard = data.shard(Service::Stock, stock).await;
-    let key = data.keys(Service::Stock, stock, &format!("*:tx:{tx}")).await.pop_first().expect("the units are held");
-    let held = shard.get(&key).await.expect("a reservation is text").expect("it exists");
-    let newer = held.replacen("1 ", "2 ", 1);
-    shard.set(&key, &newer).await.expect("it can be written");
+    let key = ids::own_key(stock, "held");
+    let held: Option<Vec<u8>> = cmd("HGET").arg(&key).arg(&tx).query_async(&mut shard).await.expect("bytes");
+    let held = held.expect("the units are held");
+    let newer = [&[2], &held[1..]].concat();
+    shard.hset(&key, &tx, &newer).await.expect("it can be written");
 
     data.order_becomes(&purchase.order, &["aborting"], SOON).await;
     let act = scene.act().await;
@@ -108,26 +105,25 @@ async fn a_reservation_of_a_later_release_is_left_alone_until_that_release_settl
         (other.held == 0 && credit.held == 0).then_some(())
     })
     .await;
-    let inflight = format!("{{{}}}:inflight", ids::partition(&purchase.order));
+    let inflight = ids::own_key(ids::shard(&purchase.order), "inflight");
+    let order_key = Record::of(Service::Order, "order", &purchase.order, &purchase.order).key;
     let mut orders = data.shard(Service::Order, ids::shard(&purchase.order)).await;
     let mut looked = Vec::new();
     eventually("recovery looks twice more", SOON, async || {
-        let due = orders
-            .zscore(&inflight, &purchase.order)
-            .await
-            .expect("inflight is a sorted set")
-            .expect("it is in flight");
+        let due = orders.zscore(&inflight, &order_key).await.expect("inflight is a sorted set");
+        let due = due.expect("it is in flight");
         if looked.last() != Some(&due) {
             looked.push(due);
         }
         (looked.len() > 2).then_some(())
     })
     .await;
-    assert_eq!(shard.get(&key).await.expect("text"), Some(newer), "left alone");
+    let left: Option<Vec<u8>> = cmd("HGET").arg(&key).arg(&tx).query_async(&mut shard).await.expect("bytes");
+    assert_eq!(left, Some(newer), "left alone");
     assert_eq!(data.order_status(&purchase.order).await, "aborting");
     assert!(front.checkout_once(&purchase.order).await.status >= 500, "its outcome is not known yet");
 
-    shard.set(&key, &held).await.expect("it can be written");
+    shard.hset(&key, &tx, &held).await.expect("it can be written");
     scene.end(act).await.is_clean();
     purchase.is(&scene.cluster, false).await;
     front.checkout(&purchase.order).await.ok();

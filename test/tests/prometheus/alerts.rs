@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use redis::AsyncTypedCommands;
+use redis::{AsyncTypedCommands, pipe};
 use shardcart_test::clock::Clock;
 use shardcart_test::prometheus::Prometheus;
 use shardcart_test::scrape::Scrape;
@@ -58,8 +58,8 @@ struct Faulty {
     stuck: Vec<String>,
     /// Orders on shard 0 that nobody else pays.
     left: Vec<String>,
-    /// The record that is not true.
-    contradiction: String,
+    /// The tombstone that is not true: the key of its hash, and its attempt.
+    contradiction: (String, String),
 }
 
 impl Faulty {
@@ -74,7 +74,7 @@ impl Faulty {
         let shop = ShopOverRedis::start_over([order, stock, payment], &settings).await;
         let front = shop.front();
         let item = front.items_on_all_shards(4, 1, 1_000_000, 1).await.swap_remove(1);
-        let contradiction = String::new();
+        let contradiction = Default::default();
         let (users, paid, stuck, left) = Default::default();
         let mut faulty = Faulty { shop, front, item, users, paid, stuck, left, contradiction };
         for shard in 0..2 {
@@ -128,7 +128,7 @@ impl Faulty {
 
     /// Every fault of a shard that has an alert.
     async fn break_shards(&mut self) {
-        // Attempts that cannot be ended; a reservation of one of them says what it must not.
+        // Attempts that cannot be ended; a tombstone of one of them says what it must not.
         self.shop.redis(Service::Payment, 1).kill9();
         for order in &self.stuck {
             let (front, order) = (self.front.clone(), order.clone());
@@ -145,25 +145,29 @@ impl Faulty {
     /// Has the stock shard say of the first of the stuck attempts that it was confirmed.
     async fn contradict(&mut self) {
         let (order, data) = (self.stuck[0].clone(), self.shop.data());
-        let key = eventually("stock knows the attempt", PATIENCE, async || {
-            let tx = data.hash(Service::Order, "order", &order).await.remove("tx")?;
-            data.keys(Service::Stock, 1, &format!("*:tx:{tx}")).await.into_iter().next()
+        let held = ids::own_key(1, "held");
+        let mut shard = data.shard(Service::Stock, 1).await;
+        let (tx, deadline_ms) = eventually("stock knows the attempt", PATIENCE, async || {
+            let mut order = data.record(Service::Order, "order", &order).await;
+            let (tx, deadline_ms) = (order.remove("tx")?, order.remove("deadline")?);
+            let is_held = shard.hexists(&held, &tx).await.expect("a running Redis answers");
+            is_held.then_some((tx, deadline_ms.parse::<u64>().expect("a moment")))
         })
         .await;
-        self.contradiction = key;
-        self.say("1 CONFIRMED").await;
-    }
-
-    async fn say(&self, record: &str) {
-        let mut shard = self.shop.data().shard(Service::Stock, 1).await;
-        shard.set(&self.contradiction, record).await.expect("a running Redis takes a record");
+        let ended = ids::own_key(1, &format!("ended:{}", deadline_ms / 1_000));
+        let mut change = pipe();
+        change.atomic().hdel(&held, &tx).hset(&ended, &tx, "CONFIRMED");
+        change.exec_async(&mut shard).await.expect("a running Redis takes it");
+        self.contradiction = (ended, tx);
     }
 
     async fn mend_shards(&mut self) {
         self.shop.redis(Service::Stock, 3).clock().set_ahead(Duration::ZERO);
         self.shop.redis(Service::Stock, 2).limit_file(None);
         // The attempt was given up.
-        self.say("1 CANCELLED").await;
+        let (ended, tx) = &self.contradiction;
+        let mut shard = self.shop.data().shard(Service::Stock, 1).await;
+        shard.hset(ended, tx, "CANCELLED").await.expect("a running Redis takes it");
         for (service, shard) in [(Service::Stock, 0), (Service::Order, 1), (Service::Payment, 1)] {
             self.shop.redis(service, shard).restart().await;
         }

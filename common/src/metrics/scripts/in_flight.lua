@@ -7,11 +7,12 @@
 -- Returns { count, ms since the oldest attempt began, or -1 if there is none }, as words
 --
 -- What is stuck is due again and again, so it is among the first sooner or later. A tx begins with the milliseconds of
--- its making; one that does not is passed over. The orders' keys come from the set: they are on this shard.
+-- its making; one that does not, or cannot be read, is passed over. The orders' keys come from the set: they are on this
+-- shard.
 -- {fields}
 local count, oldest = redis.call('ZCARD', KEYS[1]), nil
 for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
-  local tx = fields(key, 'tx')[1] or ''
+  local tx = legible(key, 'tx')[1] or ''
   local began = tonumber(string.sub(tx, 1, 8) .. string.sub(tx, 10, 13), 16)
   if began and began < (oldest or math.huge) then oldest = began end
 end

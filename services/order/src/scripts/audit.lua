@@ -4,12 +4,12 @@
 -- KEYS  for each order {p}:order:<id> (record: status, tx, user, total, life), {p}:cart:<id> (hash: item -> units and the
 --       sum quoted for them), {p}:inflight (sorted set: an order's key -> when recovery looks at it)
 --
--- Returns for each { status, tx, user, total, life, v, due, item, line, item, line, … }: nil for what is not there; due is
--- not looked up for an open order
+-- Returns for each { status, tx, user, total, life, v, due, item, line, item, line, … }: nil for what is not there, `?` for
+-- what cannot be read; due is not looked up for an open order
 -- {fields}
 local answer = {}
 for place = 1, #KEYS / 3 do
-  local order = fields(KEYS[3 * place - 2], 'status', 'tx', 'user', 'total', 'life', 'v')
+  local order = legible(KEYS[3 * place - 2], 'status', 'tx', 'user', 'total', 'life', 'v')
   order[7] = order[1] and order[1] ~= 'open' and redis.call('ZSCORE', KEYS[3 * place], KEYS[3 * place - 2])
   local cart = redis.call('HGETALL', KEYS[3 * place - 1])
   for field = 1, #cart do order[field + 7] = cart[field] end

@@ -10,9 +10,10 @@
 -- ARGV[2]   deadline, ms from now
 -- ARGV[3…]  the tx of each attempt
 --
--- Returns one answer for each attempt: { the order's record, { item, line, item, line, … } }: the attempt is this tx's to
--- drive | `status tx refusal`: it is not; open (this tx has ended), pending or aborting (another's, or this one's that is
--- being given up), paid, or MOVED (this tx is not later than the last), UNKNOWN, NEWER (a record of a later release)
+-- Returns one answer for each attempt: `item units sum item units sum …`, a line feed, and the order's record: the attempt
+-- is this tx's to drive | `status tx refusal`: it is not; open (this tx has ended), pending or aborting (another's, or this
+-- one's that is being given up), paid, or MOVED (this tx is not later than the last), UNKNOWN, NEWER (a record of a later
+-- release)
 --
 -- Everything is read before anything is written.
 -- {together}
@@ -27,11 +28,13 @@ local left, begun = {}, {}
 -- A tx begins with its milliseconds. They are compared as numbers: text compares as the locale of the server says.
 local function ms(id) return tonumber(sub(id, 1, 8) .. sub(id, 10, 13), 16) end
 
+local function cart(place) return table.concat(call('HGETALL', KEYS[1 + count + place]), ' ') .. '\n' end
+
 local function begin(place)
   local key, record, tx = KEYS[1 + place], records[place], ARGV[2 + place]
   if left[key] then
     if begun[key] ~= tx then return 'pending ' .. begun[key] .. ' ' end
-    return { left[key], call('HGETALL', KEYS[1 + count + place]) }
+    return cart(place) .. left[key]
   end
   if not record then return 'UNKNOWN' end
   if byte(record) ~= 1 then return 'NEWER' end
@@ -47,7 +50,7 @@ local function begin(place)
       .. sub(record, life)
     left[key], begun[key] = record, tx
   end
-  return { record, call('HGETALL', KEYS[1 + count + place]) }
+  return cart(place) .. record
 end
 
 local answers = {}

@@ -3,13 +3,13 @@
 --
 -- KEYS[1]  {p}:inflight  sorted set: an order's key -> when recovery looks at it (Unix ms)
 --
--- Returns { key, status, tx, v } for each: nil for what is not there
+-- Returns { key, status, tx, v } for each: nil for what is not there, `?` for what cannot be read
 --
 -- The orders' keys come from the set: they are on this shard.
 -- {fields}
 local answer = {}
 for place, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local order = fields(key, 'status', 'tx', 'v')
+  local order = legible(key, 'status', 'tx', 'v')
   answer[place] = { key, order[1], order[2], order[3] }
 end
 return answer

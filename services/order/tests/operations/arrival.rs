@@ -50,20 +50,20 @@ async fn messages_in_every_order_decide_an_attempt_once() {
         let form = orders.begun(&order).await;
         orders.refuse(&form, &Refusal::UnknownUser).await;
         let attempt = under(&form, &orders.later_tx(&order).await);
-        orders.raw.tell(&["HSET", &orders.key(&order), "tx", attempt.tx.as_str()]).await;
+        orders.set(&order, &[("tx", attempt.tx.as_str())]).await;
         let later = under(&form, &orders.later_tx(&order).await);
-        orders.raw.tell(&["HSET", &orders.key(&order), "tx", form.tx.as_str()]).await;
+        orders.set(&order, &[("tx", form.tx.as_str())]).await;
 
         let (mut paid, mut given_up) = (false, false);
         for message in &messages {
             send(&orders, &attempt, &later, *message).await;
 
             let told = format!("{messages:?}: {message:?}");
-            let record = orders.raw.hash(&orders.key(&order)).await;
+            let record = orders.raw.record(&orders.key(&order)).await;
             let (status, tx) = (record["status"].as_str(), record["tx"].as_str());
             assert!(!paid || status == "paid" && tx == attempt.tx.as_str(), "{told}: no longer paid");
             paid |= status == "paid";
-            given_up |= tx == attempt.tx.as_str() && record["refusal"] == "checkout_aborted";
+            given_up |= tx == attempt.tx.as_str() && record.get("refusal").is_some_and(|why| why == "checkout_aborted");
             assert!(!(paid && given_up), "{told}: decided twice");
             let in_flight = orders.due_ms(&order).await.is_some();
             match status {

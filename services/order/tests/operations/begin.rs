@@ -156,10 +156,10 @@ async fn begin_orders_txs_by_their_moment_over_every_digit() {
         let base = 0x0fff_ffff_ffff_u64 & !(0xf * carry);
         for (lower, higher) in [(9, 10), (0, 1), (7, 8), (14, 15)] {
             let [last, next] = [lower, higher].map(|value| TxId::mint(partition, base + value * carry));
-            orders.raw.tell(&["HSET", &orders.key(&order), "tx", next.as_str()]).await;
+            orders.set(&order, &[("tx", next.as_str())]).await;
             let begun = orders.begin(&order, &last).await;
             assert!(matches!(begun, Ok(Begun::Moved { .. })), "{last} after {next}: {begun:?}");
-            orders.raw.tell(&["HSET", &orders.key(&order), "tx", last.as_str()]).await;
+            orders.set(&order, &[("tx", last.as_str())]).await;
             let attempt = expect_attempt(orders.begin(&order, &next).await.unwrap());
             orders.refuse(&attempt, &Refusal::CheckoutAborted).await;
         }

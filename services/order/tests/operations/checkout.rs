@@ -348,17 +348,16 @@ struct Overtaken {
 impl Overtaken {
     async fn happen(&self) {
         let (orders, order) = (&self.orders, &self.order);
-        let key = orders.key(order);
         match self.meanwhile {
             Meanwhile::GivenUp => {
-                orders.raw.tell(&["HSET", &key, "status", "aborting", "refusal", "checkout_aborted"]).await;
+                orders.set(order, &[("status", "aborting"), ("refusal", "checkout_aborted")]).await;
             }
             Meanwhile::Followed => {
                 let next = orders.later_tx(order).await;
-                orders.raw.tell(&["HSET", &key, "status", "pending", "tx", next.as_str()]).await;
+                orders.set(order, &[("status", "pending"), ("tx", next.as_str())]).await;
             }
             Meanwhile::PaidAndLoaded | Meanwhile::PaidLoadedAndRemoved => {
-                orders.raw.tell(&["HSET", &key, "status", "paid"]).await;
+                orders.set(order, &[("status", "paid")]).await;
                 orders.set_due(order, None).await;
                 orders::load(&orders.shards, &loads(), 1, 1, 1, 5).await.expect("nothing is in flight");
                 if matches!(self.meanwhile, Meanwhile::PaidLoadedAndRemoved) {

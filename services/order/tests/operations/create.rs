@@ -3,6 +3,7 @@
 use shardcart_common::shard::ShardError;
 use shardcart_order::error::OrderError;
 use shardcart_order::orders;
+use shardcart_test::record::SNIPPET;
 
 use crate::support::{TestOrders, user};
 
@@ -28,8 +29,8 @@ async fn create_under_an_id_that_is_taken_changes_nothing() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
     let before = orders.raw.everything().await;
-    let script = include_str!("../../src/scripts/create.lua");
-    let answer = orders.raw.eval(script, &[&orders.key(&order)], &["other", "tx"]).await;
+    let script = include_str!("../../src/scripts/create.lua").replace("-- {fields}\n", SNIPPET);
+    let answer = orders.raw.eval(&script, &[&orders.key(&order)], &["other", "tx"]).await;
     assert_eq!(answer, "EXISTS");
     assert_eq!(orders.raw.everything().await, before);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::bulk::{LOAD_MAX, LoadError};
-use shardcart_common::ids::{Partition, TxId, minted_ms, minted_partition, now_ms};
+use shardcart_common::ids::{OrderId, Partition, TxId, minted_ms, minted_partition, now_ms};
 use shardcart_common::participant::Refusal;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_order::attempt::{Begun, Status};
@@ -135,16 +135,15 @@ async fn load_keeps_what_overwritten_paid_orders_had_bought_and_of_others_nothin
 async fn load_is_refused_while_anything_is_in_flight_on_the_shard() {
     let orders = TestOrders::start().await;
     for partition in Partition::of_shard(0) {
-        let inflight = partition.own_key("inflight");
-        let tx = TxId::mint(partition, now_ms());
-        orders.raw.tell(&["ZADD", &inflight, "1", tx.as_str()]).await;
+        let other = OrderId::mint(partition, now_ms());
+        orders.set_due(&other, Some(1)).await;
         let before = orders.raw.everything().await;
 
         let loaded = load(&orders, 3, 4, 3, 7).await;
 
         assert!(matches!(loaded, Err(LoadError::InUse)), "{partition:?}: {loaded:?}");
         assert_eq!(orders.raw.everything().await, before);
-        orders.raw.tell(&["DEL", &inflight]).await;
+        orders.set_due(&other, None).await;
     }
     load(&orders, 3, 4, 3, 7).await.unwrap();
 }

@@ -23,7 +23,7 @@ use shardcart_order::attempt::{self, Attempt, Begun, Named, TakenOver, Truth};
 use shardcart_order::orders;
 use shardcart_order::settling::Settling;
 
-pub use shards::{PATIENCE, TestShards};
+pub use shards::{PATIENCE, Raw, TestShards};
 
 /// A lease and a deadline that do not end while a test runs.
 pub const LEASE: Duration = Duration::from_secs(200);
@@ -44,7 +44,12 @@ impl Deref for TestOrders {
 
 impl TestOrders {
     pub async fn start() -> Self {
-        TestOrders { on: TestShards::start("order").await }
+        TestOrders::start_many(1).await
+    }
+
+    /// Orders on several shards; what is asked of one alone is asked of shard 0.
+    pub async fn start_many(count: usize) -> Self {
+        TestOrders { on: TestShards::start_many("order", count).await }
     }
 
     pub fn shard(&self) -> &Shard {
@@ -84,15 +89,24 @@ impl TestOrders {
         self.partition(order).key("cart", order.as_str())
     }
 
-    /// The key of what is in flight in an order's partition.
+    /// The key of what is in flight on an order's shard.
     pub fn inflight_key(&self, order: &OrderId) -> String {
-        self.partition(order).own_key("inflight")
+        inflight_key(self.partition(order).shard())
+    }
+
+    /// An order's record byte by byte; `None` if there is none.
+    pub async fn bytes(&self, order: &OrderId) -> Option<Vec<u8>> {
+        self.raw.ask(&["GET", &self.key(order)]).await
     }
 
     /// A field of an order's record; empty if there is none.
     pub async fn field(&self, order: &OrderId, field: &str) -> String {
-        let found: Option<String> = self.raw.ask(&["HGET", &self.key(order), field]).await;
-        found.unwrap_or_default()
+        self.raw.record(&self.key(order)).await.remove(field).unwrap_or_default()
+    }
+
+    /// Writes fields of an order's record; an empty text takes a field out.
+    pub async fn set(&self, order: &OrderId, fields: &[(&str, &str)]) {
+        self.raw.set(&self.key(order), fields).await;
     }
 
     pub async fn status(&self, order: &OrderId) -> String {
@@ -102,23 +116,23 @@ impl TestOrders {
     /// When recovery looks at an order; `None` when it is not in flight.
     pub async fn due_ms(&self, order: &OrderId) -> Option<u64> {
         let inflight = self.raw.moments(&self.inflight_key(order)).await;
-        inflight.get(order.as_str()).copied()
+        inflight.get(&self.key(order)).copied()
     }
 
     /// Has recovery look at an order at this moment, or lose sight of it.
     pub async fn set_due(&self, order: &OrderId, due_ms: Option<u64>) {
-        let inflight = self.inflight_key(order);
+        let (inflight, member) = (self.inflight_key(order), self.key(order));
         match due_ms {
             Some(due_ms) => {
-                self.raw.tell(&["ZADD", &inflight, &due_ms.to_string(), order.as_str()]).await;
+                self.raw.tell(&["ZADD", &inflight, &due_ms.to_string(), &member]).await;
             }
-            None => self.raw.tell(&["ZREM", &inflight, order.as_str()]).await,
+            None => self.raw.tell(&["ZREM", &inflight, &member]).await,
         }
     }
 
     /// Makes an order's record one that a later release wrote.
     pub async fn make_newer(&self, order: &OrderId) {
-        self.raw.tell(&["HSET", &self.key(order), "v", "2"]).await;
+        self.raw.make_newer(&self.key(order)).await;
     }
 
     /// A tx that is later than all that an order has had.
@@ -165,14 +179,6 @@ impl TestOrders {
         told.expect("the shard answers")
     }
 
-    /// Gives an attempt up, of which only its name is known.
-    pub async fn give_up(&self, named: &Named, refusal: &Refusal) -> Truth {
-        let Named { order, partition, tx } = named.clone();
-        let (user, life, lines) = (user("u"), String::new(), Vec::new());
-        let attempt = Attempt { order, partition, tx, deadline_ms: 0, user, total: 0, life, lines };
-        self.abort(&attempt, refusal).await
-    }
-
     pub async fn refuse(&self, attempt: &Attempt, refusal: &Refusal) -> Truth {
         let told = attempt::refuse(self.shard(), attempt, refusal).await;
         told.expect("the shard answers")
@@ -183,10 +189,17 @@ impl TestOrders {
         told.expect("the shard answers")
     }
 
-    pub async fn claim(&self, partition: Partition, hold: Duration, most: usize) -> Vec<String> {
-        let call = attempt::claim(partition, hold, most);
-        let reply = self.shard().run(&call).await.expect("the shard answers");
-        shardcart_common::script::words(reply)
+    pub async fn claim(&self, hold: Duration, most: usize) -> Vec<OrderId> {
+        self.claim_on(self.shard(), hold, most).await
+    }
+
+    pub async fn claim_on(&self, shard: &Shard, hold: Duration, most: usize) -> Vec<OrderId> {
+        let claimed = attempt::claim(shard, hold, most).await.expect("the shard answers");
+        let order = |(partition, order)| {
+            assert_eq!(partition, self.partition(&order), "{order}");
+            order
+        };
+        claimed.into_iter().map(order).collect()
     }
 
     pub async fn take_over(&self, order: &OrderId) -> TakenOver {
@@ -319,6 +332,17 @@ pub fn expect_standing(begun: Begun) -> Truth {
         Begun::Standing(truth) => truth,
         other => panic!("not standing: {other:?}"),
     }
+}
+
+/// The key of what is in flight on a shard: in its first partition.
+pub fn inflight_key(shard: u16) -> String {
+    format!("{{{}}}:inflight", 16 * shard)
+}
+
+/// An attempt of which only its name is known.
+pub fn only_named(named: &Named) -> Attempt {
+    let Named { order, partition, tx } = named.clone();
+    Attempt { order, partition, tx, deadline_ms: 0, user: user("u"), total: 0, life: String::new(), lines: Vec::new() }
 }
 
 /// The same attempt under another tx.

@@ -76,7 +76,7 @@ async fn take_over_does_not_wait_for_a_lease_from_before_the_clock_was_set_back(
     let order = orders.filled_order().await;
     let attempt = orders.begun(&order).await;
     let ahead = orders.raw.now_ms().await + 3_600_000;
-    orders.raw.tell(&["HSET", &orders.key(&order), "lease", &ahead.to_string()]).await;
+    orders.set(&order, &[("lease", &ahead.to_string())]).await;
 
     assert_same(&expect_taken(orders.take_over(&order).await), &attempt);
     assert_eq!(orders.status(&order).await, "aborting");

@@ -69,7 +69,7 @@ async fn add_funds_counts_what_is_held_and_what_was_charged_against_the_largest_
 async fn add_funds_leaves_a_user_of_a_later_release_alone() {
     let payment = TestPayment::start().await;
     let user = payment.user_with(3).await;
-    payment.make_newer(&payment.key(&user)).await;
+    payment.raw.make_newer(&payment.key(&user)).await;
     let before = payment.raw.everything().await;
     let added = payment.add_funds(&user, 1).await;
     assert!(matches!(added, Err(PaymentError::Newer(_))), "{added:?}");

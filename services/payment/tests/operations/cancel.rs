@@ -2,7 +2,7 @@
 
 use shardcart_common::participant::{Answer, Refusal};
 
-use crate::support::TestPayment;
+use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, TestPayment};
 
 #[actix_web::test]
 async fn cancel_gives_back_what_was_held_and_forgets_the_payment() {
@@ -14,8 +14,8 @@ async fn cancel_gives_back_what_was_held_and_forgets_the_payment() {
 
     assert_eq!(payment.cancel(&attempt).await, Answer::Cancelled);
 
-    payment.assert_tombstone(&attempt, "1 CANCELLED").await;
-    payment.raw.tell(&["DEL", &attempt.record()]).await;
+    payment.assert_tombstone(&attempt, "CANCELLED").await;
+    payment.forget(&attempt).await;
     assert_eq!(payment.raw.everything().await, before);
 }
 
@@ -52,7 +52,7 @@ async fn cancel_before_reserve_leaves_a_tombstone() {
     let user = payment.user_with(10).await;
     for attempt in [payment.attempt(&user).await, payment.late_attempt(&user, 1_000).await] {
         assert_eq!(payment.cancel(&attempt).await, Answer::Cancelled);
-        payment.assert_tombstone(&attempt, "1 CANCELLED").await;
+        payment.assert_tombstone(&attempt, "CANCELLED").await;
         assert_eq!(payment.reserve(&attempt, 4).await, Answer::Cancelled);
     }
     assert_eq!(payment.credit_and_held(&user).await, [10, 0]);
@@ -121,7 +121,7 @@ async fn cancel_long_after_the_deadline_leaves_no_tombstone_for_ever() {
     let attempt = payment.late_attempt(&user, 71_000).await;
     let before = payment.raw.everything().await;
     assert_eq!(payment.cancel(&attempt).await, Answer::Cancelled);
-    assert_eq!(payment.raw.text(&attempt.record()).await, None);
+    payment.assert_unknown(&attempt).await;
     assert_eq!(payment.raw.everything().await, before);
 }
 
@@ -139,15 +139,28 @@ async fn cancel_touches_only_its_own_attempt() {
 }
 
 #[actix_web::test]
-async fn cancel_leaves_an_attempt_of_a_later_release_alone() {
+async fn cancel_leaves_what_a_later_release_holds_alone() {
     let payment = TestPayment::start().await;
     let user = payment.user_with(10).await;
     let attempt = payment.attempt(&user).await;
-    for record in ["2 HELD of another form", "2 CANCELLED", "12 HELD", "later", "1"] {
-        payment.raw.tell(&["SET", &attempt.record(), record]).await;
+    for held in NEWER_HELD {
+        payment.hold(&attempt, held).await;
         let before = payment.raw.everything().await;
-        assert_eq!(payment.cancel(&attempt).await, Answer::Newer, "{record:?}");
-        assert_eq!(payment.raw.everything().await, before, "{record:?}");
+        assert_eq!(payment.cancel(&attempt).await, Answer::Newer, "{held:?}");
+        assert_eq!(payment.raw.everything().await, before, "{held:?}");
+    }
+}
+
+#[actix_web::test]
+async fn cancel_leaves_a_tombstone_of_a_later_release_alone() {
+    let payment = TestPayment::start().await;
+    let user = payment.user_with(10).await;
+    let attempt = payment.attempt(&user).await;
+    for tombstone in NEWER_TOMBSTONES {
+        payment.bury(&attempt, tombstone).await;
+        let before = payment.raw.everything().await;
+        assert_eq!(payment.cancel(&attempt).await, Answer::Newer, "{tombstone:?}");
+        assert_eq!(payment.raw.everything().await, before, "{tombstone:?}");
     }
 }
 
@@ -158,10 +171,10 @@ async fn cancel_leaves_users_and_payments_of_a_later_release_alone() {
     let attempt = payment.attempt(&user).await;
     payment.reserve(&attempt, 4).await;
     for key in [payment.payment_key(&user, &attempt.order), payment.key(&user)] {
-        payment.make_newer(&key).await;
+        payment.raw.make_newer(&key).await;
         let before = payment.raw.everything().await;
         assert_eq!(payment.cancel(&attempt).await, Answer::Newer, "{key}");
         assert_eq!(payment.raw.everything().await, before, "{key}");
-        payment.raw.tell(&["HDEL", &key, "v"]).await;
+        payment.make_ours(&key).await;
     }
 }

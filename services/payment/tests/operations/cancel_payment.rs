@@ -124,7 +124,7 @@ async fn cancel_payment_then_a_checkout_that_is_cancelled_brings_the_given_back_
     assert_eq!(payment.cancel(&attempt).await, Answer::Cancelled);
 
     assert_eq!(payment.payment(&user, &attempt.order).await, "cancelled by pay 4/4");
-    payment.raw.tell(&["DEL", &attempt.record()]).await;
+    payment.forget(&attempt).await;
     assert_eq!(payment.raw.everything().await, before);
     payment.cancel_payment(&user, &attempt.order).await.unwrap();
     assert_eq!(payment.credit_and_held(&user).await, [10, 0]);
@@ -186,11 +186,11 @@ async fn cancel_payment_leaves_records_of_a_later_release_alone() {
     let (user, order) = (payment.user_with(10).await, new_order());
     payment.pay(&user, &order, 3).await.unwrap();
     for key in [payment.payment_key(&user, &order), payment.key(&user)] {
-        payment.make_newer(&key).await;
+        payment.raw.make_newer(&key).await;
         let before = payment.raw.everything().await;
         let cancelled = payment.cancel_payment(&user, &order).await;
         assert!(matches!(cancelled, Err(PaymentError::Newer(_))), "{key}: {cancelled:?}");
         assert_eq!(payment.raw.everything().await, before);
-        payment.raw.tell(&["HDEL", &key, "v"]).await;
+        payment.make_ours(&key).await;
     }
 }

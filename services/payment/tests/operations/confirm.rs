@@ -2,7 +2,7 @@
 
 use shardcart_common::participant::Answer;
 
-use crate::support::{Purse, TestPayment};
+use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, Purse, TestPayment};
 
 #[actix_web::test]
 async fn confirm_charges_what_was_held() {
@@ -16,7 +16,7 @@ async fn confirm_charges_what_was_held() {
     let purse = Purse { credit: 6, held: 0, net: 10 };
     assert_eq!(payment.purse(&user).await, purse);
     assert_eq!(payment.payment(&user, &attempt.order).await, "charged by checkout 4/0");
-    payment.assert_tombstone(&attempt, "1 CONFIRMED").await;
+    payment.assert_tombstone(&attempt, "CONFIRMED").await;
     assert!(payment.held().await.is_empty());
 }
 
@@ -109,15 +109,28 @@ async fn confirm_touches_only_its_own_attempt() {
 }
 
 #[actix_web::test]
-async fn confirm_leaves_an_attempt_of_a_later_release_alone() {
+async fn confirm_leaves_what_a_later_release_holds_alone() {
     let payment = TestPayment::start().await;
     let user = payment.user_with(10).await;
     let attempt = payment.attempt(&user).await;
-    for record in ["2 HELD of another form", "2 CONFIRMED", "12 HELD", "later", "1"] {
-        payment.raw.tell(&["SET", &attempt.record(), record]).await;
+    for held in NEWER_HELD {
+        payment.hold(&attempt, held).await;
         let before = payment.raw.everything().await;
-        assert_eq!(payment.confirm(&attempt).await, Answer::Newer, "{record:?}");
-        assert_eq!(payment.raw.everything().await, before, "{record:?}");
+        assert_eq!(payment.confirm(&attempt).await, Answer::Newer, "{held:?}");
+        assert_eq!(payment.raw.everything().await, before, "{held:?}");
+    }
+}
+
+#[actix_web::test]
+async fn confirm_leaves_a_tombstone_of_a_later_release_alone() {
+    let payment = TestPayment::start().await;
+    let user = payment.user_with(10).await;
+    let attempt = payment.attempt(&user).await;
+    for tombstone in NEWER_TOMBSTONES {
+        payment.bury(&attempt, tombstone).await;
+        let before = payment.raw.everything().await;
+        assert_eq!(payment.confirm(&attempt).await, Answer::Newer, "{tombstone:?}");
+        assert_eq!(payment.raw.everything().await, before, "{tombstone:?}");
     }
 }
 
@@ -128,10 +141,10 @@ async fn confirm_leaves_users_and_payments_of_a_later_release_alone() {
     let attempt = payment.attempt(&user).await;
     payment.reserve(&attempt, 4).await;
     for key in [payment.payment_key(&user, &attempt.order), payment.key(&user)] {
-        payment.make_newer(&key).await;
+        payment.raw.make_newer(&key).await;
         let before = payment.raw.everything().await;
         assert_eq!(payment.confirm(&attempt).await, Answer::Newer, "{key}");
         assert_eq!(payment.raw.everything().await, before, "{key}");
-        payment.raw.tell(&["HDEL", &key, "v"]).await;
+        payment.make_ours(&key).await;
     }
 }

@@ -3,6 +3,7 @@
 use shardcart_common::shard::ShardError;
 use shardcart_payment::error::PaymentError;
 use shardcart_payment::users;
+use shardcart_test::record;
 
 use crate::support::TestPayment;
 
@@ -31,8 +32,8 @@ async fn create_under_an_id_that_is_taken_changes_nothing() {
     let user = payment.user_with(3).await;
     let before = payment.raw.everything().await;
 
-    let script = include_str!("../../src/scripts/create.lua");
-    let answer = payment.raw.eval(script, &[&payment.key(&user)], &[]).await;
+    let script = include_str!("../../src/scripts/create.lua").replace("-- {fields}\n", record::SNIPPET);
+    let answer = payment.raw.eval(&script, &[&payment.key(&user)], &[]).await;
 
     assert_eq!(answer, "EXISTS");
     assert_eq!(payment.raw.everything().await, before);

@@ -30,7 +30,7 @@ async fn credit_of_an_unknown_user_is_unknown_and_leaves_nothing() {
 async fn credit_of_a_user_of_a_later_release_gives_no_answer() {
     let payment = TestPayment::start().await;
     let user = payment.user_with(10).await;
-    payment.make_newer(&payment.key(&user)).await;
+    payment.raw.make_newer(&payment.key(&user)).await;
     let credit = users::credit(&payment.shards, &user).await;
     assert!(matches!(credit, Err(PaymentError::Newer(_))), "{credit:?}");
 }

@@ -4,7 +4,7 @@ use shardcart_common::orders::Standing;
 use shardcart_common::participant::Answer;
 use shardcart_payment::error::PaymentError;
 
-use crate::support::{TestPayment, new_order, order, user};
+use crate::support::{Attempt, TestPayment, new_order, order, user};
 
 #[actix_web::test]
 async fn lives_of_orders_minted_here_are_not_asked_for() {
@@ -100,7 +100,7 @@ async fn lives_of_a_foreign_order_that_were_paid_stay_charged_when_their_payment
     let [a, b] = [payment.attempt_for(&user, &foreign, "a").await, payment.attempt_for(&user, &foreign, "b").await];
     payment.reserve(&a, 3).await;
     payment.confirm(&a).await;
-    assert!(!payment.raw.hash(&payment.key(&user)).await.contains_key("before"), "nothing was overwritten");
+    assert!(!payment.raw.record(&payment.key(&user)).await.contains_key("before"), "nothing was overwritten");
 
     payment.reserve(&b, 4).await;
     assert_eq!(before().await, 3);
@@ -123,6 +123,85 @@ async fn lives_of_a_foreign_order_that_were_paid_stay_charged_when_their_payment
 }
 
 #[actix_web::test]
+async fn lives_of_foreign_orders_that_were_paid_and_are_overwritten_in_one_call_all_stay_charged() {
+    let payment = TestPayment::start().await;
+    let user = payment.user_with(100).await;
+    let orders = [order("5"), order("6")];
+    let deadline_ms = payment.raw.now_ms().await + 60_000;
+    let (mut reserves, mut confirms) = (Vec::new(), Vec::new());
+    for (order, sum) in orders.iter().zip([3, 4]) {
+        let old = payment.attempt_for(&user, order, "a").await;
+        payment.reserve(&old, sum).await;
+        payment.confirm(&old).await;
+        let new = payment.attempt_for(&user, order, "b").await;
+        let new = Attempt { deadline_ms, ..new };
+        reserves.extend([new.reserve(1), new.reserve(1)]);
+        confirms.push(new.confirm());
+    }
+
+    assert_eq!(payment.run_all(reserves).await.unwrap(), vec![Answer::Held; 4]);
+    assert_eq!(payment.raw.number(&payment.key(&user), "before").await, 7);
+    assert_eq!(payment.run_all(confirms).await.unwrap(), vec![Answer::Confirmed; 2]);
+    let purse = payment.purse(&user).await;
+    assert_eq!((purse.credit, purse.held, purse.charged()), (91, 0, 9));
+}
+
+#[actix_web::test]
+async fn lives_do_not_bring_back_what_was_given_back_in_another_one_when_both_are_wanted_in_one_call() {
+    let payment = TestPayment::start().await;
+    let (user, foreign) = (payment.user_with(10).await, order("5"));
+    payment.orders.live(&foreign, "open", "a");
+    payment.pay(&user, &foreign, 3).await.unwrap();
+    payment.cancel_payment(&user, &foreign).await.unwrap();
+    let old = payment.attempt_for(&user, &foreign, "a").await;
+    let new = Attempt { life: "b".to_owned(), ..old.next() };
+
+    let answers = payment.run_all(vec![old.reserve(1), new.reserve(2)]).await.unwrap();
+
+    assert_eq!(answers, [Answer::Held, Answer::Held]);
+    assert_eq!(payment.payment(&user, &foreign).await, "reserved by checkout 2/0");
+    assert_eq!(payment.cancel(&new).await, Answer::Cancelled);
+    assert_eq!(payment.payment(&user, &foreign).await, "");
+    assert_eq!(payment.cancel(&old).await, Answer::Cancelled);
+    assert_eq!(payment.credit_and_held(&user).await, [10, 0]);
+}
+
+#[actix_web::test]
+async fn lives_of_a_reloaded_user_are_noted_with_what_its_checkouts_take() {
+    let payment = TestPayment::start().await;
+    payment.load(1, 10).await;
+    let (zero, foreign) = (user("0"), order("5"));
+    let attempt = payment.attempt_for(&zero, &foreign, "a").await;
+    payment.orders.live(&foreign, "paid", "a");
+    payment.reserve(&attempt, 4).await;
+
+    let life = payment.raw.record(&payment.key(&zero)).await.remove("life").unwrap();
+    let noted = async || payment.raw.record(&payment.payment_key(&zero, &foreign)).await.remove("life");
+    assert_eq!(noted().await, Some(format!("{life}/a")));
+    payment.confirm(&attempt).await;
+    assert_eq!(noted().await, Some(format!("{life}/a")));
+    assert!(payment.has_paid(&zero, &foreign).await.unwrap());
+    let paid = payment.pay(&zero, &foreign, 4).await;
+    assert!(matches!(paid, Err(PaymentError::AlreadyPaid(_))), "{paid:?}");
+}
+
+#[actix_web::test]
+async fn lives_of_a_foreign_order_that_were_paid_directly_are_not_charged_by_a_checkout() {
+    let payment = TestPayment::start().await;
+    let (user, foreign) = (payment.user_with(100).await, order("5"));
+    payment.orders.live(&foreign, "open", "a");
+    payment.pay(&user, &foreign, 3).await.unwrap();
+
+    let attempt = payment.attempt_for(&user, &foreign, "b").await;
+    payment.reserve(&attempt, 4).await;
+    payment.confirm(&attempt).await;
+
+    assert!(!payment.raw.record(&payment.key(&user)).await.contains_key("before"), "no checkout was overwritten");
+    let purse = payment.purse(&user).await;
+    assert_eq!((purse.credit, purse.net, purse.charged()), (93, 97, 4));
+}
+
+#[actix_web::test]
 async fn lives_of_a_reloaded_user_keep_nothing_of_what_an_earlier_one_was_charged() {
     let payment = TestPayment::start().await;
     payment.load(1, 10).await;
@@ -135,7 +214,7 @@ async fn lives_of_a_reloaded_user_keep_nothing_of_what_an_earlier_one_was_charge
     let new = payment.attempt_for(&zero, &foreign, "b").await;
     payment.reserve(&new, 4).await;
 
-    assert!(!payment.raw.hash(&payment.key(&zero)).await.contains_key("before"));
+    assert!(!payment.raw.record(&payment.key(&zero)).await.contains_key("before"));
     assert_eq!(payment.purse(&zero).await.charged(), 0);
 }
 

@@ -2,7 +2,7 @@
 
 use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::bulk::{LOAD_MAX, LoadError};
-use shardcart_common::ids::{Partition, TxId, now_ms};
+use shardcart_common::ids::{Partition, UserId, now_ms};
 use shardcart_common::participant::Answer;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_payment::users;
@@ -51,16 +51,15 @@ async fn load_keeps_the_largest_amount_exactly() {
 async fn load_is_refused_while_anything_is_held_on_the_shard() {
     let payment = TestPayment::start().await;
     for partition in Partition::of_shard(0) {
-        let held = partition.own_key("held");
-        let tx = TxId::mint(partition, now_ms());
-        payment.raw.tell(&["ZADD", &held, "1", tx.as_str()]).await;
+        let attempt = payment.attempt(&UserId::mint(partition, now_ms())).await;
+        payment.hold(&attempt, b"whatever it is").await;
         let before = payment.raw.everything().await;
 
         let loaded = load(&payment, 3, 7).await;
 
         assert!(matches!(loaded, Err(LoadError::InUse)), "{partition:?}: {loaded:?}");
         assert_eq!(payment.raw.everything().await, before);
-        payment.raw.tell(&["DEL", &held]).await;
+        payment.forget(&attempt).await;
     }
     load(&payment, 3, 7).await.unwrap();
 }
@@ -76,7 +75,7 @@ async fn load_waits_until_what_is_held_is_settled() {
     let loaded = users::load(&payment.shards, &patient, 3, amount(7));
     let settled = async {
         let everything = payment.raw.everything().await;
-        assert_eq!(everything.len(), 4, "user, payment, record and held: no load yet");
+        assert_eq!(everything.len(), 3, "user, payment and held: no load yet");
         payment.confirm(&attempt).await
     };
     let (settled, loaded) = futures_util::future::join(settled, loaded).await;

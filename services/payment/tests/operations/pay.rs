@@ -64,7 +64,7 @@ async fn pay_of_the_largest_amount_is_exact() {
 async fn pay_leaves_a_user_of_a_later_release_alone() {
     let payment = TestPayment::start().await;
     let user = payment.user_with(3).await;
-    payment.make_newer(&payment.key(&user)).await;
+    payment.raw.make_newer(&payment.key(&user)).await;
     let before = payment.raw.everything().await;
     let paid = pay(&payment, &user, 1).await;
     assert!(matches!(paid, Err(PaymentError::Newer(_))), "{paid:?}");

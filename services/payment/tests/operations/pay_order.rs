@@ -198,12 +198,12 @@ async fn pay_order_leaves_records_of_a_later_release_alone() {
     let (user, order) = (payment.user_with(10).await, new_order());
     payment.pay(&user, &order, 3).await.unwrap();
     for key in [payment.payment_key(&user, &order), payment.key(&user)] {
-        payment.make_newer(&key).await;
+        payment.raw.make_newer(&key).await;
         let before = payment.raw.everything().await;
         let paid = payment.pay(&user, &order, 3).await;
         assert!(matches!(paid, Err(PaymentError::Newer(_))), "{key}: {paid:?}");
         assert_eq!(payment.raw.everything().await, before);
-        payment.raw.tell(&["HDEL", &key, "v"]).await;
+        payment.make_ours(&key).await;
     }
 }
 

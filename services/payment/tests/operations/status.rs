@@ -84,9 +84,9 @@ async fn status_of_records_of_a_later_release_gives_no_answer() {
     let (user, order) = (payment.user_with(10).await, new_order());
     payment.pay(&user, &order, 3).await.unwrap();
     for key in [payment.payment_key(&user, &order), payment.key(&user)] {
-        payment.make_newer(&key).await;
+        payment.raw.make_newer(&key).await;
         let status = payment.has_paid(&user, &order).await;
         assert!(matches!(status, Err(PaymentError::Newer(_))), "{key}: {status:?}");
-        payment.raw.tell(&["HDEL", &key, "v"]).await;
+        payment.make_ours(&key).await;
     }
 }

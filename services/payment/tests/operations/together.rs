@@ -3,13 +3,15 @@
 use shardcart_common::ids::{OrderId, TxId, UserId, now_ms};
 use shardcart_common::participant::{Operation, Participant};
 
-use crate::support::{Attempt, Raw, TestPayment, assert_alike, order, user};
+use crate::support::{Attempt, Raw, TestPayment, assert_alike, order, some_deadline_ms, user};
 
 /// Credit of each user: the usual ones, then one with hardly any and one of a later release. One more does not exist.
 const CREDIT: [u64; 4] = [5_000, 5_000, 3, 40];
 const USUAL: usize = 2;
-/// Orders: the first few have been paid before or are wanted often; a paid one is of no more use.
-const ORDERS: [usize; 2] = [8, 300];
+const POOR: usize = 2;
+/// Orders that there are, and how many are wanted at a time: a paid one is of no more use, so others take its place.
+const ORDERS: usize = 240;
+const WANTED: usize = 4;
 
 fn payer(place: usize) -> UserId {
     user(&format!("user-{place}"))
@@ -22,33 +24,50 @@ fn paid(place: usize) -> OrderId {
 async fn fill(payment: &TestPayment) {
     for (place, credit) in CREDIT.into_iter().enumerate() {
         let (key, credit) = (payment.key(&payer(place)), credit.to_string());
-        payment.raw.tell(&["HSET", &key, "credit", &credit, "held", "0", "net", &credit, "life", "now"]).await;
+        payment.raw.set(&key, &[("credit", &credit), ("held", "0"), ("net", &credit), ("life", "now")]).await;
     }
-    payment.make_newer(&payment.key(&payer(CREDIT.len() - 1))).await;
+    payment.raw.make_newer(&payment.key(&payer(CREDIT.len() - 1))).await;
     // Payments that were there before: paid directly, given back, and charged by checkouts in lives before.
     let payments = [
-        (0, ["charged", "pay", "2", "0", "now/first"]),
-        (1, ["cancelled", "pay", "2", "2", "now/first"]),
-        (2, ["charged", "checkout", "2", "0", "now/zeroth"]),
-        (3, ["charged", "checkout", "2", "0", "before/first"]),
+        ["charged", "pay", "2", "0", "now/first"],
+        ["cancelled", "pay", "2", "2", "now/first"],
+        ["cancelled", "pay", "3", "3", "now/first"],
+        ["charged", "checkout", "2", "0", "now/zeroth"],
+        ["charged", "checkout", "3", "0", "now/zeroth"],
+        ["charged", "checkout", "2", "0", "before/first"],
     ];
-    for (place, [state, by, charged, refunded, life]) in payments {
-        let key = payment.payment_key(&payer(0), &paid(place));
-        let fields = ["state", state, "by", by, "charged", charged, "refunded", refunded, "life", life];
-        payment.raw.tell(&[["HSET", &key].as_slice(), &fields].concat()).await;
+    // As many have none.
+    for place in (0..ORDERS).filter(|place| place % 12 < payments.len()) {
+        let [state, by, charged, refunded, life] = payments[place % 12];
+        let key = payment.payment_key(&payer(place % USUAL), &paid(place));
+        let numbers = [("charged", charged), ("refunded", refunded)];
+        payment.raw.set(&key, &[numbers.as_slice(), &[("state", state), ("by", by), ("life", life)]].concat()).await;
     }
 }
 
-/// An attempt of some user on some order in one of its lives; now and then a late one, or of a user it cannot be of.
-async fn wanted(payment: &TestPayment, random: &mut fastrand::Rng) -> [Operation; 3] {
-    let user = payer(if random.usize(0..4) == 0 { random.usize(USUAL..=CREDIT.len()) } else { random.usize(..USUAL) });
-    let now = payment.raw.now_ms().await;
-    let (at, amount) = (payment.partition(&user), random.u64(0..=4));
-    // In time; late; or so late that it must have been settled before.
-    let deadline_ms = [now - 1_000, now - 100_000, now + 600_000][random.usize(0..8).min(2)];
-    let life = ["second", "first"][random.usize(0..4).min(1)].to_owned();
-    let orders = ORDERS[random.usize(0..2)];
-    let order = paid(random.usize(..orders));
+/// Now and then gives the poor user back what was charged.
+async fn fund(stores: [&TestPayment; 2], random: &mut fastrand::Rng) {
+    if random.usize(0..12) > 0 {
+        return;
+    }
+    for payment in stores {
+        let [credit, held] = payment.credit_and_held(&payer(POOR)).await;
+        payment.add_funds(&payer(POOR), CREDIT[POOR].saturating_sub(credit + held)).await.expect("it is funded");
+    }
+}
+
+/// An attempt of some user on some order in one of its lives; now and then a late one, or of a user it cannot be of. So
+/// many were made before.
+async fn wanted(payment: &TestPayment, random: &mut fastrand::Rng, made: usize) -> [Operation; 3] {
+    let user = payer(match random.usize(0..8) {
+        0 => random.usize(POOR + 1..=CREDIT.len()),
+        1 | 2 => POOR,
+        _ => random.usize(..USUAL),
+    });
+    let (at, amount) = (payment.partition(&user), random.u64(0..=5));
+    let deadline_ms = some_deadline_ms(random, payment.raw.now_ms().await);
+    let life = ["second", "first"][random.usize(0..3).min(1)].to_owned();
+    let order = paid((made / WANTED + random.usize(..WANTED)) % ORDERS);
     let attempt = Attempt { at, tx: TxId::mint(at, now_ms()), deadline_ms, user, order, life };
     [attempt.reserve(amount), attempt.confirm(), attempt.cancel()]
 }
@@ -60,5 +79,13 @@ async fn many_operations_together_do_what_they_do_one_after_the_other() {
     fill(&apart).await;
     let stores: [(&dyn Participant, &Raw); 2] =
         [(&together.participant, &together.raw), (&apart.participant, &apart.raw)];
-    assert_alike(stores, async |random| wanted(&together, random).await).await;
+    let busy = ["Busy(InsufficientCredit", "Busy(CheckoutAborted"];
+    let refused = ["Refused(InsufficientCredit", "Refused(AlreadyPaid", "Refused(UnknownUser"];
+    let mut made = 0;
+    assert_alike(stores, &[&busy[..], &refused].concat(), async |random| {
+        fund([&together, &apart], random).await;
+        made += 1;
+        wanted(&together, random, made).await
+    })
+    .await;
 }

@@ -215,6 +215,10 @@ fn settings(home: &Home, fsync: Fsync) -> Vec<[OsString; 2]> {
         set("--auto-aof-rewrite-min-size", "256mb"),
         // A histogram of every command's time would be written in every call of a script.
         set("--latency-tracking", "no"),
+        // What is held, and tombstones, are hashes in which each entry is looked for: one by one, as long as they are small.
+        set("--hash-max-listpack-entries", "32"),
+        // A second's tombstones go at once: in the background.
+        set("--lazyfree-lazy-expire", "yes"),
         set("--save", ""),
         set("--maxmemory-policy", "noeviction"),
     ]

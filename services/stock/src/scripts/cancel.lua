@@ -43,5 +43,6 @@ for item, units in pairs(back) do
   items[#items + 1] = keys[item]
   items[#items + 1] = sub(record, 1, 2) .. pack('<dd', stock + units, holds - units) .. sub(record, 19)
 end
-write(items, {}, gone, tombstones, ARGV[1])
+write_items(items)
+write({}, {}, gone, tombstones, ARGV[1])
 return told(answers)

@@ -45,5 +45,6 @@ for item, units in pairs(sold) do
   items[#items + 1] = keys[item]
   items[#items + 1] = sub(record, 1, 10) .. pack('<d', read('<d', record, 11) - units) .. sub(record, 19)
 end
-write(items, {}, gone, tombstones, ARGV[1])
+write_items(items)
+write({}, {}, gone, tombstones, ARGV[1])
 return told(answers)

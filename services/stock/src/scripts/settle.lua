@@ -1,5 +1,5 @@
--- What confirm.lua and cancel.lua have in common: reads what is held for the attempts, and the items of it. It stands
--- where they say so.
+-- What confirm.lua and cancel.lua have in common: reads what is held for the attempts, and reads and writes the items of
+-- it. It stands where they say so.
 local deadlines, txs = numbers(ARGV[2]), { unpack(ARGV, 3) }
 local held = call('HMGET', KEYS[1], unpack(txs))
 local ended = tombstones_of(txs, held)
@@ -24,12 +24,21 @@ for place = 1, #txs do
   end
 end
 
-local records, all_known = #keys > 0 and call('MGET', unpack(keys)) or {}, true
-for item = 1, #keys do
-  local record = records[item]
-  if not record or byte(record) ~= 1 then
-    records[item], all_known = false, false
+-- Lua unpacks some 8000 values at most, and large carts that are settled together have more: they are taken in parts.
+local PART = 4000
+local function part(list, first) return unpack(list, first, math.min(first + PART - 1, #list)) end
+
+local records, all_known = {}, true
+for first = 1, #keys, PART do
+  for at, record in ipairs(call('MGET', part(keys, first))) do
+    local is_known = record and byte(record) == 1
+    records[first + at - 1], all_known = is_known and record, all_known and is_known
   end
+end
+
+-- Writes items: their keys and records, in turn.
+local function write_items(items)
+  for first = 1, #items, PART do call('MSET', part(items, first)) end
 end
 
 -- Whether an item of these lines cannot be written by this release.

@@ -1,9 +1,10 @@
 //! Confirm: what an attempt holds is sold.
 
+use shardcart_common::ids::ItemId;
 use shardcart_common::participant::Answer;
 use shardcart_stock::items;
 
-use crate::support::{TestStock, Units, amount};
+use crate::support::{Attempt, NEWER_HELD, NEWER_TOMBSTONES, TestStock, Units, amount, item, loads};
 
 #[actix_web::test]
 async fn confirm_sells_every_line() {
@@ -17,7 +18,7 @@ async fn confirm_sells_every_line() {
     let [left_a, left_b] = [stock.units(&a).await, stock.units(&b).await];
     assert_eq!(left_a, Units { stock: 2, held: 0, net: 5 });
     assert_eq!(left_b, Units { stock: 0, held: 0, net: 2 });
-    stock.assert_tombstone(&attempt, "1 CONFIRMED").await;
+    stock.assert_tombstone(&attempt, "CONFIRMED").await;
     assert!(stock.held().await.is_empty());
 }
 
@@ -145,15 +146,28 @@ async fn confirm_keeps_what_was_added_and_taken_out_meanwhile() {
 }
 
 #[actix_web::test]
-async fn confirm_leaves_a_record_of_a_later_release_alone() {
+async fn confirm_leaves_what_a_later_release_holds_alone() {
     let stock = TestStock::start().await;
     let item = stock.item_with(5).await;
     let attempt = stock.attempt(&item).await;
-    for record in ["2 HELD of another form", "2 CONFIRMED", "12 HELD", "later", "1"] {
-        stock.raw.tell(&["SET", &attempt.record(), record]).await;
+    for held in NEWER_HELD {
+        stock.hold(&attempt, held).await;
         let before = stock.raw.everything().await;
-        assert_eq!(stock.confirm(&attempt).await, Answer::Newer, "{record:?}");
-        assert_eq!(stock.raw.everything().await, before, "{record:?}");
+        assert_eq!(stock.confirm(&attempt).await, Answer::Newer, "{held:?}");
+        assert_eq!(stock.raw.everything().await, before, "{held:?}");
+    }
+}
+
+#[actix_web::test]
+async fn confirm_leaves_a_tombstone_of_a_later_release_alone() {
+    let stock = TestStock::start().await;
+    let item = stock.item_with(5).await;
+    let attempt = stock.attempt(&item).await;
+    for tombstone in NEWER_TOMBSTONES {
+        stock.bury(&attempt, tombstone).await;
+        let before = stock.raw.everything().await;
+        assert_eq!(stock.confirm(&attempt).await, Answer::Newer, "{tombstone:?}");
+        assert_eq!(stock.raw.everything().await, before, "{tombstone:?}");
     }
 }
 
@@ -168,4 +182,32 @@ async fn confirm_leaves_an_item_of_a_later_release_alone() {
 
     assert_eq!(stock.confirm(&attempt).await, Answer::Newer);
     assert_eq!(stock.raw.everything().await, before);
+}
+
+#[actix_web::test]
+async fn confirm_and_cancel_of_many_large_carts_in_one_call_settle_every_line() {
+    const CARTS: usize = 12;
+    const LINES: usize = 1000;
+    let stock = TestStock::start().await;
+    items::load(&stock.shards, &loads(), (CARTS * LINES) as u64, amount(5), amount(1)).await.unwrap();
+    let items: Vec<ItemId> = (0..CARTS * LINES).map(|number| item(&number.to_string())).collect();
+    let deadline_ms = stock.raw.now_ms().await + 60_000;
+    for is_sold in [true, false] {
+        let mut operations = Vec::new();
+        for cart in items.chunks(LINES) {
+            let attempt = Attempt::new(stock.partition(&cart[0]), deadline_ms);
+            let lines: Vec<(&ItemId, u64)> = cart.iter().map(|item| (item, 2)).collect();
+            assert_eq!(stock.reserve(&attempt, &lines).await, Answer::Held);
+            operations.push(if is_sold { attempt.confirm() } else { attempt.cancel() });
+        }
+
+        let answers = stock.run_all(operations).await.unwrap();
+
+        let expected = if is_sold { Answer::Confirmed } else { Answer::Cancelled };
+        assert_eq!(answers, vec![expected; CARTS]);
+        assert!(stock.held().await.is_empty());
+        for item in items.iter().step_by(97) {
+            assert_eq!(stock.units(item).await, Units { stock: 3, held: 0, net: 5 });
+        }
+    }
 }

@@ -6,6 +6,7 @@ use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::shard::ShardError;
 use shardcart_stock::error::StockError;
 use shardcart_stock::items::{self, Item};
+use shardcart_test::record;
 
 use crate::support::{TestStock, amount};
 
@@ -15,9 +16,9 @@ async fn create_makes_an_item_with_a_price_and_no_stock() {
 
     let item = items::create(&stock.shards, amount(7), None).await.unwrap().value;
 
-    let record = BTreeMap::from([("price", "7"), ("stock", "0"), ("held", "0"), ("net", "0")]);
-    let found = stock.raw.hash(&stock.key(&item)).await;
-    assert_eq!(found, record.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
+    let made = BTreeMap::from([("price", "7"), ("stock", "0"), ("held", "0"), ("net", "0")]);
+    let found = stock.raw.record(&stock.key(&item)).await;
+    assert_eq!(found, made.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
     assert_eq!(stock.raw.everything().await.len(), 1);
 }
 
@@ -47,8 +48,8 @@ async fn create_under_an_id_that_is_taken_changes_nothing() {
     let item = stock.item_with(3).await;
     let before = stock.raw.everything().await;
 
-    let script = include_str!("../../src/scripts/create.lua");
-    let answer = stock.raw.eval(script, &[&stock.key(&item)], &["9"]).await;
+    let script = include_str!("../../src/scripts/create.lua").replace("-- {fields}\n", record::SNIPPET);
+    let answer = stock.raw.eval(&script, &[&stock.key(&item)], &["9"]).await;
 
     assert_eq!(answer, "EXISTS");
     assert_eq!(stock.raw.everything().await, before);
