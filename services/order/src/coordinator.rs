@@ -116,6 +116,7 @@ impl Coordinator {
     pub async fn checkout(self: &Rc<Self>, order: OrderId) -> Result<()> {
         // Before anything is spent on it: a flood that is turned away must leave time for those whose turn it is.
         if !self.turns.can_come() {
+            let TooMany = self.turns.turn_away().await;
             observed::turned_away();
             return Err(OrderError::TooMany);
         }

@@ -18,6 +18,10 @@ const WINDOW: Duration = Duration::from_millis(250);
 /// costs nothing, who is told to go asks again.
 const PACE_ASSUMED: f64 = 8_000.0;
 
+/// The least time between two that are told to go. A flood that is answered at once asks again at once, and each stage of those
+/// whose turn it is would wait behind all of it; so beyond 10,000 a second they are told one after the other.
+const TURNED_AWAY_EVERY: Duration = Duration::from_micros(100);
+
 /// How much of the pace is believed in after a window that was slower. A thread that tells many to go has less time for
 /// those it took; if it believed that pace at once, it would tell still more to go, and never be fast again.
 const PACE_KEPT: f64 = 0.95;
@@ -32,6 +36,8 @@ pub struct Turns {
     pace: Cell<f64>,
     /// Since when turns that end are counted, and how many did.
     window: Cell<(Instant, u32)>,
+    /// When the next can be told to go.
+    next_away: Cell<Instant>,
 }
 
 /// A checkout's turn, until it is dropped: then it is another's.
@@ -51,6 +57,7 @@ impl Turns {
             waiting: RefCell::default(),
             pace: Cell::new(PACE_ASSUMED),
             window: Cell::new((Instant::now(), 0)),
+            next_away: Cell::new(Instant::now()),
         })
     }
 
@@ -67,6 +74,16 @@ impl Turns {
         let (_counted, _timed) = (checkout::waits(), trace::step(checkout::Step::Turn));
         let turn = tokio::time::timeout(self.wait_max, turn).await;
         turn.map_err(|_| TooMany)?.map_err(|_| TooMany)
+    }
+
+    /// Tells one to go who cannot expect a turn in time: at once, unless many are told.
+    pub async fn turn_away(&self) -> TooMany {
+        let (now, next) = (Instant::now(), self.next_away.get());
+        self.next_away.set(next.max(now) + TURNED_AWAY_EVERY);
+        if next > now {
+            tokio::time::sleep_until(next.into()).await;
+        }
+        TooMany
     }
 
     /// Whether one who asks now can expect a turn in time.
