@@ -64,13 +64,13 @@ impl Turns {
     /// Takes a turn, in the order of asking.
     ///
     /// # Errors
-    /// `TooMany`: at once if so many wait that it would not come in time; later if it did not come.
+    /// `TooMany`: as [`Turns::turn_away`] if so many wait that it would not come in time; later if it did not come.
     pub async fn take(self: &Rc<Self>) -> Result<Turn, TooMany> {
         if self.taken.get() < self.most {
             self.taken.set(self.taken.get() + 1);
             return Ok(Turn(Rc::clone(self)));
         }
-        let turn = self.queue().ok_or(TooMany)?;
+        let Some(turn) = self.queue() else { return Err(self.turn_away().await) };
         let (_counted, _timed) = (checkout::waits(), trace::step(checkout::Step::Turn));
         let turn = tokio::time::timeout(self.wait_max, turn).await;
         turn.map_err(|_| TooMany)?.map_err(|_| TooMany)
