@@ -7,7 +7,7 @@ use shardcart_model::participant::{Direct, DirectSays, Operation, Outcome, Paid,
 use shardcart_model::table::{self, PAID_DIRECTLY, WANTED};
 use shardcart_payment::error::PaymentError;
 
-use crate::support::{Attempt, HELD, NEWER_HELD, NEWER_TOMBSTONES, TestPayment};
+use crate::support::{Attempt, Lies, NEWER_HELD, NEWER_TOMBSTONES, TestPayment};
 
 fn says(answer: &Answer) -> Option<Says> {
     Some(match answer {
@@ -26,14 +26,6 @@ fn says(answer: &Answer) -> Option<Says> {
         Answer::Newer => Says::Newer,
         _ => return None,
     })
-}
-
-/// What lies on the shard for an attempt.
-#[derive(Debug, Clone, PartialEq)]
-enum Lies {
-    Nothing,
-    Held(Vec<u8>),
-    Tombstone(String),
 }
 
 /// What a record is: one of a later release may be either of both. User and order were minted here.
@@ -141,20 +133,7 @@ async fn every_row_of_the_table_holds() {
         assert_eq!(paid, fields(holdings.paid, WANTED), "{told}");
         // One of a later release is left as it is.
         let expected = if record == Record::Newer { lay } else { lies(record, &attempt, keys).swap_remove(0) };
-        let found = match (payment.held_for(&attempt).await, payment.tombstone(&attempt).await) {
-            (None, None) => Lies::Nothing,
-            (Some(bytes), None) => Lies::Held(bytes),
-            (None, Some(words)) => Lies::Tombstone(words),
-            both => panic!("{told}: {both:?}"),
-        };
-        assert_eq!(found, expected, "{told}");
-        match found {
-            Lies::Nothing => {}
-            Lies::Held(_) => assert_eq!(payment.raw.expires_ms(HELD).await, None, "{told}"),
-            Lies::Tombstone(_) => {
-                assert_eq!(payment.raw.expires_ms(&attempt.ended()).await, Some(attempt.ends_ms()), "{told}");
-            }
-        }
+        payment.assert_lies(&attempt, &expected, &told).await;
         payment.raw.tell(&["DEL", keys[0], keys[1]]).await;
         payment.forget(&attempt).await;
     }

@@ -6,7 +6,7 @@ use shardcart_common::participant::{Answer, Refusal};
 use shardcart_model::participant::{Operation, Outcome, Record, Says, When};
 use shardcart_model::table::{self, WANTED};
 
-use crate::support::{Attempt, HELD, NEWER_HELD, NEWER_TOMBSTONES, TestStock};
+use crate::support::{Attempt, Lies, NEWER_HELD, NEWER_TOMBSTONES, TestStock};
 
 fn says(answer: &Answer) -> Option<Says> {
     Some(match answer {
@@ -23,14 +23,6 @@ fn says(answer: &Answer) -> Option<Says> {
         Answer::Newer => Says::Newer,
         _ => return None,
     })
-}
-
-/// What lies on the shard for an attempt.
-#[derive(Debug, Clone, PartialEq)]
-enum Lies {
-    Nothing,
-    Held(Vec<u8>),
-    Tombstone(String),
 }
 
 /// What a record is: one of a later release may be either of both.
@@ -109,19 +101,6 @@ async fn every_row_of_the_table_holds() {
         }
         // One of a later release is left as it is.
         let expected = if record == Record::Newer { lay } else { lies(record, &attempt, &key).swap_remove(0) };
-        let found = match (stock.held_for(&attempt).await, stock.tombstone(&attempt).await) {
-            (None, None) => Lies::Nothing,
-            (Some(bytes), None) => Lies::Held(bytes),
-            (None, Some(words)) => Lies::Tombstone(words),
-            both => panic!("{told}: {both:?}"),
-        };
-        assert_eq!(found, expected, "{told}");
-        match found {
-            Lies::Nothing => {}
-            Lies::Held(_) => assert_eq!(stock.raw.expires_ms(HELD).await, None, "{told}"),
-            Lies::Tombstone(_) => {
-                assert_eq!(stock.raw.expires_ms(&attempt.ended()).await, Some(attempt.ends_ms()), "{told}");
-            }
-        }
+        stock.assert_lies(&attempt, &expected, &told).await;
     }
 }
