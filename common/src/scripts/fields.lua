@@ -1,14 +1,17 @@
 -- Items, users, payments and orders by the names of their fields, for scripts that are in no hurry: `fields` is to such a
 -- record what HMGET is to a hash, `set` what HSET is. It stands where a script says so. How a record lies in Redis is
 -- told in common/src/record.rs; scripts that are asked by many attempts in one call read its bytes themselves.
-local LAYOUTS = {
-  item = { numbers = { 'stock', 'held', 'net', 'before', 'price' }, texts = {} },
-  user = { numbers = { 'credit', 'held', 'net', 'before' }, texts = {} },
-  payment = { numbers = { 'charged', 'refunded', 'was' }, texts = { 'state', 'by' } },
-  order = { numbers = { 'total', 'deadline', 'lease' }, texts = { 'status', 'tx', 'user', 'refusal' } },
-}
-
-local function layout(key) return LAYOUTS[string.match(key, '^{%d+}:(%a+):')] end
+local layouts = {}
+local function layout(key)
+  local kind = string.match(key, '^{%d+}:(%a+):')
+  if kind and not layouts[kind] then
+    layouts[kind] = kind == 'item' and { numbers = { 'stock', 'held', 'net', 'before', 'price' }, texts = {} }
+      or kind == 'user' and { numbers = { 'credit', 'held', 'net', 'before' }, texts = {} }
+      or kind == 'payment' and { numbers = { 'charged', 'refunded', 'was' }, texts = { 'state', 'by' } }
+      or kind == 'order' and { numbers = { 'total', 'deadline', 'lease' }, texts = { 'status', 'tx', 'user', 'refusal' } }
+  end
+  return layouts[kind]
+end
 
 -- All fields of a record by name, numbers as numbers; false if there is none, { v = version } if it is of a later release.
 local function record(key)

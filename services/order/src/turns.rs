@@ -192,13 +192,16 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn who_cannot_expect_a_turn_in_time_is_told_at_once() {
+    async fn who_cannot_expect_a_turn_in_time_is_told_at_once_and_a_flood_one_after_the_other() {
         let turns = Turns::new(1, Duration::from_millis(500));
         let first = turns.take().await.unwrap();
         let mut asked: Vec<_> = (0..5_000).map(|_| Box::pin(turns.take())).collect();
-        let told = asked.iter_mut().filter_map(|asked| asked.as_mut().now_or_never());
-        let refused: Vec<_> = told.map(|told| told.err()).collect();
-        assert!(refused.len() > 900 && refused.iter().all(|told| *told == Some(TooMany)), "{}", refused.len());
+        let told: Vec<_> = asked.iter_mut().filter_map(|asked| asked.as_mut().now_or_never()).collect();
+        assert!(matches!(told.as_slice(), [Err(TooMany)]), "{}", told.len());
+        // A thousand do not wait for a turn, but for being told.
+        assert!(turns.waiting.borrow().len() < 4_100 && !turns.can_come());
+        let last = asked.pop().unwrap();
+        assert_eq!(last.await.err(), Some(TooMany));
         drop((first, asked));
         // An idle thread takes a burst again.
         let burst = join_all((0..500).map(|_| turns.take().map(|turn| turn.is_ok()))).await;

@@ -10,21 +10,21 @@
 -- ARGV[5]  the largest amount: units of a line and the total stay within it
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | TOO_LARGE | OUT_OF_RANGE | NEWER (a record of a later release)
--- {fields}
-local order = fields(KEYS[1], 'status', 'total', 'v')
-if order[3] then return 'NEWER' end
-if not order[1] then return 'UNKNOWN' end
-if order[1] == 'paid' then return 'PAID' end
-if order[1] ~= 'open' then return 'PENDING' end
+local order = redis.call('GET', KEYS[1])
+if not order then return 'UNKNOWN' end
+if string.byte(order) ~= 1 then return 'NEWER' end
+local total, status = struct.unpack('<d', order, 3), struct.unpack('<Bc0', order, 27)
+if status == 'paid' then return 'PAID' end
+if status ~= 'open' then return 'PENDING' end
 
 local units, max = tonumber(ARGV[2]), tonumber(ARGV[5])
 local line = redis.call('HGET', KEYS[2], ARGV[1])
 local had, sum = string.match(line or '0 0', '^(%d+) (%d+)$')
 -- A product beyond 2^53 is rounded, but never to within the range again.
-local cost, total = units * tonumber(ARGV[3]), tonumber(order[2])
+local cost = units * tonumber(ARGV[3])
 if not line and redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 'TOO_LARGE' end
 if units > max - had or cost > max - total then return 'OUT_OF_RANGE' end
 
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f %.0f', had + units, sum + cost))
-set(KEYS[1], 'total', total + cost)
+redis.call('SETRANGE', KEYS[1], 2, struct.pack('<d', total + cost))
 return 'DONE'

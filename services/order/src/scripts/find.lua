@@ -5,11 +5,9 @@
 -- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
 --
 -- Returns { UNKNOWN } | { NEWER } | { status, user, total, item, line, item, line, … }
--- {fields}
-local order = fields(KEYS[1], 'status', 'user', 'total', 'v')
-if order[4] then return { 'NEWER' } end
-if not order[1] then return { 'UNKNOWN' } end
-local answer = redis.call('HGETALL', KEYS[2])
-for place = #answer, 1, -1 do answer[place + 3] = answer[place] end
-answer[1], answer[2], answer[3] = order[1], order[2], order[3]
-return answer
+local order = redis.call('GET', KEYS[1])
+if not order then return { 'UNKNOWN' } end
+if string.byte(order) ~= 1 then return { 'NEWER' } end
+local total = struct.unpack('<d', order, 3)
+local status, _, user = struct.unpack('<Bc0Bc0Bc0', order, 27)
+return { status, user, string.format('%.0f', total), unpack(redis.call('HGETALL', KEYS[2])) }

@@ -6,13 +6,12 @@
 -- ARGV[2]  the largest amount: credit + held and net stay within it
 --
 -- Returns DONE | UNKNOWN | OUT_OF_RANGE | NEWER (a record of a later release)
--- {fields}
-local user = fields(KEYS[1], 'credit', 'held', 'net', 'v')
-local credit, held, net = tonumber(user[1]), tonumber(user[2]), tonumber(user[3])
+local record = redis.call('GET', KEYS[1])
+if not record then return 'UNKNOWN' end
+if string.byte(record) ~= 1 then return 'NEWER' end
+local credit, held, net = struct.unpack('<ddd', record, 3)
 local amount, max = tonumber(ARGV[1]), tonumber(ARGV[2])
-if user[4] then return 'NEWER' end
-if not credit then return 'UNKNOWN' end
 if amount > max - credit - held or amount > max - net then return 'OUT_OF_RANGE' end
 
-set(KEYS[1], 'credit', credit + amount, 'net', net + amount)
+redis.call('SETRANGE', KEYS[1], 2, struct.pack('<ddd', credit + amount, held, net + amount))
 return 'DONE'

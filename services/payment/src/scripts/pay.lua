@@ -10,14 +10,14 @@
 -- Returns DONE (also for a repeat) | UNKNOWN | INSUFFICIENT | PENDING (a checkout holds the order) | ALREADY_PAID
 -- | NEWER (a record of a later release)
 -- {fields}
-local user = fields(KEYS[1], 'credit', 'net', 'life', 'v', 'before')
-local credit, net, amount = tonumber(user[1]), tonumber(user[2]), tonumber(ARGV[1])
-if user[4] then return 'NEWER' end
-if not credit then return 'UNKNOWN' end
+local user = redis.call('GET', KEYS[1])
+if not user then return 'UNKNOWN' end
+if string.byte(user) ~= 1 then return 'NEWER' end
+local credit, held, net, before = struct.unpack('<dddd', user, 3)
+local amount = tonumber(ARGV[1])
 
-local before = user[5]
 if KEYS[2] then
-  local mine = (user[3] or '') .. '/'
+  local mine = string.sub(user, 35) .. '/'
   local life = mine .. (ARGV[2] == '*' and '' or ARGV[2])
   local payment = fields(KEYS[2], 'state', 'by', 'charged', 'life', 'v')
   if payment[5] then return 'NEWER' end
@@ -31,12 +31,12 @@ if KEYS[2] then
   if credit < amount then return 'INSUFFICIENT' end
   -- What a checkout charged this user for an order that was overwritten since stays charged: `before`, for the audit.
   if payment[1] == 'charged' and payment[2] == 'checkout' and string.sub(payment[4] or '', 1, #mine) == mine then
-    before = (before or 0) + payment[3]
+    before = (before == before and before or 0) + payment[3]
   end
   redis.call('DEL', KEYS[2])
   set(KEYS[2], 'state', 'charged', 'by', 'pay', 'charged', ARGV[1], 'refunded', 0, 'life', life)
 elseif credit < amount then
   return 'INSUFFICIENT'
 end
-set(KEYS[1], 'credit', credit - amount, 'net', net - amount, 'before', before)
+redis.call('SETRANGE', KEYS[1], 2, struct.pack('<dddd', credit - amount, held, net - amount, before))
 return 'DONE'

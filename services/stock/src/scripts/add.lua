@@ -6,13 +6,12 @@
 -- ARGV[2]  the largest amount: stock + held and net stay within it
 --
 -- Returns DONE | UNKNOWN | OUT_OF_RANGE | NEWER (a record of a later release)
--- {fields}
-local item = fields(KEYS[1], 'stock', 'held', 'net', 'v')
-local stock, held, net = tonumber(item[1]), tonumber(item[2]), tonumber(item[3])
+local record = redis.call('GET', KEYS[1])
+if not record then return 'UNKNOWN' end
+if string.byte(record) ~= 1 then return 'NEWER' end
+local stock, held, net = struct.unpack('<ddd', record, 3)
 local units, max = tonumber(ARGV[1]), tonumber(ARGV[2])
-if item[4] then return 'NEWER' end
-if not stock then return 'UNKNOWN' end
 if units > max - stock - held or units > max - net then return 'OUT_OF_RANGE' end
 
-set(KEYS[1], 'stock', stock + units, 'net', net + units)
+redis.call('SETRANGE', KEYS[1], 2, struct.pack('<ddd', stock + units, held, net + units))
 return 'DONE'

@@ -5,12 +5,12 @@
 -- ARGV[1]  units, from 0
 --
 -- Returns DONE | UNKNOWN | INSUFFICIENT | NEWER (a record of a later release)
--- {fields}
-local item = fields(KEYS[1], 'stock', 'net', 'v')
-local stock, net, units = tonumber(item[1]), tonumber(item[2]), tonumber(ARGV[1])
-if item[3] then return 'NEWER' end
-if not stock then return 'UNKNOWN' end
+local record = redis.call('GET', KEYS[1])
+if not record then return 'UNKNOWN' end
+if string.byte(record) ~= 1 then return 'NEWER' end
+local stock, held, net = struct.unpack('<ddd', record, 3)
+local units = tonumber(ARGV[1])
 if stock < units then return 'INSUFFICIENT' end
 
-set(KEYS[1], 'stock', stock - units, 'net', net - units)
+redis.call('SETRANGE', KEYS[1], 2, struct.pack('<ddd', stock - units, held, net - units))
 return 'DONE'
