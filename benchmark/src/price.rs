@@ -2,6 +2,7 @@
 
 use crate::checkout::{self, CheckoutArgs};
 use crate::findings::Findings;
+use crate::reference::Parts;
 use crate::report::Report;
 use crate::system::{Fsync, Setting, System, SystemArgs};
 use crate::table::{Table, grouped, time};
@@ -34,6 +35,7 @@ pub struct PriceArgs {
 /// A system does not start, or stops answering.
 pub async fn run(args: &PriceArgs) -> Result<Findings, String> {
     let mut findings = Findings::new("The price of a checkout");
+    findings.tables.push(parts(args).await?);
     let mut table = table("CPU per committed checkout, µs (user + system), settling included");
     for setting in &args.settings {
         for fsync in &args.fsync {
@@ -56,6 +58,23 @@ pub async fn run(args: &PriceArgs) -> Result<Findings, String> {
     table.notes.push("1000 items, 1000 users, distinct orders of two random items; load generator on the same cores; its own CPU is not in the figures".to_owned());
     findings.tables.push(table);
     Ok(findings)
+}
+
+/// What the parts cost on this machine in this hour: prices of different machines are compared by it.
+async fn parts(args: &PriceArgs) -> Result<Table, String> {
+    let head = ["fsync", "clients", "all", "service", "Redis"];
+    let mut table = Table::new("Four scripts one after the other in a request, and nothing else, CPU µs", &head);
+    for fsync in &args.fsync {
+        for clients in &args.clients {
+            eprintln!("the parts, {}, {clients} clients", fsync.as_str());
+            let Parts { service_us, redis_us } = Parts::measure(&args.system, *fsync, *clients).await?;
+            let us = |us: f64| format!("{us:.1}");
+            let all = us(service_us + redis_us);
+            table.row(vec![fsync.as_str().to_owned(), clients.to_string(), all, us(service_us), us(redis_us)]);
+        }
+    }
+    table.notes.push("a bare HTTP server, connections to three Redis servers shared by all its requests, a script like a reserve; none of Shardcart's code".to_owned());
+    Ok(table)
 }
 
 fn table(title: &str) -> Table {

@@ -2,11 +2,14 @@
 //!
 //! No code of Shardcart is in either, so that a change of Shardcart changes only what is compared with them.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
+use std::rc::Rc;
 use std::time::Duration;
 
 use redis::Script;
+use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -84,16 +87,7 @@ impl Reference {
 async fn scripts(args: &SystemArgs, directory: &Path, fsync: Fsync) -> Result<f64, String> {
     let name = format!("redis-{}", fsync.as_str());
     let (mut server, address) = args.redis(&name, directory, &mut Ports::default(), fsync)?;
-    let mut tries = 0;
-    let mut connection = loop {
-        match settle::connect(&address).await {
-            Ok(connection) => break connection,
-            Err(error) if tries > TIMEOUT.as_millis() / LOOK.as_millis() => return Err(error),
-            Err(_) => server.alive()?,
-        }
-        tries += 1;
-        tokio::time::sleep(LOOK).await;
-    };
+    let mut connection = connected(&mut server, &address).await?;
     let failed = |error: redis::RedisError| format!("the reference script failed: {error}");
     let script = Script::new(SCRIPT);
     let sha: String =
@@ -118,11 +112,62 @@ async fn scripts(args: &SystemArgs, directory: &Path, fsync: Fsync) -> Result<f6
     Ok(used.as_secs_f64() * 1e6 / f64::from(CALLS))
 }
 
+/// What a request costs that runs four scripts one after the other and nothing else: the least that a checkout can cost which
+/// is made of such parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts {
+    /// The server that answers the requests, CPU µs for each.
+    pub service_us: f64,
+    /// The three Redis servers together, CPU µs for each request.
+    pub redis_us: f64,
+}
+
+impl Parts {
+    /// Measures it with so many clients, each with one request at a time.
+    ///
+    /// # Errors
+    /// A server does not start, or stops answering.
+    pub async fn measure(args: &SystemArgs, fsync: Fsync, clients: u32) -> Result<Self, String> {
+        let directory = args.directory()?;
+        let (mut servers, mut addresses, mut ports) = (Vec::new(), Vec::new(), Ports::default());
+        for name in ["redis-0", "redis-1", "redis-2"] {
+            let (mut server, address) = args.redis(name, directory.path(), &mut ports, fsync)?;
+            connected(&mut server, &address).await?;
+            servers.push(server);
+            addresses.push(address);
+        }
+        let (service, target) = bare_server(directory.path(), &addresses).await?;
+        let requests = if clients == 1 { REQUESTS / 20 } else { REQUESTS / 2 };
+        let watched = |pids: Vec<u32>| Watched { alone: pids, ..Watched::default() };
+        let (service, redis) = (watched(vec![service.pid()]), watched(servers.iter().map(Child::pid).collect()));
+        let before = (service.read()?, redis.read()?);
+        ask(&target, clients, requests).await?;
+        let us = |used: Duration| used.as_secs_f64() * 1e6 / f64::from(requests);
+        Ok(Parts {
+            service_us: us(service.read()?.total().saturating_sub(before.0.total())),
+            redis_us: us(redis.read()?.total().saturating_sub(before.1.total())),
+        })
+    }
+}
+
 async fn requests(directory: &Path) -> Result<f64, String> {
+    let (server, target) = bare_server(directory, &[]).await?;
+    let watched = Watched { alone: vec![server.pid()], ..Watched::default() };
+    let before = watched.read()?;
+    ask(&target, CLIENTS, REQUESTS).await?;
+    let used = watched.read()?.total().saturating_sub(before.total());
+    Ok(used.as_secs_f64() * 1e6 / f64::from(REQUESTS))
+}
+
+/// Starts the bare server and waits until it answers.
+async fn bare_server(directory: &Path, redis: &[String]) -> Result<(Child, Target), String> {
     let port = Ports::default().free()?;
     let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
     let mut command = Command::new(program);
     command.args(["bare", "--port", &port.to_string()]);
+    if !redis.is_empty() {
+        command.args(["--redis", &redis.join(",")]);
+    }
     let mut server = Child::start("bare", command, directory)?;
     let target: Target = format!("http://127.0.0.1:{port}").parse()?;
     let mut tries = 0;
@@ -134,23 +179,39 @@ async fn requests(directory: &Path) -> Result<f64, String> {
         }
         tokio::time::sleep(LOOK).await;
     }
-    let watched = Watched { alone: vec![server.pid()], ..Watched::default() };
-    let before = watched.read()?;
-    let mut clients = JoinSet::new();
-    for _ in 0..CLIENTS {
-        let mut client = Client::new(&target, TIMEOUT);
-        clients.spawn_local(async move {
-            for _ in 0..REQUESTS / CLIENTS {
+    Ok((server, target))
+}
+
+/// Sends so many bare requests, divided among clients that each have one at a time.
+async fn ask(target: &Target, clients: u32, requests: u32) -> Result<(), String> {
+    let mut asking = JoinSet::new();
+    for _ in 0..clients {
+        let mut client = Client::new(target, TIMEOUT);
+        asking.spawn_local(async move {
+            for _ in 0..requests / clients {
                 client.ask("POST", "/orders/checkout/1").await.map_err(|error| error.to_string())?;
             }
             Ok::<_, String>(())
         });
     }
-    while let Some(ended) = clients.join_next().await {
+    while let Some(ended) = asking.join_next().await {
         ended.map_err(|error| format!("a client ended early: {error}"))??;
     }
-    let used = watched.read()?.total().saturating_sub(before.total());
-    Ok(used.as_secs_f64() * 1e6 / f64::from(REQUESTS))
+    Ok(())
+}
+
+/// A connection to a server that has just been started.
+async fn connected(server: &mut Child, address: &str) -> Result<MultiplexedConnection, String> {
+    let mut tries = 0;
+    loop {
+        match settle::connect(address).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if tries > TIMEOUT.as_millis() / LOOK.as_millis() => return Err(error),
+            Err(_) => server.alive()?,
+        }
+        tries += 1;
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The bare server, in a process of its own.
@@ -159,25 +220,62 @@ pub struct BareArgs {
     /// Where it listens, on 127.0.0.1
     #[arg(long)]
     port: u16,
+    /// Redis servers on which each request runs four scripts, one after the other
+    #[arg(long, value_delimiter = ',')]
+    redis: Vec<String>,
 }
+
+/// Scripts of a request to the bare server, if it has Redis servers.
+const SCRIPTS_A_REQUEST: usize = 4;
 
 /// Answers every request with an empty 200 until it is ended.
 ///
 /// # Errors
 /// The port is taken.
 pub async fn bare(args: &BareArgs) -> Result<(), String> {
+    let mut connections = Vec::new();
+    for address in &args.redis {
+        let mut connection = settle::connect(address).await?;
+        let loaded = redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async::<()>(&mut connection).await;
+        loaded.map_err(|error| error.to_string())?;
+        connections.push(connection);
+    }
     let listener = TcpListener::bind(("127.0.0.1", args.port)).await.map_err(|error| error.to_string())?;
+    let scripts = Rc::new(Scripts { sha: Script::new(SCRIPT).get_hash().to_owned(), connections, calls: Cell::new(0) });
     loop {
         let (stream, _) = listener.accept().await.map_err(|error| error.to_string())?;
-        tokio::task::spawn_local(serve(stream));
+        tokio::task::spawn_local(serve(stream, Rc::clone(&scripts)));
     }
 }
 
-async fn serve(mut stream: TcpStream) {
+/// What each request to the bare server runs: all requests share the connections.
+struct Scripts {
+    sha: String,
+    connections: Vec<MultiplexedConnection>,
+    calls: Cell<u64>,
+}
+
+impl Scripts {
+    async fn run(&self) -> Result<(), redis::RedisError> {
+        for connection in self.connections.iter().cycle().take(SCRIPTS_A_REQUEST) {
+            let call = self.calls.get();
+            self.calls.set(call + 1);
+            let mut script = redis::cmd("EVALSHA");
+            script.arg(&self.sha).arg(2).arg(format!("tx:{call}")).arg(format!("item:{}", call % 1000));
+            script.query_async::<()>(&mut connection.clone()).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn serve(mut stream: TcpStream, scripts: Rc<Scripts>) {
     let mut received = Vec::with_capacity(1024);
     while matches!(stream.read_buf(&mut received).await, Ok(read) if read > 0) {
         if received.ends_with(b"\r\n\r\n") {
             received.clear();
+            if scripts.run().await.is_err() {
+                return;
+            }
             if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.is_err() {
                 return;
             }

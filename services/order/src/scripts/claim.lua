@@ -13,7 +13,10 @@ local due = redis.call('ZRANGE', KEYS[1], '-inf', string.format('%.0f', now), 'B
 if #due == 0 then
   due = redis.call('ZRANGE', KEYS[1], string.format('%.0f', now + ARGV[3]), '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2])
 end
+local claimed = {}
 for _, order in ipairs(due) do
-  redis.call('ZADD', KEYS[1], now + ARGV[1], order)
+  claimed[#claimed + 1] = now + ARGV[1]
+  claimed[#claimed + 1] = order
 end
+if #due > 0 then redis.call('ZADD', KEYS[1], unpack(claimed)) end
 return due
