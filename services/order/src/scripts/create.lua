@@ -7,7 +7,6 @@
 -- ARGV[2]  the first last tx: an id minted at this moment, so that no earlier attempt can begin
 --
 -- Returns DONE | EXISTS
--- {fields}
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'EXISTS' end
-set(KEYS[1], 'user', ARGV[1], 'status', 'open', 'tx', ARGV[2], 'total', 0)
-return 'DONE'
+local user, tx, NONE = ARGV[1], ARGV[2], 0 / 0
+local record = struct.pack('<BBdddBc0Bc0Bc0B', 1, 34 + #tx + #user, 0, NONE, NONE, 4, 'open', #tx, tx, #user, user, 0)
+return redis.call('SET', KEYS[1], record, 'NX') and 'DONE' or 'EXISTS'

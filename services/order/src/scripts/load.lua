@@ -12,26 +12,28 @@
 -- ARGV[3…]    user, item, item for each order
 --
 -- Returns DONE | IN_USE (nothing written)
--- {fields}
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'IN_USE' end
 local function ms(id) return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) end
 local price, arg, moment = tonumber(ARGV[2]), 3, ms(ARGV[1])
 local one, two = string.format('1 %.0f', price), string.format('2 %.0f', 2 * price)
 for key = 18, #KEYS, 2 do
-  local old, life = fields(KEYS[key], 'status', 'tx'), ARGV[1]
-  if old[1] == 'paid' then
+  local old, life, status, tx = redis.call('GET', KEYS[key]), ARGV[1], nil, nil
+  if old and string.byte(old) == 1 then status, tx = struct.unpack('<Bc0Bc0', old, 27) end
+  if status == 'paid' then
     local overwritten = string.match(KEYS[key], '^{%d+}:') .. 'overwritten'
     local lines = redis.call('HGETALL', KEYS[key + 1])
     for line = 1, #lines, 2 do
       redis.call('HINCRBY', overwritten, lines[line], string.match(lines[line + 1], '^%d+'))
     end
   end
-  if old[2] and ms(old[2]) >= moment then
-    local later = ms(old[2]) + 1
+  if tx and ms(tx) >= moment then
+    local later = ms(tx) + 1
     life = string.format('%08x-%04x', math.floor(later / 65536), later % 65536) .. string.sub(life, 14)
   end
-  redis.call('DEL', KEYS[key], KEYS[key + 1])
-  set(KEYS[key], 'user', ARGV[arg], 'status', 'open', 'tx', life, 'total', 2 * price, 'life', life)
+  local user, NONE = ARGV[arg], 0 / 0
+  redis.call('SET', KEYS[key], struct.pack('<BBdddBc0Bc0Bc0B', 1, 34 + #life + #user, 2 * price, NONE, NONE, 4, 'open',
+    #life, life, #user, user, 0) .. life)
+  redis.call('DEL', KEYS[key + 1])
   if ARGV[arg + 1] == ARGV[arg + 2] then
     redis.call('HSET', KEYS[key + 1], ARGV[arg + 1], two)
   else

@@ -4,7 +4,5 @@
 -- KEYS[1]  {p}:user:<id>  record: credit (can be spent now), held (in undecided attempts), net (funded minus paid directly)
 --
 -- Returns DONE | EXISTS
--- {fields}
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'EXISTS' end
-set(KEYS[1], 'credit', 0, 'held', 0, 'net', 0)
-return 'DONE'
+local record = struct.pack('<BBdddd', 1, 34, 0, 0, 0, 0 / 0)
+return redis.call('SET', KEYS[1], record, 'NX') and 'DONE' or 'EXISTS'

@@ -7,10 +7,12 @@
 -- ARGV[2]     life: tells these users from those that had the ids before, whose payments no longer count
 --
 -- Returns DONE | IN_USE (nothing written)
--- {fields}
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'IN_USE' end
+local credit = tonumber(ARGV[1])
+local record, users = struct.pack('<BBdddd', 1, 34, credit, 0, credit, 0 / 0) .. ARGV[2], {}
 for user = 2, #KEYS do
-  redis.call('DEL', KEYS[user])
-  set(KEYS[user], 'credit', ARGV[1], 'held', 0, 'net', ARGV[1], 'life', ARGV[2])
+  users[#users + 1] = KEYS[user]
+  users[#users + 1] = record
 end
+if #users > 0 then redis.call('MSET', unpack(users)) end
 return 'DONE'

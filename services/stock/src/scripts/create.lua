@@ -5,7 +5,5 @@
 -- ARGV[1]  price
 --
 -- Returns DONE | EXISTS
--- {fields}
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'EXISTS' end
-set(KEYS[1], 'price', ARGV[1], 'stock', 0, 'held', 0, 'net', 0)
-return 'DONE'
+local record = struct.pack('<BBddddd', 1, 42, 0, 0, 0, 0 / 0, tonumber(ARGV[1]))
+return redis.call('SET', KEYS[1], record, 'NX') and 'DONE' or 'EXISTS'

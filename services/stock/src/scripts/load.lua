@@ -10,19 +10,21 @@
 --
 -- Each item gets a life, the moment in microseconds: what was done for a key before is not done for this item.
 -- Reservations and tombstones stay: they are known by their tx, and no new attempt has an old one.
--- {fields}
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'IN_USE' end
 local time = redis.call('TIME')
 local life = string.format('%d%06d', time[1], time[2])
+local price, stock, items = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 for item = 2, #KEYS do
-  local key = KEYS[item]
-  local old, before = fields(key, 'net', 'stock', 'held', 'before'), nil
-  if old[1] then
+  local old, before = redis.call('GET', KEYS[item]), 0 / 0
+  if old and string.byte(old) == 1 then
+    local here, held, net, earlier = struct.unpack('<dddd', old, 3)
+    local was = earlier == earlier
     -- The orders that bought in an earlier life are still there: what they took stays sold.
-    local sold = old[1] - old[2] - old[3] + (old[4] or 0)
-    before = (old[4] or sold ~= 0) and sold
+    local sold = net - here - held + (was and earlier or 0)
+    if was or sold ~= 0 then before = sold end
   end
-  redis.call('DEL', key)
-  set(key, 'price', ARGV[1], 'stock', ARGV[2], 'held', 0, 'net', ARGV[2], 'before', before, 'life', life)
+  items[#items + 1] = KEYS[item]
+  items[#items + 1] = struct.pack('<BBddddd', 1, 42, stock, 0, stock, before, price) .. life
 end
+if #items > 0 then redis.call('MSET', unpack(items)) end
 return 'DONE'
