@@ -5,6 +5,7 @@
 
 pub mod shards;
 
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::held::{self, Held, Taken};
 use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
+use crate::record::{self, Layout, Record};
+use crate::script::Call;
 use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
 use crate::walk;
@@ -325,6 +328,27 @@ pub async fn at_home(
         Err(_) => Found::BeyondList,
     };
     Seen { partition, shard: partition.shard(), found }
+}
+
+/// What lies under a record's key. `found` makes of it what is shown; `None` of one that lacks something.
+///
+/// # Errors
+/// The shard's.
+pub async fn record(
+    shard: &Shard,
+    layout: &'static Layout,
+    key: impl Display,
+    found: impl FnOnce(Record<'_>) -> Option<Found>,
+) -> Result<Found, ShardError> {
+    let reply = shard.ask(&Call::get(key)).await?;
+    let bytes =
+        Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
+    Ok(match layout.read(bytes.as_deref()) {
+        record::Found::Absent => Found::Absent,
+        record::Found::Newer => Found::Newer,
+        record::Found::Unreadable => Found::Unreadable,
+        record::Found::Record(record) => found(record).unwrap_or(Found::Unreadable),
+    })
 }
 
 /// What a participant's shards have on record of an attempt: what they hold for it, or how it ended.

@@ -50,17 +50,6 @@ pub struct Record<'a> {
 }
 
 impl Layout {
-    /// The layout of the records of a kind, by the middle part of their keys.
-    pub fn of(kind: &str) -> Option<&'static Layout> {
-        match kind {
-            "item" => Some(&ITEM),
-            "user" => Some(&USER),
-            "payment" => Some(&PAYMENT),
-            "order" => Some(&ORDER),
-            _ => None,
-        }
-    }
-
     /// Reads a record.
     pub fn read<'a>(&'static self, bytes: Option<&'a [u8]>) -> Found<'a> {
         match bytes {
@@ -86,11 +75,6 @@ impl Layout {
             body = rest;
         }
         Some(Record { layout: self, numbers, texts, life: std::str::from_utf8(body).ok()? })
-    }
-
-    /// The names of all fields but the life.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.numbers.iter().chain(self.texts).copied()
     }
 }
 

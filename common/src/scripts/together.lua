@@ -12,6 +12,16 @@ local function told(answers)
   return answers[1]
 end
 
+-- Writes orders: their records, by key.
+local function write_orders(records)
+  local written = {}
+  for key, record in pairs(records) do
+    written[#written + 1] = key
+    written[#written + 1] = record
+  end
+  if #written > 0 then call('MSET', unpack(written)) end
+end
+
 -- How a participant's script ends: writes records (key, value, …), makes, changes and ends reservations in KEYS[1] and
 -- leaves tombstones in KEYS[2] that last until `ends`.
 local function write(records, kept, gone, tombstones, ends)

@@ -1,15 +1,10 @@
 //! What the payment service shows of itself to an operator. Nothing here writes.
 
-use std::fmt::Display;
-
-use redis::FromRedisValue;
 use shardcart_common::ids::{OrderId, Partition, UserId};
 use shardcart_common::insight::{self, Found, LookUp, PaymentRecord, Seen, UserRecord, Wanted};
-use shardcart_common::record::{self, Layout, Record};
-use shardcart_common::script::Call;
+use shardcart_common::record;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
-use shardcart_common::walk;
 
 use crate::users;
 
@@ -40,7 +35,7 @@ impl LookUp for Payment {
 }
 
 async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, ShardError> {
-    read(shard, &record::USER, at.name("user", user.as_str()), |user| {
+    insight::record(shard, &record::USER, at.name("user", user.as_str()), |user| {
         let (credit, held) = (user.amount("credit")?, user.amount("held")?);
         let here = i64::try_from(credit.saturating_add(held)).unwrap_or(i64::MAX);
         let charged = u64::try_from(user.number("net")?.saturating_sub(here)).unwrap_or(0);
@@ -50,27 +45,10 @@ async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, Shar
 }
 
 async fn payment(shard: &Shard, at: Partition, user: &UserId, order: &OrderId) -> Result<Found, ShardError> {
-    read(shard, &record::PAYMENT, users::payment_key(at, user, order), |payment| {
+    insight::record(shard, &record::PAYMENT, users::payment_key(at, user, order), |payment| {
         let (state, by) = (payment.field("state")?, payment.field("by")?);
         let (amount, life) = (payment.amount("charged")?, payment.life().to_owned());
         Some(Found::Payment(PaymentRecord { state, by, amount, life }))
     })
     .await
-}
-
-async fn read(
-    shard: &Shard,
-    layout: &'static Layout,
-    key: impl Display,
-    found: impl FnOnce(Record<'_>) -> Option<Found>,
-) -> Result<Found, ShardError> {
-    let reply = shard.ask(&Call::get(key)).await?;
-    let bytes =
-        Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
-    Ok(match layout.read(bytes.as_deref()) {
-        record::Found::Absent => Found::Absent,
-        record::Found::Newer => Found::Newer,
-        record::Found::Unreadable => Found::Unreadable,
-        record::Found::Record(record) => found(record).unwrap_or(Found::Unreadable),
-    })
 }

@@ -56,15 +56,11 @@ end
 local answers = {}
 for place = 1, count do answers[place] = begin(place) end
 
-local written, listed, due = {}, {}, string.format('%.0f', lease)
-for key, record in pairs(left) do
-  written[#written + 1] = key
-  written[#written + 1] = record
+local listed, due = {}, string.format('%.0f', lease)
+for key in pairs(left) do
   listed[#listed + 1] = due
   listed[#listed + 1] = key
 end
-if #written > 0 then
-  call('MSET', unpack(written))
-  call('ZADD', KEYS[1], unpack(listed))
-end
+write_orders(left)
+if #listed > 0 then call('ZADD', KEYS[1], unpack(listed)) end
 return answers

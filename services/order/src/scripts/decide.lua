@@ -29,10 +29,5 @@ for place, key in ipairs(KEYS) do
     end
   end
 end
-local written = {}
-for key, record in pairs(paid) do
-  written[#written + 1] = key
-  written[#written + 1] = record
-end
-if #written > 0 then call('MSET', unpack(written)) end
+write_orders(paid)
 return told(answers)

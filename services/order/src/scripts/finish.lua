@@ -33,11 +33,6 @@ for place, mine in ipairs(ARGV) do
     end
   end
 end
-local written = {}
-for key, record in pairs(opened) do
-  written[#written + 1] = key
-  written[#written + 1] = record
-end
-if #written > 0 then call('MSET', unpack(written)) end
+write_orders(opened)
 if #gone > 0 then call('ZREM', KEYS[1], unpack(gone)) end
 return told(answers)
