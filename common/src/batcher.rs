@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::collector::{Collector, Together};
+use crate::flow::{Flow, Stage};
 use crate::ids::Partition;
 use crate::metrics;
 use crate::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Topology};
@@ -25,10 +26,14 @@ struct Batches {
 }
 
 impl Batcher {
-    /// A batcher in front of a participant.
-    pub fn new(service: Service, participant: Rc<dyn Participant>) -> Rc<Self> {
+    /// A batcher in front of a participant, for the checkouts of this flow.
+    pub fn new(service: Service, participant: Rc<dyn Participant>, flow: &Rc<Flow>) -> Rc<Self> {
+        let stage = match service {
+            Service::Stock => Stage::Stock,
+            Service::Payment => Stage::Payment,
+        };
         let (topology, complained) = (Cell::new(None), Cell::new(None));
-        Rc::new(Batcher(Collector::new(Batches { service, participant, topology, complained })))
+        Rc::new(Batcher(Collector::new(Batches { service, participant, topology, complained }, flow, stage)))
     }
 
     /// Which participant this is.

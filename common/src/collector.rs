@@ -1,6 +1,7 @@
 //! Collects what many ask of the same shard at the same time, so that it goes there together.
 //!
-//! What arrives while something is under way goes with the next; a lone question goes at once.
+//! What arrives while something is under way goes with the next, and waits a little for others (see [`crate::flow`]); a lone
+//! question goes at once.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use tokio::sync::oneshot;
+
+use crate::flow::{Flow, Stage};
 
 /// Questions that wait for one shard at most; beyond it they go unanswered at once.
 const QUEUE_MAX: usize = 65_536;
@@ -41,13 +44,15 @@ struct Queue<T: Together> {
 /// The questions of one thread, shard by shard.
 pub struct Collector<T: Together> {
     together: T,
+    flow: Rc<Flow>,
+    stage: Stage,
     queues: RefCell<HashMap<u16, Queue<T>>>,
 }
 
 impl<T: Together> Collector<T> {
-    /// A collector in front of whoever is asked.
-    pub fn new(together: T) -> Rc<Self> {
-        Rc::new(Collector { together, queues: RefCell::default() })
+    /// A collector in front of whoever is asked in a stage of the thread's checkouts.
+    pub fn new(together: T, flow: &Rc<Flow>, stage: Stage) -> Rc<Self> {
+        Rc::new(Collector { together, flow: Rc::clone(flow), stage, queues: RefCell::default() })
     }
 
     /// Whoever is asked.
@@ -83,12 +88,21 @@ impl<T: Together> Collector<T> {
 
     /// Asks until nothing waits.
     async fn send(self: Rc<Self>, shard: u16) {
-        while let Some((asked, senders)) = self.departing(shard) {
+        loop {
+            self.flow.gather(self.stage, || self.waiting(shard)).await;
+            let Some((asked, senders)) = self.departing(shard) else { return };
+            // Dropped after its answers are given, so that those who ask next on their strength are here before others go.
+            let _under_way = self.flow.set_out(self.stage);
             for (sender, answer) in senders.into_iter().zip(self.together.ask(shard, asked).await) {
                 // A receiver that is gone has nobody to tell.
                 let _ = sender.send(answer);
             }
         }
+    }
+
+    /// How many wait for a shard.
+    fn waiting(&self, shard: u16) -> usize {
+        self.queues.borrow().get(&shard).map_or(0, |queue| queue.waiting.len())
     }
 
     /// What goes next; `None`, and nothing is under way any more, if nothing waits.

@@ -7,6 +7,7 @@ pub mod bulk;
 pub mod collector;
 pub mod endpoint;
 pub mod fault;
+pub mod flow;
 pub mod gate;
 pub mod health;
 pub mod held;

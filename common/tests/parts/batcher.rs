@@ -7,6 +7,7 @@ use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use shardcart_common::batcher::Batcher;
+use shardcart_common::flow::Stage;
 use shardcart_common::ids::{Partition, TxId, now_ms};
 use shardcart_common::participant::{
     Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Step, Topology,
@@ -112,7 +113,7 @@ impl Participant for Gated {
 }
 
 fn batcher(participant: &Rc<Gated>) -> Rc<Batcher> {
-    Batcher::new(Service::Stock, Rc::<Gated>::clone(participant))
+    Batcher::new(Service::Stock, Rc::<Gated>::clone(participant), &Rc::default())
 }
 
 /// An operation for a shard.
@@ -203,6 +204,24 @@ async fn operations_for_other_shards_do_not_wait() {
     assert_eq!(shards, [0, 1]);
     participant.permits.add_permits(2);
     assert_eq!(answers(tasks).await, vec![Answer::Cancelled; 6]);
+}
+
+#[actix_web::test]
+async fn operations_wait_for_those_who_are_one_stage_behind_and_go_together_with_them() {
+    let participant = Gated::open();
+    let flow = Rc::default();
+    let batcher = Batcher::new(Service::Stock, Rc::<Gated>::clone(&participant), &flow);
+    // The order's shards have begun some, and owe an answer about others.
+    let behind = flow.set_out(Stage::Begin);
+    let first = cancels(0, 2);
+    let waiting = submit_all(&batcher, &first).await;
+    let second = cancels(0, 3);
+    let come = submit_all(&batcher, &second).await;
+    assert!(participant.batches().is_empty(), "nobody was waited for");
+    drop(behind);
+    assert_eq!(answers(waiting).await, vec![Answer::Cancelled; 2]);
+    assert_eq!(answers(come).await, vec![Answer::Cancelled; 3]);
+    assert_eq!(participant.batches(), [[txs(&first), txs(&second)].concat()]);
 }
 
 #[actix_web::test]

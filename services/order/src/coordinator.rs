@@ -88,7 +88,7 @@ impl Coordinator {
         gate: Arc<Gate>,
         recent: Arc<Recent>,
     ) -> Rc<Self> {
-        let attempts = Attempts::new(&settling.shards, &settings);
+        let attempts = Attempts::new(&settling.shards, &settings, &settling.flow);
         let turns = Turns::new(usize::from(settings.checkouts_max), settings.checkout_queue_ms);
         Rc::new(Coordinator { settling, attempts, turns, settings, queue, gate, recent })
     }

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{rt, web};
-use shardcart_common::batcher::Batcher;
 use shardcart_common::gate::Gate;
 use shardcart_common::health::{self, Health};
 use shardcart_common::internal::Internal;
@@ -78,9 +77,7 @@ impl Participants {
 
     /// Who settles, in one thread: order shards and participants.
     pub fn settling(&self, shards: Arc<Shards>) -> Rc<Settling> {
-        let stock = Batcher::new(Service::Stock, Rc::clone(&self.stock));
-        let payment = Batcher::new(Service::Payment, Rc::clone(&self.payment));
-        Rc::new(Settling { shards, stock, payment })
+        Settling::new(shards, Rc::clone(&self.stock), Rc::clone(&self.payment))
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use shardcart_common::batcher::Batcher;
 use shardcart_common::fault::{self, Point};
+use shardcart_common::flow::Flow;
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId};
 use shardcart_common::metrics;
-use shardcart_common::participant::{Answer, BATCH_MAX, Operation, ParticipantError, Service, Step};
+use shardcart_common::participant::{Answer, BATCH_MAX, Operation, Participant, ParticipantError, Service, Step};
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 use shardcart_common::trace::span::Span;
@@ -78,6 +79,8 @@ impl Settlement {
 pub struct Settling {
     /// The order service's own shards.
     pub shards: Arc<Shards>,
+    /// Where the thread's checkouts are; settling itself has no part in it.
+    pub(crate) flow: Rc<Flow>,
     /// The stock service.
     pub stock: Rc<Batcher>,
     /// The payment service.
@@ -85,6 +88,14 @@ pub struct Settling {
 }
 
 impl Settling {
+    /// These shards and these participants, for one thread.
+    pub fn new(shards: Arc<Shards>, stock: Rc<dyn Participant>, payment: Rc<dyn Participant>) -> Rc<Self> {
+        let flow = Rc::default();
+        let stock = Batcher::new(Service::Stock, stock, &flow);
+        let payment = Batcher::new(Service::Payment, payment, &flow);
+        Rc::new(Settling { shards, flow, stock, payment })
+    }
+
     /// The batcher in front of a participant.
     pub fn participant(&self, service: Service) -> &Rc<Batcher> {
         match service {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use shardcart_common::collector::{Collector, Together};
+use shardcart_common::flow::{Flow, Stage};
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 use shardcart_common::trace::{self, export};
@@ -24,9 +25,13 @@ pub struct Attempts {
 
 impl Attempts {
     /// On these shards, with the lease and deadline of these settings.
-    pub fn new(shards: &Arc<Shards>, settings: &CheckoutSettings) -> Self {
+    pub fn new(shards: &Arc<Shards>, settings: &CheckoutSettings, flow: &Rc<Flow>) -> Self {
         let begins = Begins { shards: Arc::clone(shards), settings: settings.clone() };
-        Attempts { begins: Collector::new(begins), decides: Collector::new(Decides(Arc::clone(shards))) }
+        let decides = Decides(Arc::clone(shards));
+        Attempts {
+            begins: Collector::new(begins, flow, Stage::Begin),
+            decides: Collector::new(decides, flow, Stage::Decide),
+        }
     }
 
     /// Begins an attempt. May be repeated: a tx begins at most once.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join, join_all};
-use shardcart_common::batcher::Batcher;
 use shardcart_common::gate::{Bodies, Gate};
 use shardcart_common::ids::{OrderId, TxId};
 use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Service, Step, Topology};
@@ -388,11 +387,7 @@ async fn overtaken_checkout(meanwhile: Meanwhile) -> (Rc<TestOrders>, Result<()>
     orders::load(&orders.shards, &loads(), 1, 1, 1, 5).await.expect("nothing is in flight");
     let order = order("0");
     let payment = Overtaken { orders: Rc::clone(&orders), order: order.clone(), meanwhile };
-    let settling = Rc::new(Settling {
-        shards: Arc::clone(&orders.shards),
-        stock: Batcher::new(Service::Stock, Scripted::willing()),
-        payment: Batcher::new(Service::Payment, Rc::new(payment)),
-    });
+    let settling = Settling::new(Arc::clone(&orders.shards), Scripted::willing(), Rc::new(payment));
     let mut checkouts = Checkouts::new(settling, settings());
     let outcome = checkouts.checkout(&order).await;
     let decided = checkouts.decided.try_recv().is_ok();

@@ -12,7 +12,6 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use shardcart_common::amount::Quantity;
-use shardcart_common::batcher::Batcher;
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
@@ -217,11 +216,7 @@ impl TestOrders {
 
     /// Settling with these participants.
     pub fn settling(&self, stock: &Rc<Scripted>, payment: &Rc<Scripted>) -> Rc<Settling> {
-        Rc::new(Settling {
-            shards: Arc::clone(&self.shards),
-            stock: Batcher::new(Service::Stock, Rc::<Scripted>::clone(stock)),
-            payment: Batcher::new(Service::Payment, Rc::<Scripted>::clone(payment)),
-        })
+        Settling::new(Arc::clone(&self.shards), Rc::<Scripted>::clone(stock), Rc::<Scripted>::clone(payment))
     }
 }
 
