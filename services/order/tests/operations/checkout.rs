@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join, join_all};
 use shardcart_common::gate::{Bodies, Gate};
 use shardcart_common::ids::{OrderId, TxId};
-use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Service, Step, Topology};
+use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
 use shardcart_order::config::CheckoutSettings;
 use shardcart_order::coordinator::Coordinator;
 use shardcart_order::error::{OrderError, Result};

@@ -13,9 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use shardcart_common::amount::Quantity;
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
-use shardcart_common::participant::{
-    Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
-};
+use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Refusal, Step, Topology};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_order::attempt::{self, Attempt, Begun, Named, TakenOver, Truth};
