@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 
 use crate::endpoint::{self, is_authorized};
 use crate::fault::{self, Point};
 use crate::ids::ItemId;
 use crate::insight::{Insight, WANTED_MAX, Wanted};
 use crate::orders::{ASKED_MAX, Asked, Orders};
-use crate::participant::{BATCH_MAX, Batch, Participant, ParticipantError, Prices};
+use crate::participant::{Answer, BATCH_MAX, Batch, Participant, ParticipantError, Prices};
 use crate::problem::{Code, Problem};
 use crate::settings::Secret;
 
@@ -19,6 +21,8 @@ use crate::settings::Secret;
 const BODY_MAX: usize = 64 << 20;
 /// How long a request's body may take to come.
 const BODY_TIME: Duration = Duration::from_secs(5);
+/// How long the batches of a request are waited for when one of them has ended.
+const OTHERS_MAX: Duration = Duration::from_millis(100);
 
 /// What an internal listener serves.
 #[derive(Clone)]
@@ -56,7 +60,7 @@ impl Internal {
         let service = self.service;
         config
             .app_data(web::Data::new(self))
-            .service(endpoint::post(service, "/internal/v1/batch", batch))
+            .service(endpoint::post(service, "/internal/v1/batches", batches))
             .service(endpoint::post(service, "/internal/v1/topology", topology))
             .service(endpoint::post(service, "/internal/v1/price", price))
             .service(endpoint::post(service, "/internal/v1/standings", standings))
@@ -90,18 +94,51 @@ async fn body<T: serde::de::DeserializeOwned>(
     serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))
 }
 
-async fn batch(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
-    let batch: Batch = body(&state, &request, payload).await?;
+/// Runs batches for several shards at once: the answers of each, or nothing for one that has none.
+async fn batches(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let batches: Vec<Batch> = body(&state, &request, payload).await?;
     let participant = state.participant.as_ref().ok_or_else(Problem::no_route)?;
-    if batch.operations.len() > BATCH_MAX {
-        return Err(Problem::new(Code::TooLarge, format!("a batch has at most {BATCH_MAX} operations")));
+    if batches.iter().map(|batch| batch.operations.len()).sum::<usize>() > BATCH_MAX || batches.len() > BATCH_MAX {
+        return Err(Problem::new(Code::TooLarge, format!("a request has at most {BATCH_MAX} operations")));
     }
-    let ran = participant.run(batch).await;
+    if batches.iter().any(|batch| batch.founding != batches[0].founding) {
+        return Err(Problem::new(Code::InvalidPath, "all batches of a request are routed by the same founding shards"));
+    }
+    let ran = run_all(participant, batches).await;
     fault::point(Point::AfterScript);
     Ok(match ran {
         Ok(answers) => HttpResponse::Ok().json(answers),
         Err(error) => unanswered(&error),
     })
+}
+
+/// Runs batches. When one has ended, the others are given a little longer: what is at a silent shard holds up no other.
+/// Fails if none of them is answered.
+async fn run_all(
+    participant: &Rc<dyn Participant>,
+    batches: Vec<Batch>,
+) -> Result<Vec<Option<Vec<Answer>>>, ParticipantError> {
+    let mut answers = vec![None; batches.len()];
+    let mut failure = None;
+    let run = async |(place, batch)| (place, participant.run(batch).await);
+    let mut running: FuturesUnordered<_> = batches.into_iter().enumerate().map(run).collect();
+    let mut first = running.next().await;
+    let rest = async {
+        while let Some((place, ran)) = first {
+            match ran {
+                Ok(ran) => answers[place] = Some(ran),
+                Err(error) => failure = Some(error),
+            }
+            first = running.next().await;
+        }
+    };
+    if tokio::time::timeout(OTHERS_MAX, rest).await.is_err() {
+        log::warn!("a request's batches go without some of their answers: a shard is slow");
+    }
+    match failure {
+        Some(error) if answers.iter().all(Option::is_none) => Err(error),
+        _ => Ok(answers),
+    }
 }
 
 async fn topology(state: State, request: HttpRequest) -> Result<HttpResponse, Problem> {

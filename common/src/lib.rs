@@ -29,6 +29,7 @@ mod pipeline;
 pub mod probe;
 pub mod problem;
 pub mod record;
+pub mod remote_participant;
 pub mod reservation;
 pub mod review;
 pub mod routing;

@@ -9,10 +9,9 @@ use reqwest::{Client, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ids::ItemId;
 use crate::insight::{Insight, Seen, ShardState, Wanted};
 use crate::orders::{Asked, Orders, Standing};
-use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices, Service, Topology};
+use crate::participant::Topology;
 use crate::settings::Secret;
 
 /// How long a machine that did not answer is asked last.
@@ -32,7 +31,7 @@ pub struct Peers {
     time_max: Duration,
 }
 
-enum Failure {
+pub(crate) enum Failure {
     /// There was no usable answer: no connection, a broken one, or an error. It may have happened.
     Broken(String),
     /// There was no answer in time. It may have happened, and the caller has waited long enough.
@@ -62,7 +61,7 @@ impl Peers {
     /// Asks one machine after the other until one answers, those that failed just now last. All internal calls may be
     /// repeated: after a broken connection, which is what a machine that stops leaves behind, the next one is asked,
     /// at the end the first once more. After a silence the caller decides.
-    async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Failure> {
+    pub(crate) async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Failure> {
         let answer = tokio::time::timeout(self.time_max, self.ask_in_turn(path, question)).await;
         answer.unwrap_or_else(|_| Err(Failure::Silent("no machine answered in time".to_owned())))
     }
@@ -120,46 +119,6 @@ fn failure(error: &reqwest::Error) -> Failure {
         Failure::Silent(error.to_string())
     } else {
         Failure::Broken(error.to_string())
-    }
-}
-
-/// A participant over HTTP.
-pub struct RemoteParticipant {
-    service: Service,
-    peers: Peers,
-}
-
-impl RemoteParticipant {
-    /// The machines of `service`.
-    pub fn new(service: Service, peers: Peers) -> Self {
-        RemoteParticipant { service, peers }
-    }
-
-    fn failed(&self, failure: Failure) -> ParticipantError {
-        let service = self.service;
-        match failure {
-            Failure::Broken(cause) | Failure::Silent(cause) => ParticipantError::Unanswered { service, cause },
-            Failure::Misrouted(topology) => ParticipantError::Misrouted { service, topology },
-        }
-    }
-}
-
-impl Participant for RemoteParticipant {
-    fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
-        async move { self.peers.ask("internal/v1/batch", &batch).await.map_err(|failure| self.failed(failure)) }
-            .boxed_local()
-    }
-
-    fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async { self.peers.ask("internal/v1/topology", &()).await.map_err(|failure| self.failed(failure)) }
-            .boxed_local()
-    }
-}
-
-impl Prices for RemoteParticipant {
-    fn price<'a>(&'a self, item: &'a ItemId) -> LocalBoxFuture<'a, Result<Option<u64>, ParticipantError>> {
-        async move { self.peers.ask("internal/v1/price", item).await.map_err(|failure| self.failed(failure)) }
-            .boxed_local()
     }
 }
 

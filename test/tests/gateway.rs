@@ -36,19 +36,19 @@ async fn what_machines_tell_one_another_is_not_routed_however_it_is_written() {
     let gateway = Gateway::before(&[Does::Echo]).await;
     for service in Service::ALL {
         for path in [
-            "/internal/v1/batch",
+            "/internal/v1/batches",
             "/%69nternal/v1/batch",
             "/%69%6E%74%65%72%6e%61%6c/v1/batch",
-            "//internal/v1/batch",
-            "/%2finternal/v1/batch",
-            "/%2e/internal/v1/batch",
+            "//internal/v1/batches",
+            "/%2finternal/v1/batches",
+            "/%2e/internal/v1/batches",
             "/internal%2fv1/batch",
             "/internal?x=/find/1",
             "/internal/",
-            "/./internal/v1/batch",
-            "/x/../internal/v1/batch",
-            "/x/%2e%2e/internal/v1/batch",
-            "/../internal/v1/batch",
+            "/./internal/v1/batches",
+            "/x/../internal/v1/batches",
+            "/x/%2e%2e/internal/v1/batches",
+            "/../internal/v1/batches",
             "/internal",
             "/health/ready",
         ] {
@@ -57,7 +57,7 @@ async fn what_machines_tell_one_another_is_not_routed_however_it_is_written() {
     }
     let server = gateway.front().address(Service::Order).0;
     for path in [
-        "/internal/v1/batch",
+        "/internal/v1/batches",
         "/",
         "/orders",
         "/order/find/1",

@@ -1,4 +1,4 @@
-//! What the services share, on real Redis servers: connections, identity, membership, minting, batches, review.
+//! What the services share, on real Redis servers: connections, identity, membership, minting, batches, requests, review.
 
 mod batcher;
 mod connection;
@@ -6,6 +6,7 @@ mod identity;
 mod membership;
 mod mint;
 mod pipeline;
+mod remote;
 mod review;
 mod support;
 mod waiting;
