@@ -200,13 +200,20 @@ pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answe
     tell(shard, ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
 }
 
-/// Gives an attempt up in one step: only where nobody holds anything for it, now or ever. May be repeated.
+/// Gives attempts on orders of one shard up in one step, in one call: only where nobody holds anything for them, now or ever.
+/// How each order stands now, in order. May be repeated.
 ///
 /// # Errors
 /// See [`ShardError`].
-pub async fn refuse(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<Truth> {
-    let [record, _, inflight] = keys(attempt.partition, attempt.order.as_str());
-    tell(shard, REFUSE.keys(&[record, inflight]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
+pub async fn refuse(shard: &Shard, refused: &[(Named, Refusal)]) -> Answer<Vec<Answer<Truth>>> {
+    let mut call = REFUSE.with_keys(1 + refused.len());
+    call.key(inflight_key(shard.number()));
+    refused.iter().for_each(|(named, _)| call.key(named.partition.name("order", named.order.as_str())));
+    refused.iter().for_each(|(named, _)| call.push(named.tx.as_str()));
+    refused.iter().for_each(|(_, refusal)| call.push(refusal.to_record()));
+    let replies = replies(shard, call.repeatable(), refused.len()).await?;
+    let standing = |(reply, (named, _)): (_, &(Named, _))| standing_of(shard, REFUSE.name(), named, reply);
+    Ok(replies.into_iter().zip(refused).map(standing).collect())
 }
 
 /// Ends settled attempts on orders of one shard, in one call: how each order stands now, in order. May be repeated.

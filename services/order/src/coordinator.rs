@@ -347,7 +347,7 @@ impl Coordinator {
         let mut patience = Patience::until(until + CANCEL_MIN);
         loop {
             let told = if cancelled {
-                attempt::refuse(shard, attempt, &refusal).await
+                self.attempts.refuse(attempt.named(), refusal.clone()).await
             } else {
                 attempt::abort(shard, attempt, &refusal).await
             };

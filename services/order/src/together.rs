@@ -1,10 +1,11 @@
-//! What concurrent checkouts of one thread ask of an order shard at the same time, in one call: begin and decide.
+//! What concurrent checkouts of one thread ask of an order shard at the same time, in one call: begin, decide and refuse.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use shardcart_common::collector::{Collector, Together};
 use shardcart_common::flow::{Flow, Stage};
+use shardcart_common::participant::Refusal;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 use shardcart_common::trace::{self, export};
@@ -17,10 +18,11 @@ pub const TOGETHER_MAX: usize = 128;
 
 type Answer<T> = Result<T, ShardError>;
 
-/// Begins and decides attempts, many together.
+/// Begins, decides and refuses attempts, many together.
 pub struct Attempts {
     begins: Rc<Collector<Begins>>,
     decides: Rc<Collector<Decides>>,
+    refuses: Rc<Collector<Refuses>>,
 }
 
 impl Attempts {
@@ -31,6 +33,7 @@ impl Attempts {
         Attempts {
             begins: Collector::new(begins, flow, Stage::Begin),
             decides: Collector::new(decides, flow, Stage::Decide),
+            refuses: Collector::new(Refuses(Arc::clone(shards)), flow, Stage::Decide),
         }
     }
 
@@ -55,6 +58,18 @@ impl Attempts {
         let began = export::begin(trace::current);
         let answer = self.decides.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard)));
         export::ended(began, "decide.lua", "order", shard, answer.is_err());
+        answer
+    }
+
+    /// Gives an attempt up in one step: only where nobody holds anything for it, now or ever. May be repeated.
+    ///
+    /// # Errors
+    /// See [`ShardError`].
+    pub async fn refuse(&self, named: Named, refusal: Refusal) -> Answer<Truth> {
+        let shard = named.partition.shard();
+        let began = export::begin(trace::current);
+        let answer = self.refuses.submit(shard, (named, refusal)).await.unwrap_or_else(|| Err(too_much(shard)));
+        export::ended(began, "refuse.lua", "order", shard, answer.is_err());
         answer
     }
 }
@@ -96,6 +111,22 @@ impl Together for Decides {
             Err(error) => Err(error),
         };
         spread(answers, named.len())
+    }
+}
+
+struct Refuses(Arc<Shards>);
+
+impl Together for Refuses {
+    type Asked = (Named, Refusal);
+    type Answer = Answer<Truth>;
+    const MOST: usize = TOGETHER_MAX;
+
+    async fn ask(&self, shard: u16, refused: Vec<(Named, Refusal)>) -> Vec<Answer<Truth>> {
+        let answers = match self.0.shard(shard) {
+            Ok(shard) => attempt::refuse(shard, &refused).await,
+            Err(error) => Err(error),
+        };
+        spread(answers, refused.len())
     }
 }
 

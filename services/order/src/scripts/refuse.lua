@@ -1,20 +1,37 @@
 #!lua flags=allow-oom
--- Gives an attempt up in one step: pending -> open, with the refusal. Only for its coordinator, when it has not sent
--- decide and nobody holds anything for it, now or ever. May be repeated.
+-- Gives attempts on several orders up, each in one step: pending -> open, with the refusal. Only for their coordinator, when
+-- it has not sent decide and nobody holds anything for them, now or ever. May be repeated.
 --
--- KEYS[1]  {p}:order:<id>  record: status, tx, refusal
--- KEYS[2]  {p}:inflight    sorted set
--- ARGV[1]  tx
--- ARGV[2]  refusal
+-- KEYS[1]   {p}:inflight    sorted set: an order's key -> when recovery looks at it (Unix ms)
+-- KEYS[2…]  {p}:order:<id>, one for each of n attempts  records: status, tx, refusal
+-- ARGV      the tx of each attempt, then the refusal of each
 --
--- Returns { status, tx, refusal } as they are now: that is the truth | { UNKNOWN, '', '' } | { NEWER, '', '' }
--- {fields}
-local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'v')
-if order[4] then return { 'NEWER', '', '' } end
-if not order[1] then return { 'UNKNOWN', '', '' } end
-if order[1] == 'pending' and order[2] == ARGV[1] then
-  set(KEYS[1], 'status', 'open', 'refusal', ARGV[2])
-  redis.call('ZREM', KEYS[2], KEYS[1])
-  return { 'open', order[2], ARGV[2] }
+-- Returns `status tx refusal` as they are now: that is the truth | UNKNOWN | NEWER for each attempt, or one for all of them
+--
+-- Everything is read before anything is written.
+-- {together}
+local count = #KEYS - 1
+local records, opened, ended, answers = call('MGET', unpack(KEYS, 2)), {}, {}, {}
+for place = 1, count do
+  local key = KEYS[1 + place]
+  local record = opened[key] or records[place]
+  if not record then
+    answers[place] = 'UNKNOWN'
+  elseif byte(record) ~= 1 then
+    answers[place] = 'NEWER'
+  else
+    local status, tx, user, refusal, life = read('<Bc0Bc0Bc0Bc0', record, 27)
+    if status == 'pending' and tx == ARGV[place] then
+      status, refusal = 'open', ARGV[count + place]
+      opened[key] = pack('<BB', 1, 34 + #tx + #user + #refusal)
+        .. sub(record, 3, 26)
+        .. pack('<Bc0Bc0Bc0Bc0', 4, status, #tx, tx, #user, user, #refusal, refusal)
+        .. sub(record, life)
+      ended[#ended + 1] = key
+    end
+    answers[place] = status .. ' ' .. tx .. ' ' .. refusal
+  end
 end
-return { order[1], order[2], order[3] or '' }
+write_orders(opened)
+if #ended > 0 then call('ZREM', KEYS[1], unpack(ended)) end
+return told(answers)

@@ -177,7 +177,7 @@ impl TestOrders {
     }
 
     pub async fn refuse(&self, attempt: &Attempt, refusal: &Refusal) -> Truth {
-        let told = attempt::refuse(self.shard(), attempt, refusal).await;
+        let told = only(attempt::refuse(self.shard(), &[(attempt.named(), refusal.clone())]).await);
         told.expect("the shard answers")
     }
 

@@ -122,15 +122,21 @@ impl Twins {
     }
 
     /// Attempts are given up, in two steps or in one, for some reason.
-    async fn give_up(&self, named: &[Named], random: &mut Rng) {
-        let (in_one_step, refusals) = (random.bool(), refusals());
-        for named in named {
-            let (attempt, refusal) = (only_named(named), &refusals[random.usize(..refusals.len())]);
-            for orders in [&self.together, &self.apart] {
-                if in_one_step {
-                    orders.refuse(&attempt, refusal).await;
-                } else {
-                    orders.abort(&attempt, refusal).await;
+    async fn give_up(&mut self, named: &[Named], random: &mut Rng) {
+        let refusals = refusals();
+        let mut reason = || refusals[random.usize(..refusals.len())].clone();
+        let refused: Vec<(Named, Refusal)> = named.iter().map(|named| (named.clone(), reason())).collect();
+        if random.bool() {
+            let answers = attempt::refuse(self.together.shard(), &refused).await;
+            for ((asked, refusal), answer) in refused.iter().zip(each(answers, named)) {
+                let alone = self.apart.refuse(&only_named(asked), refusal).await;
+                assert_eq!(stands(&answer), stands(&alone), "refuse of {asked:?} in {refused:#?}");
+                self.note("refuse", &stands(&answer), asked);
+            }
+        } else {
+            for (named, refusal) in &refused {
+                for orders in [&self.together, &self.apart] {
+                    orders.abort(&only_named(named), refusal).await;
                 }
             }
         }
@@ -216,6 +222,7 @@ fn kinds() -> BTreeSet<String> {
         ("begin", &["aborting", "begun", "moved", "open"][..]),
         ("decide", &["aborting", "open", "open by another"]),
         ("finish", &["open", "open by another", "pending"]),
+        ("refuse", &["aborting", "open", "open by another"]),
     ];
     let kinds = own
         .into_iter()
