@@ -31,6 +31,10 @@ struct Machine {
     failing: Mutex<HashSet<u16>>,
 }
 
+fn has(shards: &Mutex<HashSet<u16>>, shard: u16) -> bool {
+    shards.lock().expect("no test panics with it").contains(&shard)
+}
+
 /// The shards of the machine: each confirms what it is asked.
 struct Shards(Arc<Machine>);
 
@@ -41,10 +45,10 @@ impl Participant for Shards {
             if batch.founding != FOUNDING {
                 return Err(ParticipantError::Misrouted { service, topology });
             }
-            if self.0.silent.lock().unwrap().contains(&batch.shard) {
+            if has(&self.0.silent, batch.shard) {
                 pending::<()>().await;
             }
-            if self.0.failing.lock().unwrap().contains(&batch.shard) {
+            if has(&self.0.failing, batch.shard) {
                 return Err(ParticipantError::Unanswered { service, cause: "its shard is down".to_owned() });
             }
             Ok(vec![Answer::Confirmed; batch.operations.len()])
