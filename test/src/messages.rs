@@ -50,8 +50,9 @@ pub struct Message {
 impl Message {
     /// Whether it carries an operation of the participant protocol: `reserve_stock`, `confirm` and so on.
     pub fn carries(&self, operation: &str) -> bool {
-        let operations = self.body["operations"].as_array();
-        operations.is_some_and(|all| all.iter().any(|one| one["operation"] == operation))
+        let batches = self.body.as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut operations = batches.iter().filter_map(|batch| batch["operations"].as_array()).flatten();
+        operations.any(|one| one["operation"] == operation)
     }
 }
 
@@ -67,8 +68,9 @@ pub struct Exchange {
 impl Exchange {
     /// The answers to its operations in words: `held`, `cancelled` and so on.
     pub fn words(&self) -> Vec<&str> {
-        let answers = self.answer.as_array().map(Vec::as_slice).unwrap_or_default();
-        answers.iter().filter_map(|one| one["answer"].as_str()).collect()
+        let batches = self.answer.as_array().map(Vec::as_slice).unwrap_or_default();
+        let answers = batches.iter().filter_map(Value::as_array).flatten();
+        answers.filter_map(|one| one["answer"].as_str()).collect()
     }
 }
 

@@ -61,7 +61,7 @@ async fn a_reserve_that_comes_after_its_deadline_takes_nothing() {
         let purchase = Purchase::prepare(&scene.cluster.front()).await;
         for link in scene.cluster.network().links(service) {
             // All of them, so that its cancel does not overtake it.
-            link.messages.rule(|message| match message.path.ends_with("/batch") {
+            link.messages.rule(|message| match message.path.ends_with("/batches") {
                 true => Fate::Late(Duration::from_millis(800)),
                 false => Fate::Pass,
             });
@@ -106,7 +106,7 @@ async fn a_reserve_that_comes_after_its_confirm_takes_nothing_more() {
         // Any machine answers for all; backwards, so that each is overtaken by those that came after it.
         let link = scene.cluster.network().link(service, 0);
         let mut repeated = 0;
-        for one in exchanges(&scene, service).iter().rev().filter(|one| one.message.path.ends_with("/batch")) {
+        for one in exchanges(&scene, service).iter().rev().filter(|one| one.message.path.ends_with("/batches")) {
             let again = link.messages.send(&one.message).await;
             let settled = |word: &&str| matches!(*word, "confirmed" | "cancelled" | "conflict");
             assert!(!again.words().is_empty() && again.words().iter().all(settled), "{again:?}");
