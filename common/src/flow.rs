@@ -30,7 +30,7 @@ pub enum Stage {
     Stock,
     /// The user's shard is asked for credit.
     Payment,
-    /// The order's shard is asked to decide.
+    /// The order's shard is asked to decide, or to open again what is refused.
     Decide,
 }
 
