@@ -42,11 +42,7 @@ impl Attempts {
     /// # Errors
     /// See [`ShardError`].
     pub async fn begin(&self, named: Named) -> Answer<Begun> {
-        let shard = named.partition.shard();
-        let began = export::begin(trace::current);
-        let answer = self.begins.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard)));
-        export::ended(began, "begin.lua", "order", shard, answer.is_err());
-        answer
+        ask(&self.begins, "begin.lua", named.partition.shard(), named).await
     }
 
     /// Commits an attempt if it is still pending. May be repeated.
@@ -54,11 +50,7 @@ impl Attempts {
     /// # Errors
     /// `Unanswered`: it may be paid now; only asking again tells.
     pub async fn decide(&self, named: Named) -> Answer<Truth> {
-        let shard = named.partition.shard();
-        let began = export::begin(trace::current);
-        let answer = self.decides.submit(shard, named).await.unwrap_or_else(|| Err(too_much(shard)));
-        export::ended(began, "decide.lua", "order", shard, answer.is_err());
-        answer
+        ask(&self.decides, "decide.lua", named.partition.shard(), named).await
     }
 
     /// Gives an attempt up in one step: only where nobody holds anything for it, now or ever. May be repeated.
@@ -66,16 +58,22 @@ impl Attempts {
     /// # Errors
     /// See [`ShardError`].
     pub async fn refuse(&self, named: Named, refusal: Refusal) -> Answer<Truth> {
-        let shard = named.partition.shard();
-        let began = export::begin(trace::current);
-        let answer = self.refuses.submit(shard, (named, refusal)).await.unwrap_or_else(|| Err(too_much(shard)));
-        export::ended(began, "refuse.lua", "order", shard, answer.is_err());
-        answer
+        ask(&self.refuses, "refuse.lua", named.partition.shard(), (named, refusal)).await
     }
 }
 
-fn too_much(shard: u16) -> ShardError {
-    ShardError::Unanswered { shard, cause: "too much waits for it".to_owned() }
+/// Asks together with others; the script's span is told in the trace of the one who asks.
+async fn ask<T, A: Together<Answer = Answer<T>>>(
+    collector: &Rc<Collector<A>>,
+    script: &'static str,
+    shard: u16,
+    asked: A::Asked,
+) -> Answer<T> {
+    let began = export::begin(trace::current);
+    let too_much = || Err(ShardError::Unanswered { shard, cause: "too much waits for it".to_owned() });
+    let answer = collector.submit(shard, asked).await.unwrap_or_else(too_much);
+    export::ended(began, script, "order", shard, answer.is_err());
+    answer
 }
 
 struct Begins {
