@@ -122,14 +122,14 @@ async fn run_all(
     let mut failure = None;
     let run = async |(place, batch)| (place, participant.run(batch).await);
     let mut running: FuturesUnordered<_> = batches.into_iter().enumerate().map(run).collect();
-    let mut first = running.next().await;
+    let mut ended = running.next().await;
     let rest = async {
-        while let Some((place, ran)) = first {
+        while let Some((place, ran)) = ended {
             match ran {
                 Ok(ran) => answers[place] = Some(ran),
                 Err(error) => failure = Some(error),
             }
-            first = running.next().await;
+            ended = running.next().await;
         }
     };
     if tokio::time::timeout(OTHERS_MAX, rest).await.is_err() {

@@ -55,9 +55,7 @@ impl Requests {
             // It sets out when this thread has run what is ready now, and so takes all of that along.
             rt::spawn(Rc::clone(self).send());
         }
-        let gone =
-            || ParticipantError::Unanswered { service: self.service, cause: "the request was given up".to_owned() };
-        receiver.await.unwrap_or_else(|_| Err(gone()))
+        receiver.await.unwrap_or_else(|_| Err(self.unanswered("the request was given up")))
     }
 
     /// Sends what waits: in one request, unless it is too much for one, or does not go together.
@@ -100,9 +98,7 @@ impl Requests {
 
     async fn run_alone(&self, batch: Batch) -> Ran {
         let ran = self.ask(&[batch]).await?;
-        let cause = || "another number of batches was answered".to_owned();
-        let unanswered = || ParticipantError::Unanswered { service: self.service, cause: cause() };
-        ran.into_iter().next().flatten().ok_or_else(unanswered)
+        ran.into_iter().next().flatten().ok_or_else(|| self.unanswered("another number of batches was answered"))
     }
 
     async fn ask(&self, batches: &[Batch]) -> Result<Vec<Option<Vec<Answer>>>, ParticipantError> {
@@ -119,11 +115,14 @@ impl Requests {
     }
 
     fn failed(&self, failure: Failure) -> ParticipantError {
-        let service = self.service;
         match failure {
-            Failure::Broken(cause) | Failure::Silent(cause) => ParticipantError::Unanswered { service, cause },
-            Failure::Misrouted(topology) => ParticipantError::Misrouted { service, topology },
+            Failure::Broken(cause) | Failure::Silent(cause) => self.unanswered(cause),
+            Failure::Misrouted(topology) => ParticipantError::Misrouted { service: self.service, topology },
         }
+    }
+
+    fn unanswered(&self, cause: impl Into<String>) -> ParticipantError {
+        ParticipantError::Unanswered { service: self.service, cause: cause.into() }
     }
 }
 

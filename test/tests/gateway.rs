@@ -37,8 +37,8 @@ async fn what_machines_tell_one_another_is_not_routed_however_it_is_written() {
     for service in Service::ALL {
         for path in [
             "/internal/v1/batches",
-            "/%69nternal/v1/batch",
-            "/%69%6E%74%65%72%6e%61%6c/v1/batch",
+            "/%69nternal/v1/batches",
+            "/%69%6E%74%65%72%6e%61%6c/v1/batches",
             "//internal/v1/batches",
             "/%2finternal/v1/batches",
             "/%2e/internal/v1/batches",

@@ -22,6 +22,20 @@ local function write_orders(records)
   if #written > 0 then call('MSET', unpack(written)) end
 end
 
+-- Asks about orders, one after the other: their keys begin at KEYS[first]. `answer(place, key, record, left)` tells what one
+-- of the attempts is answered, and puts into `left`, by key, the record that it leaves. Everything is read before it is
+-- written. Returns the answers.
+local function orders(first, answer)
+  local records, left, answers = call('MGET', unpack(KEYS, first)), {}, {}
+  for place = 1, #records do
+    local key = KEYS[first - 1 + place]
+    local record = left[key] or records[place]
+    answers[place] = not record and 'UNKNOWN' or byte(record) ~= 1 and 'NEWER' or answer(place, key, record, left)
+  end
+  write_orders(left)
+  return told(answers)
+end
+
 -- How a participant's script ends: writes records (key, value, …), makes, changes and ends reservations in KEYS[1] and
 -- leaves tombstones in KEYS[2] that last until `ends`.
 local function write(records, kept, gone, tombstones, ends)

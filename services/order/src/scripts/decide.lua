@@ -9,25 +9,14 @@
 --
 -- Everything is read before anything is written.
 -- {together}
-local records, paid, answers = call('MGET', unpack(KEYS)), {}, {}
-for place, key in ipairs(KEYS) do
-  local record = paid[key] or records[place]
-  if not record then
-    answers[place] = 'UNKNOWN'
-  elseif byte(record) ~= 1 then
-    answers[place] = 'NEWER'
-  else
-    local status, tx, user = read('<Bc0Bc0', record, 27)
-    if tx == ARGV[place] and (status == 'pending' or status == 'paid') then
-      if status == 'pending' then
-        -- `paid` is three bytes shorter than `pending`, and so the life begins three bytes earlier.
-        paid[key] = pack('<BB', 1, byte(record, 2) - 3) .. sub(record, 3, 26) .. '\4paid' .. sub(record, 35)
-      end
-      answers[place] = 'PAID'
-    else
-      answers[place] = status .. ' ' .. tx .. ' ' .. read('<Bc0', record, user + 1 + byte(record, user))
+return orders(1, function(place, key, record, paid)
+  local status, tx, user = read('<Bc0Bc0', record, 27)
+  if tx == ARGV[place] and (status == 'pending' or status == 'paid') then
+    if status == 'pending' then
+      -- `paid` is three bytes shorter than `pending`, and so the life begins three bytes earlier.
+      paid[key] = pack('<BB', 1, byte(record, 2) - 3) .. sub(record, 3, 26) .. '\4paid' .. sub(record, 35)
     end
+    return 'PAID'
   end
-end
-write_orders(paid)
-return told(answers)
+  return status .. ' ' .. tx .. ' ' .. read('<Bc0', record, user + 1 + byte(record, user))
+end)

@@ -10,28 +10,18 @@
 --
 -- Everything is read before anything is written.
 -- {together}
-local count = #KEYS - 1
-local records, opened, ended, answers = call('MGET', unpack(KEYS, 2)), {}, {}, {}
-for place = 1, count do
-  local key = KEYS[1 + place]
-  local record = opened[key] or records[place]
-  if not record then
-    answers[place] = 'UNKNOWN'
-  elseif byte(record) ~= 1 then
-    answers[place] = 'NEWER'
-  else
-    local status, tx, user, refusal, life = read('<Bc0Bc0Bc0Bc0', record, 27)
-    if status == 'pending' and tx == ARGV[place] then
-      status, refusal = 'open', ARGV[count + place]
-      opened[key] = pack('<BB', 1, 34 + #tx + #user + #refusal)
-        .. sub(record, 3, 26)
-        .. pack('<Bc0Bc0Bc0Bc0', 4, status, #tx, tx, #user, user, #refusal, refusal)
-        .. sub(record, life)
-      ended[#ended + 1] = key
-    end
-    answers[place] = status .. ' ' .. tx .. ' ' .. refusal
+local count, gone = #KEYS - 1, {}
+local answers = orders(2, function(place, key, record, opened)
+  local status, tx, user, refusal, life = read('<Bc0Bc0Bc0Bc0', record, 27)
+  if status == 'pending' and tx == ARGV[place] then
+    status, refusal = 'open', ARGV[count + place]
+    opened[key] = pack('<BB', 1, 34 + #tx + #user + #refusal)
+      .. sub(record, 3, 26)
+      .. pack('<Bc0Bc0Bc0Bc0', 4, status, #tx, tx, #user, user, #refusal, refusal)
+      .. sub(record, life)
+    gone[#gone + 1] = key
   end
-end
-write_orders(opened)
-if #ended > 0 then call('ZREM', KEYS[1], unpack(ended)) end
-return told(answers)
+  return status .. ' ' .. tx .. ' ' .. refusal
+end)
+if #gone > 0 then call('ZREM', KEYS[1], unpack(gone)) end
+return answers
