@@ -26,7 +26,7 @@ use shardcart_common::shards::Shards;
 
 use crate::inspect::{self, Sources};
 use crate::settle_now::{SettledNow, settle_now};
-use crate::settling::Settling;
+use crate::settling::participants::Settling;
 use access::{Access, Refused};
 use live::Live;
 

@@ -1,24 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+pub mod api;
 pub mod attempt;
 pub mod audit;
+pub mod checkout;
 pub mod config;
 pub mod console;
-pub mod coordinator;
 pub mod error;
-pub mod handlers;
 pub mod insight;
 pub mod inspect;
-mod observed;
+pub mod order_status;
 pub mod orders;
 pub mod recent;
-pub mod recovery;
 pub mod settle_now;
-pub mod settler;
 pub mod settling;
-pub mod standings;
-pub mod together;
-pub mod turns;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,18 +34,19 @@ use shardcart_common::shards::Shards;
 use shardcart_common::trace;
 use tokio::sync::mpsc;
 
+use api::legacy::{self, State};
+use checkout::coordinator::Coordinator;
 use config::{CheckoutSettings, Config};
 use console::Console;
 use console::access::{Access, Reach};
 use console::live::Live;
-use coordinator::Coordinator;
-use handlers::State;
 use insight::LocalInsight;
 use inspect::Sources;
+use order_status::LocalOrders;
 use recent::Recent;
-use settler::{SettleQueue, Settler};
-use settling::{Settlement, Settling};
-use standings::LocalOrders;
+use settling::participants::{Settlement, Settling};
+use settling::recovery;
+use settling::settler::{self, SettleQueue, Settler};
 
 /// How long the last decided attempts may take to be settled when the machine stops.
 pub const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -186,7 +182,7 @@ pub async fn run(config: Config) -> Result<(), String> {
                 Arc::clone(&gate),
                 Arc::clone(&recent),
             );
-            handlers::endpoints(service, state);
+            legacy::endpoints(service, state);
         })?
     };
     let internal = {

@@ -9,7 +9,7 @@ use shardcart_common::insight::Found;
 use shardcart_common::shard::ShardError;
 
 use crate::insight;
-use crate::settling::Settling;
+use crate::settling::participants::Settling;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

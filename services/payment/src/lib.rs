@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod api;
 pub mod audit;
 pub mod config;
 pub mod error;
-pub mod handlers;
+pub mod incarnations;
 pub mod insight;
-pub mod lives;
 pub mod reservation;
 pub mod users;
 
@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use shardcart_common::participant_machine::{self, Served};
 
+use api::legacy::{self, State};
 use config::Config;
-use handlers::State;
+use incarnations::Lives;
 use insight::LocalInsight;
-use lives::Lives;
 use reservation::LocalPayment;
 
 /// Runs a payment machine until it is told to stop.
@@ -40,7 +40,7 @@ pub async fn run(config: Config) -> Result<(), String> {
         let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));
         let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
         let state = State { shards, orders: Lives::new(orders), batch_init: batch_init.clone() };
-        let endpoints = Box::new(|service: &mut _| handlers::endpoints(service, state));
+        let endpoints = Box::new(|service: &mut _| legacy::endpoints(service, state));
         Served { participant, prices: None, insight, endpoints }
     })
     .await

@@ -14,7 +14,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 
 use crate::error::{PaymentError, Result};
-use crate::lives::Lives;
+use crate::incarnations::Lives;
 
 shardcart_common::scripts! {
     CREATE = "create.lua";

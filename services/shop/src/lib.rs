@@ -29,11 +29,11 @@ use shardcart_order::console::access::{Access, Reach};
 use shardcart_order::console::live::Live;
 use shardcart_order::console::{self, Console};
 use shardcart_order::inspect::Sources;
+use shardcart_order::order_status::LocalOrders;
 use shardcart_order::recent::Recent;
-use shardcart_order::settler;
-use shardcart_order::standings::LocalOrders;
+use shardcart_order::settling::settler;
 use shardcart_order::{Participants, SETTLE_LIMIT};
-use shardcart_payment::lives::Lives;
+use shardcart_payment::incarnations::Lives;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_stock::reservation::LocalStock;
 
@@ -105,18 +105,22 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
                 Arc::clone(&gate),
                 Arc::clone(&recent),
             );
-            let stock =
-                shardcart_stock::handlers::State { shards: Arc::clone(&shards.stock), batch_init: batch_init.clone() };
-            let payment = shardcart_payment::handlers::State {
+            let stock = shardcart_stock::api::legacy::State {
+                shards: Arc::clone(&shards.stock),
+                batch_init: batch_init.clone(),
+            };
+            let payment = shardcart_payment::api::legacy::State {
                 shards: Arc::clone(&shards.payment),
                 orders: Lives::new(shards.orders()),
                 batch_init,
             };
             service
-                .service(web::scope("/orders").configure(|scope| shardcart_order::handlers::endpoints(scope, orders)))
-                .service(web::scope("/stock").configure(|scope| shardcart_stock::handlers::endpoints(scope, stock)))
                 .service(
-                    web::scope("/payment").configure(|scope| shardcart_payment::handlers::endpoints(scope, payment)),
+                    web::scope("/orders").configure(|scope| shardcart_order::api::legacy::endpoints(scope, orders)),
+                )
+                .service(web::scope("/stock").configure(|scope| shardcart_stock::api::legacy::endpoints(scope, stock)))
+                .service(
+                    web::scope("/payment").configure(|scope| shardcart_payment::api::legacy::endpoints(scope, payment)),
                 );
         })?
     };

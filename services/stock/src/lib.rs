@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+pub mod api;
 pub mod audit;
 pub mod config;
 pub mod error;
-pub mod handlers;
 pub mod insight;
 pub mod items;
 pub mod reservation;
@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use shardcart_common::participant_machine::{self, Served};
 
+use api::legacy::{self, State};
 use config::Config;
-use handlers::State;
 use insight::LocalInsight;
 use reservation::LocalStock;
 
@@ -42,7 +42,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             participant: Rc::<LocalStock>::clone(&stock),
             prices: Some(stock),
             insight,
-            endpoints: Box::new(|service| handlers::endpoints(service, state)),
+            endpoints: Box::new(|service| legacy::endpoints(service, state)),
         }
     })
     .await

@@ -10,12 +10,12 @@ use futures_util::future::{LocalBoxFuture, join, join_all};
 use shardcart_common::gate::{Bodies, Gate};
 use shardcart_common::ids::{OrderId, TxId};
 use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
+use shardcart_order::checkout::coordinator::Coordinator;
 use shardcart_order::config::CheckoutSettings;
-use shardcart_order::coordinator::Coordinator;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
-use shardcart_order::settler;
-use shardcart_order::settling::{Settlement, Settling};
+use shardcart_order::settling::participants::{Settlement, Settling};
+use shardcart_order::settling::settler;
 use shardcart_test::eventually;
 use tokio::sync::mpsc;
 

@@ -6,7 +6,7 @@ use shardcart_common::ids::{ItemId, Partition, TxId, now_ms};
 use shardcart_common::participant::{Answer, Refusal, Service, Step};
 use shardcart_common::routing;
 use shardcart_order::attempt::Attempt;
-use shardcart_order::settling::{Part, Settlement, Settling};
+use shardcart_order::settling::participants::{Part, Settlement, Settling};
 
 use crate::support::{Scripted, TestOrders, order, user, willing};
 

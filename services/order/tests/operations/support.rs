@@ -18,7 +18,7 @@ use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_order::attempt::{self, Attempt, Begun, Named, TakenOver, Truth};
 use shardcart_order::orders;
-use shardcart_order::settling::Settling;
+use shardcart_order::settling::participants::Settling;
 
 pub use shards::{PATIENCE, Raw, TestShards};
 

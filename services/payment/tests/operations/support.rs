@@ -19,7 +19,7 @@ use shardcart_common::orders::Orders;
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_payment::error::Result;
-use shardcart_payment::lives::Lives;
+use shardcart_payment::incarnations::Lives;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_payment::users;
 

@@ -9,7 +9,7 @@ use futures_util::stream;
 use shardcart_common::shard::{Shard, ShardError};
 
 use crate::attempt::{self, TakenOver};
-use crate::settling::{Settlement, Settling};
+use crate::settling::participants::{Settlement, Settling};
 
 /// Orders claimed on one shard at once; more are claimed in the next round.
 const CLAIMED_MAX: usize = 2_048;

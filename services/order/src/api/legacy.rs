@@ -16,7 +16,7 @@ use shardcart_common::problem::{Code, Problem};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
 
-use crate::coordinator::Coordinator;
+use crate::checkout::coordinator::Coordinator;
 use crate::error::{OrderError, Result};
 use crate::orders;
 

@@ -14,7 +14,7 @@ use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
 
 use crate::error::Result;
-use crate::lives::Lives;
+use crate::incarnations::Lives;
 use crate::users;
 
 /// What the handlers work with, in one thread.

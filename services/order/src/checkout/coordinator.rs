@@ -17,14 +17,14 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::trace::{self, Context};
 
 use crate::attempt::{self, Attempt, Begun, Named, Status, Truth};
+use crate::checkout::admission::{TooMany, Turns};
+use crate::checkout::attempts::Attempts;
+use crate::checkout::checkout_telemetry;
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
-use crate::observed;
 use crate::recent::Recent;
-use crate::settler::SettleQueue;
-use crate::settling::{Part, Settlement, Settling};
-use crate::together::Attempts;
-use crate::turns::{TooMany, Turns};
+use crate::settling::participants::{Part, Settlement, Settling};
+use crate::settling::settler::SettleQueue;
 
 /// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
 const BEGINS_MAX: usize = 3;
@@ -117,7 +117,7 @@ impl Coordinator {
         // Before anything is spent on it: a flood that is turned away must leave time for those whose turn it is.
         if !self.turns.can_come() {
             let TooMany = self.turns.turn_away().await;
-            observed::turned_away();
+            checkout_telemetry::turned_away();
             return Err(OrderError::TooMany);
         }
         // On its own, so that a client that hangs up does not leave an attempt half way.
@@ -126,7 +126,7 @@ impl Coordinator {
         let attempt = rt::spawn(trace::within(&Rc::clone(&context), async move {
             let _work = work;
             let done = coordinator.pay(&order).await;
-            observed::ended(&context, coordinator.settings.slow_ms, &done);
+            checkout_telemetry::ended(&context, coordinator.settings.slow_ms, &done);
             done
         }));
         attempt.await.unwrap_or(Err(OrderError::OutcomeUnknown))

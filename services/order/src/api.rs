@@ -1,0 +1,3 @@
+//! The faces of the order service: each calls the same operations.
+
+pub mod legacy;

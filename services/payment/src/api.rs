@@ -1,0 +1,3 @@
+//! The faces of the payment service: each calls the same operations.
+
+pub mod legacy;

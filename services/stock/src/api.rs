@@ -1,0 +1,3 @@
+//! The faces of the stock service: each calls the same operations.
+
+pub mod legacy;
