@@ -183,17 +183,17 @@ fn word(value: Value) -> Option<String> {
     }
 }
 
-/// Declares the scripts of a module: `scripts! { RESERVE = "reserve.lua"; }` reads `scripts/reserve.lua`
-/// beside the module.
+/// Declares scripts: `scripts! { pub(crate) RESERVE = "reserve.lua"; }` reads `scripts/reserve.lua` beside the module. A
+/// service does so once, in its `scripts.rs`.
 #[macro_export]
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis $name:ident = $file:literal;)*) => {$(
         $(#[$doc])*
-        static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
+        $vis static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
             $crate::script::Script::new($file, include_str!(concat!("scripts/", $file))));
     )*};
-    ($($name:ident = $file:literal with $part:literal;)*) => {$(
-        static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
+    ($($vis:vis $name:ident = $file:literal with $part:literal;)*) => {$(
+        $vis static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
             $crate::script::Script::settling(
                 $file, include_str!(concat!("scripts/", $file)), include_str!(concat!("scripts/", $part))));
     )*};

@@ -11,17 +11,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::Key;
 
 use crate::orders::{inflight_key, keys, parse_lines};
-
-shardcart_common::scripts! {
-    BEGIN = "begin.lua";
-    DECIDE = "decide.lua";
-    ABORT = "abort.lua";
-    REFUSE = "refuse.lua";
-    FINISH = "finish.lua";
-    CLAIM = "claim.lua";
-    TAKE_OVER = "take_over.lua";
-    STANDING = "standing.lua";
-}
+use crate::scripts::{ABORT, BEGIN, CLAIM, DECIDE, FINISH, REFUSE, STANDING, TAKE_OVER};
 
 /// An attempt that was begun: what the order's shard has frozen for it.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod order_status;
 pub mod orders;
 pub mod recent;
+mod scripts;
 pub mod settle_now;
 pub mod settling;
 

@@ -13,16 +13,7 @@ use shardcart_common::shards::Shards;
 use std::sync::Arc;
 
 use crate::error::{OrderError, Result};
-
-shardcart_common::scripts! {
-    CREATE = "create.lua";
-    ADD_ITEM = "add_item.lua";
-    REMOVE_ITEM = "remove_item.lua";
-    REMOVE = "remove.lua";
-    REPLAY = "replay.lua";
-    FIND = "find.lua";
-    LOAD = "load.lua";
-}
+use crate::scripts::{ADD_ITEM, CREATE, FIND, LOAD, REMOVE, REMOVE_ITEM, REPLAY};
 
 /// The most lines that a cart has.
 pub const LINES_MAX: usize = 1000;

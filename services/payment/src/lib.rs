@@ -7,6 +7,7 @@ pub mod error;
 pub mod incarnations;
 pub mod insight;
 pub mod reservation;
+mod scripts;
 pub mod users;
 
 use std::rc::Rc;

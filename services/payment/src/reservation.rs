@@ -13,16 +13,8 @@ use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
 
+use crate::scripts::{CANCEL, CONFIRM, RESERVE};
 use crate::users;
-
-shardcart_common::scripts! {
-    RESERVE = "reserve.lua";
-}
-
-shardcart_common::scripts! {
-    CONFIRM = "confirm.lua" with "settle.lua";
-    CANCEL = "cancel.lua" with "settle.lua";
-}
 
 /// The payment service as a participant, in-process.
 pub struct LocalPayment(Arc<Shards>);

@@ -15,15 +15,7 @@ use shardcart_common::shards::Shards;
 
 use crate::error::{PaymentError, Result};
 use crate::incarnations::Lives;
-
-shardcart_common::scripts! {
-    CREATE = "create.lua";
-    ADD_FUNDS = "add_funds.lua";
-    PAY = "pay.lua";
-    CANCEL_PAYMENT = "cancel_payment.lua";
-    STATUS = "status.lua";
-    LOAD = "load.lua";
-}
+use crate::scripts::{ADD_FUNDS, CANCEL_PAYMENT, CREATE, LOAD, PAY, STATUS};
 
 /// The keys of a user and of its payment for an order.
 pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [String; 2] {

@@ -14,13 +14,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 
 use crate::error::{Result, StockError};
-
-shardcart_common::scripts! {
-    CREATE = "create.lua";
-    ADD = "add.lua";
-    SUBTRACT = "subtract.lua";
-    LOAD = "load.lua";
-}
+use crate::scripts::{ADD, CREATE, LOAD, SUBTRACT};
 
 /// An item as its buyers see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

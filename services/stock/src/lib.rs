@@ -7,6 +7,7 @@ pub mod error;
 pub mod insight;
 pub mod items;
 pub mod reservation;
+mod scripts;
 
 use std::rc::Rc;
 use std::sync::Arc;

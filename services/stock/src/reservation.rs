@@ -16,15 +16,7 @@ use shardcart_common::shards::Shards;
 
 use crate::error::StockError;
 use crate::items;
-
-shardcart_common::scripts! {
-    RESERVE = "reserve.lua";
-}
-
-shardcart_common::scripts! {
-    CONFIRM = "confirm.lua" with "settle.lua";
-    CANCEL = "cancel.lua" with "settle.lua";
-}
+use crate::scripts::{CANCEL, CONFIRM, RESERVE};
 
 /// The stock service as a participant, in-process.
 pub struct LocalStock(Arc<Shards>);
