@@ -36,7 +36,7 @@ pub struct Attempt {
 
 /// Which attempt of which order: what its scripts are told.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub struct AttemptRef {
     /// The order.
     pub order: OrderId,
     /// The order's partition.
@@ -47,12 +47,12 @@ pub struct Named {
 
 impl Attempt {
     /// Which one it is.
-    pub fn named(&self) -> Named {
-        Named { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
+    pub fn reference(&self) -> AttemptRef {
+        AttemptRef { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
     }
 }
 
-/// How an order stands.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// No attempt is under way.
@@ -69,9 +69,9 @@ pub enum Status {
     Newer,
 }
 
-/// What an order's shard says of the order: the truth, whatever was asked of it.
+/// What an order's shard says of the order, whatever was asked of it. Every other copy of this may be out of date.
 #[derive(Debug, Clone)]
-pub struct Truth {
+pub struct OrderState {
     /// The status now.
     pub status: Status,
     /// The current attempt, or the last one.
@@ -80,7 +80,7 @@ pub struct Truth {
     pub refusal: String,
 }
 
-impl Truth {
+impl OrderState {
     /// Why the attempt was given up.
     pub fn refusal(&self) -> Refusal {
         Refusal::from_record(&self.refusal)
@@ -92,8 +92,8 @@ impl Truth {
 pub enum Begun {
     /// It is the caller's to drive.
     Attempt(Attempt),
-    /// It is not; this is how the order stands.
-    Standing(Truth),
+    /// It is not: the state of the order says why.
+    NotBegun(OrderState),
     /// The tx is not later than the order's last: mint a later one.
     Moved {
         /// The Unix milliseconds of the last.
@@ -120,23 +120,28 @@ type Answer<T> = Result<T, ShardError>;
 ///
 /// # Errors
 /// See [`ShardError`].
-pub async fn begin(shard: &Shard, named: &[Named], lease: Duration, deadline: Duration) -> Answer<Vec<Answer<Begun>>> {
-    let mut call = BEGIN.with_keys(1 + 2 * named.len());
+pub async fn begin(
+    shard: &Shard,
+    attempts: &[AttemptRef],
+    lease: Duration,
+    deadline: Duration,
+) -> Answer<Vec<Answer<Begun>>> {
+    let mut call = BEGIN.with_keys(1 + 2 * attempts.len());
     call.key(inflight_key(shard.number()));
-    push_keys(&mut call, named, "order");
-    push_keys(&mut call, named, "cart");
+    push_keys(&mut call, attempts, "order");
+    push_keys(&mut call, attempts, "cart");
     call.push(millis(lease));
     call.push(millis(deadline));
-    named.iter().for_each(|named| call.push(named.tx.as_str()));
-    let replies = replies(shard, call.repeatable(), named.len()).await?;
-    Ok(replies.into_iter().zip(named).map(|(reply, named)| begun(shard, named, reply)).collect())
+    attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
+    let replies = replies(shard, call.repeatable(), attempts.len()).await?;
+    Ok(replies.into_iter().zip(attempts).map(|(reply, attempt)| begun(shard, attempt, reply)).collect())
 }
 
-fn begun(shard: &Shard, named: &Named, reply: redis::Value) -> Answer<Begun> {
+fn begun(shard: &Shard, attempt: &AttemptRef, reply: redis::Value) -> Answer<Begun> {
     if let redis::Value::BulkString(bytes) = &reply
         && let Some(end) = bytes.iter().position(|byte| *byte == b'\n')
     {
-        let attempt = attempt_of(named, &bytes[end + 1..], &bytes[..end]);
+        let attempt = attempt_of(attempt, &bytes[end + 1..], &bytes[..end]);
         return attempt.map(Begun::Attempt).ok_or_else(|| unexpected(shard, BEGIN.name(), &[]));
     }
     let words = split(reply);
@@ -144,11 +149,11 @@ fn begun(shard: &Shard, named: &Named, reply: redis::Value) -> Answer<Begun> {
         let last = words.get(1).map_or("", String::as_str);
         return Ok(Begun::Moved { last_ms: shardcart_common::ids::minted_ms(last) });
     }
-    truth(shard, BEGIN.name(), &words).map(Begun::Standing)
+    order_state(shard, BEGIN.name(), &words).map(Begun::NotBegun)
 }
 
 /// An attempt that was begun, from the order's record and its cart.
-fn attempt_of(named: &Named, record: &[u8], cart: &[u8]) -> Option<Attempt> {
+fn attempt_of(attempt: &AttemptRef, record: &[u8], cart: &[u8]) -> Option<Attempt> {
     let Found::Record(order) = record::ORDER.read(Some(record)) else { return None };
     let mut words = std::str::from_utf8(cart).ok()?.split_ascii_whitespace();
     let mut lines = Vec::new();
@@ -157,9 +162,9 @@ fn attempt_of(named: &Named, record: &[u8], cart: &[u8]) -> Option<Attempt> {
         lines.push((ItemId::parse(item).ok()?, units));
     }
     Some(Attempt {
-        order: named.order.clone(),
-        partition: named.partition,
-        tx: named.tx.clone(),
+        order: attempt.order.clone(),
+        partition: attempt.partition,
+        tx: attempt.tx.clone(),
         deadline_ms: order.amount("deadline")?,
         user: UserId::parse(order.text("user")).ok()?,
         total: order.amount("total")?,
@@ -173,21 +178,25 @@ fn attempt_of(named: &Named, record: &[u8], cart: &[u8]) -> Option<Attempt> {
 ///
 /// # Errors
 /// `Unanswered`: any of them may be paid now; only asking again tells.
-pub async fn decide(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>> {
-    let mut call = DECIDE.with_keys(named.len());
-    push_keys(&mut call, named, "order");
-    named.iter().for_each(|named| call.push(named.tx.as_str()));
-    let replies = replies(shard, call.repeatable(), named.len()).await?;
-    Ok(replies.into_iter().zip(named).map(|(reply, named)| standing_of(shard, DECIDE.name(), named, reply)).collect())
+pub async fn decide(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
+    let mut call = DECIDE.with_keys(attempts.len());
+    push_keys(&mut call, attempts, "order");
+    attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
+    let replies = replies(shard, call.repeatable(), attempts.len()).await?;
+    Ok(replies
+        .into_iter()
+        .zip(attempts)
+        .map(|(reply, attempt)| state_after(shard, DECIDE.name(), attempt, reply))
+        .collect())
 }
 
 /// Gives an attempt up, first step of two. May be repeated.
 ///
 /// # Errors
 /// See [`ShardError`].
-pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<Truth> {
+pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<OrderState> {
     let [record, ..] = keys(attempt.partition, attempt.order.as_str());
-    tell(shard, ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
+    ask(shard, ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
 }
 
 /// Gives attempts on orders of one shard up in one step, in one call: only where nobody holds anything for them, now or ever.
@@ -195,28 +204,32 @@ pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answe
 ///
 /// # Errors
 /// See [`ShardError`].
-pub async fn refuse(shard: &Shard, refused: &[(Named, Refusal)]) -> Answer<Vec<Answer<Truth>>> {
+pub async fn refuse(shard: &Shard, refused: &[(AttemptRef, Refusal)]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = REFUSE.with_keys(1 + refused.len());
     call.key(inflight_key(shard.number()));
-    refused.iter().for_each(|(named, _)| call.key(named.partition.name("order", named.order.as_str())));
-    refused.iter().for_each(|(named, _)| call.push(named.tx.as_str()));
+    refused.iter().for_each(|(attempt, _)| call.key(attempt.partition.name("order", attempt.order.as_str())));
+    refused.iter().for_each(|(attempt, _)| call.push(attempt.tx.as_str()));
     refused.iter().for_each(|(_, refusal)| call.push(refusal.to_record()));
     let replies = replies(shard, call.repeatable(), refused.len()).await?;
-    let standing = |(reply, (named, _)): (_, &(Named, _))| standing_of(shard, REFUSE.name(), named, reply);
-    Ok(replies.into_iter().zip(refused).map(standing).collect())
+    let state = |(reply, (attempt, _)): (_, &(AttemptRef, _))| state_after(shard, REFUSE.name(), attempt, reply);
+    Ok(replies.into_iter().zip(refused).map(state).collect())
 }
 
 /// Ends settled attempts on orders of one shard, in one call: how each order stands now, in order. May be repeated.
 ///
 /// # Errors
 /// See [`ShardError`].
-pub async fn finish(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>> {
-    let mut call = FINISH.with_keys(1 + named.len());
+pub async fn finish(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
+    let mut call = FINISH.with_keys(1 + attempts.len());
     call.key(inflight_key(shard.number()));
-    push_keys(&mut call, named, "order");
-    named.iter().for_each(|named| call.push(named.tx.as_str()));
-    let replies = replies(shard, call.repeatable(), named.len()).await?;
-    Ok(replies.into_iter().zip(named).map(|(reply, named)| standing_of(shard, FINISH.name(), named, reply)).collect())
+    push_keys(&mut call, attempts, "order");
+    attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
+    let replies = replies(shard, call.repeatable(), attempts.len()).await?;
+    Ok(replies
+        .into_iter()
+        .zip(attempts)
+        .map(|(reply, attempt)| state_after(shard, FINISH.name(), attempt, reply))
+        .collect())
 }
 
 /// Claims what is due on a shard, for as long as `hold`: the orders, with their partitions.
@@ -255,31 +268,32 @@ pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: r
     if words.first().is_some_and(|word| word == "TAKEN") {
         return attempt().map(TakenOver::Taken);
     }
-    match truth(shard, TAKE_OVER.name(), &words)?.status {
+    match order_state(shard, TAKE_OVER.name(), &words)?.status {
         _ if words.len() <= 3 => Ok(TakenOver::Nothing),
         Status::Paid => attempt().map(TakenOver::Paid),
         _ => attempt().map(TakenOver::Aborting),
     }
 }
 
-/// The call that tells how an order stands (read with [`stands`]), and has recovery look at it if `held` is its current attempt.
-pub fn standing(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
+/// The call that asks for the state of an order; its reply is read with [`read_order_status`]. If `held` is the order's current
+/// attempt, recovery looks at the order soon. May be repeated.
+pub fn order_status(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
     let [record, _, inflight] = keys(partition, order.as_str());
     STANDING.keys(&[record, inflight]).arg(held.map_or("", TxId::as_str)).repeatable()
 }
 
-/// Reads the reply of [`standing`]: how the order stands, and which life of a foreign id it is.
+/// Reads the reply of [`order_status`]: the order's state, and which life of a foreign id it is.
 ///
 /// # Errors
 /// `Unanswered`: a reply that the script does not give.
-pub fn stands(shard: &Shard, reply: redis::Value) -> Answer<(Truth, String)> {
+pub fn read_order_status(shard: &Shard, reply: redis::Value) -> Answer<(OrderState, String)> {
     let words = words(reply);
     let life = words.get(3).cloned().unwrap_or_default();
-    Ok((truth(shard, STANDING.name(), &words)?, life))
+    Ok((order_state(shard, STANDING.name(), &words)?, life))
 }
 
-fn push_keys(call: &mut Call, named: &[Named], kind: &str) {
-    for Named { partition, order, .. } in named {
+fn push_keys(call: &mut Call, attempts: &[AttemptRef], kind: &str) {
+    for AttemptRef { partition, order, .. } in attempts {
         call.key(partition.name(kind, order.as_str()));
     }
 }
@@ -290,20 +304,20 @@ async fn replies(shard: &Shard, call: Call, count: usize) -> Answer<Vec<redis::V
     each(reply, count).ok_or_else(|| unexpected(shard, call.name(), &[]))
 }
 
-async fn tell(shard: &Shard, call: Call) -> Answer<Truth> {
+async fn ask(shard: &Shard, call: Call) -> Answer<OrderState> {
     let call = call.repeatable();
-    truth(shard, call.name(), &words(shard.run(&call).await?))
+    order_state(shard, call.name(), &words(shard.run(&call).await?))
 }
 
-/// How an order stands after a script that was asked many things: `PAID` is short for paid by this attempt.
-fn standing_of(shard: &Shard, script: &str, named: &Named, reply: redis::Value) -> Answer<Truth> {
+/// The state of an order after a script that was asked many things: `PAID` is short for paid by this attempt.
+fn state_after(shard: &Shard, script: &str, attempt: &AttemptRef, reply: redis::Value) -> Answer<OrderState> {
     let words = split(reply);
     if let [word] = words.as_slice()
         && word == "PAID"
     {
-        return Ok(Truth { status: Status::Paid, tx: named.tx.as_str().to_owned(), refusal: String::new() });
+        return Ok(OrderState { status: Status::Paid, tx: attempt.tx.as_str().to_owned(), refusal: String::new() });
     }
-    truth(shard, script, &words)
+    order_state(shard, script, &words)
 }
 
 /// `status tx refusal`, as scripts that are asked many things answer; a refusal may name an item after a space.
@@ -312,7 +326,7 @@ fn split(reply: redis::Value) -> Vec<String> {
 }
 
 /// Reads `{ status, tx, … }`.
-fn truth(shard: &Shard, script: &str, words: &[String]) -> Answer<Truth> {
+fn order_state(shard: &Shard, script: &str, words: &[String]) -> Answer<OrderState> {
     let status = match words.first().map(String::as_str) {
         Some("open") => Status::Open,
         Some("pending") => Status::Pending,
@@ -323,7 +337,7 @@ fn truth(shard: &Shard, script: &str, words: &[String]) -> Answer<Truth> {
         _ => return Err(unexpected(shard, script, words)),
     };
     let word = |place: usize| words.get(place).cloned().unwrap_or_default();
-    Ok(Truth { status, tx: word(1), refusal: word(2) })
+    Ok(OrderState { status, tx: word(1), refusal: word(2) })
 }
 
 /// Reads `{ _, tx, _, deadline, user, total, life, item, line, … }`.

@@ -26,7 +26,7 @@ use shardcart_common::shards::Shards;
 
 use crate::inspect::{self, Sources};
 use crate::settle_now::{SettledNow, settle_now};
-use crate::settling::participants::Settling;
+use crate::settling::participants::Participants;
 use access::{Access, Refused};
 use live::Live;
 
@@ -46,7 +46,7 @@ pub struct Console {
     /// The order shards.
     pub shards: Arc<Shards>,
     /// Who settles.
-    pub settling: Rc<Settling>,
+    pub settling: Rc<Participants>,
     /// Tells when the machine stops.
     pub gate: Arc<Gate>,
 }

@@ -14,7 +14,7 @@ use shardcart_common::insight::{
     Found, Insight, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, Seen, Wanted,
 };
 
-use crate::recent::{Recent, Told};
+use crate::recent::{AttemptSummary, RecentAttempts};
 
 /// Lines of an order of which the items are looked up as well.
 const LINES_MAX: usize = 100;
@@ -29,7 +29,7 @@ pub struct Sources {
     /// The payment service.
     pub payment: Rc<dyn Insight>,
     /// The attempts that this machine drove last, if it drives any.
-    pub recent: Option<Arc<Recent>>,
+    pub recent: Option<Arc<RecentAttempts>>,
 }
 
 /// All that is known under an id.
@@ -286,8 +286,9 @@ async fn order_told(looks: &Looks<'_>, seen: &Seen, record: &OrderRecord) -> Thi
 }
 
 /// The attempts that this machine remembers, and the one that is on the order's record.
-fn attempts(remembered: Option<Vec<Told>>, record: &OrderRecord) -> Vec<Attempted> {
-    let told = |told: Told| Attempted { began_ms: minted_ms(&told.tx), told: words::attempt(&told), tx: told.tx };
+fn attempts(remembered: Option<Vec<AttemptSummary>>, record: &OrderRecord) -> Vec<Attempted> {
+    let told =
+        |told: AttemptSummary| Attempted { began_ms: minted_ms(&told.tx), told: words::attempt(&told), tx: told.tx };
     let mut attempts: Vec<Attempted> = remembered.into_iter().flatten().map(told).collect();
     // A deadline is written by the first attempt.
     if record.deadline_ms > 0 && attempts.iter().all(|attempt| attempt.tx != record.tx) {

@@ -44,8 +44,8 @@ use console::live::Live;
 use insight::LocalInsight;
 use inspect::Sources;
 use order_status::LocalOrders;
-use recent::Recent;
-use settling::participants::{Settlement, Settling};
+use recent::RecentAttempts;
+use settling::participants::{self, Settlement};
 use settling::recovery;
 use settling::settler::{self, SettleQueue, Settler};
 
@@ -74,13 +74,13 @@ impl Participants {
     }
 
     /// Who settles, in one thread: order shards and participants.
-    pub fn settling(&self, shards: Arc<Shards>) -> Rc<Settling> {
-        Settling::new(shards, Rc::clone(&self.stock), Rc::clone(&self.payment))
+    pub fn settling(&self, shards: Arc<Shards>) -> Rc<participants::Participants> {
+        participants::Participants::new(shards, Rc::clone(&self.stock), Rc::clone(&self.payment))
     }
 }
 
 /// Who is asked about stock and payment when somebody looks in from outside: their machines.
-fn remote_sources(config: &Config, shards: &Arc<Shards>, recent: &Arc<Recent>) -> Result<Sources, String> {
+fn remote_sources(config: &Config, shards: &Arc<Shards>, recent: &Arc<RecentAttempts>) -> Result<Sources, String> {
     let insight = |urls| {
         let peers = Peers::new(urls, &config.machine.internal_token, INSIGHT_TIMEOUT)?;
         Ok::<_, String>(Rc::new(RemoteInsight::new(peers)))
@@ -101,7 +101,7 @@ pub fn state(
     batch_init: BatchInitSettings,
     queue: SettleQueue,
     gate: Arc<Gate>,
-    recent: Arc<Recent>,
+    recent: Arc<RecentAttempts>,
 ) -> Rc<State> {
     let coordinator = Coordinator::new(participants.settling(Arc::clone(&shards)), checkout, queue, gate, recent);
     Rc::new(State { shards, prices: participants.prices, coordinator, batch_init })
@@ -145,7 +145,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     rt::spawn(collect::run(Arc::clone(&shards), config.observe.metrics_interval_ms));
     let settler = start_background(Arc::clone(&shards), &participants, &config.checkout, decided);
     rt::spawn(Arc::clone(&membership).watch_clocks());
-    let recent = Arc::new(Recent::default());
+    let recent = Arc::new(RecentAttempts::default());
     let number = config.machine.machine_id.map(|id| format!("{id} ")).unwrap_or_default();
     let live = Live::new(format!("order machine {number}on port {}", config.port), Arc::clone(&recent));
     live.start(remote_sources(&config, &shards, &recent)?, shards);

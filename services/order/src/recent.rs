@@ -40,7 +40,7 @@ struct Ended {
 
 /// An ended attempt as it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct AttemptSummary {
     /// The order.
     pub order: String,
     /// The attempt.
@@ -71,9 +71,9 @@ struct Inner {
 
 /// The last attempts of all threads of a machine.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<Inner>);
+pub struct RecentAttempts(Mutex<Inner>);
 
-impl Recent {
+impl RecentAttempts {
     /// Keeps an attempt that has ended, and forgets the oldest.
     pub fn push(&self, attempt: Attempt, result: &Result<()>, took: Duration) {
         let outcome = match result {
@@ -86,20 +86,20 @@ impl Recent {
     }
 
     /// The last `most` attempts that came after the first `seen`, the latest first, and how many came in all.
-    pub fn since(&self, seen: u64, most: usize) -> (Vec<Told>, u64) {
+    pub fn since(&self, seen: u64, most: usize) -> (Vec<AttemptSummary>, u64) {
         let inner = self.lock();
         let new = usize::try_from(inner.count.saturating_sub(seen)).unwrap_or(usize::MAX).min(most);
-        (inner.attempts.iter().rev().take(new).map(told).collect(), inner.count)
+        (inner.attempts.iter().rev().take(new).map(summary).collect(), inner.count)
     }
 
     /// Attempts on an order that are still remembered, the latest first.
-    pub fn of_order(&self, order: &str) -> Vec<Told> {
-        self.lock().attempts.iter().rev().filter(|ended| ended.attempt.order.as_str() == order).map(told).collect()
+    pub fn of_order(&self, order: &str) -> Vec<AttemptSummary> {
+        self.lock().attempts.iter().rev().filter(|ended| ended.attempt.order.as_str() == order).map(summary).collect()
     }
 
     /// One attempt, if it is still remembered.
-    pub fn of_tx(&self, tx: &str) -> Option<Told> {
-        self.lock().attempts.iter().rev().find(|ended| ended.attempt.tx.as_str() == tx).map(told)
+    pub fn of_tx(&self, tx: &str) -> Option<AttemptSummary> {
+        self.lock().attempts.iter().rev().find(|ended| ended.attempt.tx.as_str() == tx).map(summary)
     }
 
     /// Tells `each` the items and units of the attempts that came after the first `seen`, of the latest `most` of them,
@@ -139,7 +139,7 @@ impl Inner {
     }
 }
 
-fn told(ended: &Ended) -> Told {
+fn summary(ended: &Ended) -> AttemptSummary {
     let (outcome, reason) = match &ended.outcome {
         Outcome::Paid => ("paid", String::new()),
         Outcome::Refused(refusal @ Refusal::CheckoutAborted) => ("aborted", refusal.to_string()),
@@ -147,7 +147,7 @@ fn told(ended: &Ended) -> Told {
         Outcome::Unknown => ("unknown", String::new()),
     };
     let attempt = &ended.attempt;
-    Told {
+    AttemptSummary {
         order: attempt.order.as_str().to_owned(),
         tx: attempt.tx.as_str().to_owned(),
         user: attempt.user.as_str().to_owned(),
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_latest_attempts_are_remembered_and_the_oldest_forgotten() {
-        let recent = Recent::default();
+        let recent = RecentAttempts::default();
         for order in 0..3_000 {
             recent.push(attempt(order, 1), &Ok(()), Duration::from_millis(3));
         }
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn large_carts_push_others_out() {
-        let recent = Recent::default();
+        let recent = RecentAttempts::default();
         for order in 0..20 {
             recent.push(attempt(order, 1_000), &Err(Refusal::UnknownUser.into()), Duration::ZERO);
         }

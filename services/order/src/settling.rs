@@ -1,4 +1,4 @@
-//! Settling: what happens after the decision. Every participant is told it, and then the attempt ends.
+//! Participants: what happens after the decision. Every participant is told it, and then the attempt ends.
 
 pub mod participants;
 pub mod recovery;

@@ -30,7 +30,7 @@ use shardcart_order::console::live::Live;
 use shardcart_order::console::{self, Console};
 use shardcart_order::inspect::Sources;
 use shardcart_order::order_status::LocalOrders;
-use shardcart_order::recent::Recent;
+use shardcart_order::recent::RecentAttempts;
 use shardcart_order::settling::settler;
 use shardcart_order::{Participants, SETTLE_LIMIT};
 use shardcart_payment::incarnations::Lives;
@@ -75,7 +75,7 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
         rt::spawn(collect::run(shards, config.observe.metrics_interval_ms));
     }
     data_set.watch_clocks();
-    let recent = Arc::new(Recent::default());
+    let recent = Arc::new(RecentAttempts::default());
     let live = Live::new(format!("shop on port {}", config.port), Arc::clone(&recent));
     live.start(background.sources(&recent), Arc::clone(&background.order));
     let access = Arc::new(Access::new(config.console.token().cloned(), Reach::ThisMachine));
@@ -217,7 +217,7 @@ impl ThreadShards {
     }
 
     /// Who is asked about ids and shards.
-    fn sources(&self, recent: &Arc<Recent>) -> Sources {
+    fn sources(&self, recent: &Arc<RecentAttempts>) -> Sources {
         Sources {
             order: Rc::new(shardcart_order::insight::LocalInsight::new(Arc::clone(&self.order))),
             stock: Rc::new(shardcart_stock::insight::LocalInsight::new(Arc::clone(&self.stock))),

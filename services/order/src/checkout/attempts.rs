@@ -10,7 +10,7 @@ use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 use shardcart_common::trace::{self, export};
 
-use crate::attempt::{self, Begun, Named, Truth};
+use crate::attempt::{self, AttemptRef, Begun, OrderState};
 use crate::config::CheckoutSettings;
 
 /// Attempts in one script call at most: while it runs, its shard does nothing else.
@@ -41,7 +41,7 @@ impl Attempts {
     ///
     /// # Errors
     /// See [`ShardError`].
-    pub async fn begin(&self, named: Named) -> Answer<Begun> {
+    pub async fn begin(&self, named: AttemptRef) -> Answer<Begun> {
         ask(&self.begins, "begin.lua", named.partition.shard(), named).await
     }
 
@@ -49,7 +49,7 @@ impl Attempts {
     ///
     /// # Errors
     /// `Unanswered`: it may be paid now; only asking again tells.
-    pub async fn decide(&self, named: Named) -> Answer<Truth> {
+    pub async fn decide(&self, named: AttemptRef) -> Answer<OrderState> {
         ask(&self.decides, "decide.lua", named.partition.shard(), named).await
     }
 
@@ -57,7 +57,7 @@ impl Attempts {
     ///
     /// # Errors
     /// See [`ShardError`].
-    pub async fn refuse(&self, named: Named, refusal: Refusal) -> Answer<Truth> {
+    pub async fn refuse(&self, named: AttemptRef, refusal: Refusal) -> Answer<OrderState> {
         ask(&self.refuses, "refuse.lua", named.partition.shard(), (named, refusal)).await
     }
 }
@@ -82,11 +82,11 @@ struct Begins {
 }
 
 impl Together for Begins {
-    type Asked = Named;
+    type Asked = AttemptRef;
     type Answer = Answer<Begun>;
     const MOST: usize = TOGETHER_MAX;
 
-    async fn ask(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Begun>> {
+    async fn ask(&self, shard: u16, named: Vec<AttemptRef>) -> Vec<Answer<Begun>> {
         let (lease, deadline) = (self.settings.checkout_lease_ms, self.settings.checkout_deadline_ms);
         let answers = match self.shards.shard(shard) {
             Ok(shard) => attempt::begin(shard, &named, lease, deadline).await,
@@ -99,11 +99,11 @@ impl Together for Begins {
 struct Decides(Arc<Shards>);
 
 impl Together for Decides {
-    type Asked = Named;
-    type Answer = Answer<Truth>;
+    type Asked = AttemptRef;
+    type Answer = Answer<OrderState>;
     const MOST: usize = TOGETHER_MAX;
 
-    async fn ask(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Truth>> {
+    async fn ask(&self, shard: u16, named: Vec<AttemptRef>) -> Vec<Answer<OrderState>> {
         let answers = match self.0.shard(shard) {
             Ok(shard) => attempt::decide(shard, &named).await,
             Err(error) => Err(error),
@@ -115,11 +115,11 @@ impl Together for Decides {
 struct Refuses(Arc<Shards>);
 
 impl Together for Refuses {
-    type Asked = (Named, Refusal);
-    type Answer = Answer<Truth>;
+    type Asked = (AttemptRef, Refusal);
+    type Answer = Answer<OrderState>;
     const MOST: usize = TOGETHER_MAX;
 
-    async fn ask(&self, shard: u16, refused: Vec<(Named, Refusal)>) -> Vec<Answer<Truth>> {
+    async fn ask(&self, shard: u16, refused: Vec<(AttemptRef, Refusal)>) -> Vec<Answer<OrderState>> {
         let answers = match self.0.shard(shard) {
             Ok(shard) => attempt::refuse(shard, &refused).await,
             Err(error) => Err(error),

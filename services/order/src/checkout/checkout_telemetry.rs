@@ -31,8 +31,8 @@ pub fn ended(context: &Context, slow: Duration, done: &Result<()>) {
     }
 }
 
-/// Records a checkout that was turned away before anything was done for it.
-pub fn turned_away() {
+/// Records a checkout that was rejected before anything was done for it.
+pub fn rejected() {
     checkout::ended(Outcome::Overloaded, Duration::ZERO);
     requests::refused();
 }

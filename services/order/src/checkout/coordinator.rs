@@ -16,14 +16,14 @@ use shardcart_common::participant::{self, Answer, Operation, ParticipantError, R
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::trace::{self, Context};
 
-use crate::attempt::{self, Attempt, Begun, Named, Status, Truth};
-use crate::checkout::admission::{TooMany, Turns};
+use crate::attempt::{self, Attempt, AttemptRef, Begun, OrderState, Status};
+use crate::checkout::admission::{Admission, TooMany};
 use crate::checkout::attempts::Attempts;
 use crate::checkout::checkout_telemetry;
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
-use crate::recent::Recent;
-use crate::settling::participants::{Part, Settlement, Settling};
+use crate::recent::RecentAttempts;
+use crate::settling::participants::{Part, Participants, Settlement};
 use crate::settling::settler::SettleQueue;
 
 /// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
@@ -40,13 +40,13 @@ const CANCEL_MIN: Duration = Duration::from_millis(500);
 ///
 /// What seldom happens is boxed: a checkout's future is copied when it sets out, and has room for its largest part.
 pub struct Coordinator {
-    settling: Rc<Settling>,
+    participants: Rc<Participants>,
     attempts: Attempts,
-    turns: Rc<Turns>,
+    admission: Rc<Admission>,
     settings: CheckoutSettings,
     queue: SettleQueue,
     gate: Arc<Gate>,
-    recent: Arc<Recent>,
+    recent: Arc<RecentAttempts>,
 }
 
 /// What reserving came to.
@@ -82,15 +82,15 @@ impl Patience {
 impl Coordinator {
     /// A coordinator; `gate` counts the attempts that go on when their client has gone, `recent` remembers the last.
     pub fn new(
-        settling: Rc<Settling>,
+        participants: Rc<Participants>,
         settings: CheckoutSettings,
         queue: SettleQueue,
         gate: Arc<Gate>,
-        recent: Arc<Recent>,
+        recent: Arc<RecentAttempts>,
     ) -> Rc<Self> {
-        let attempts = Attempts::new(&settling.shards, &settings, &settling.flow);
-        let turns = Turns::new(usize::from(settings.checkouts_max), settings.checkout_queue_ms);
-        Rc::new(Coordinator { settling, attempts, turns, settings, queue, gate, recent })
+        let attempts = Attempts::new(&participants.shards, &settings, &participants.flow);
+        let admission = Admission::new(usize::from(settings.checkouts_max), settings.checkout_queue_ms);
+        Rc::new(Coordinator { participants, attempts, admission, settings, queue, gate, recent })
     }
 
     /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be settled.
@@ -100,7 +100,7 @@ impl Coordinator {
     /// `Participant`: no such shard.
     pub async fn check_user(&self, user: &UserId) -> Result<()> {
         let Some(partition) = minted_partition(user.as_str()) else { return Ok(()) };
-        match self.settling.payment.check_known(partition).await {
+        match self.participants.payment.check_known(partition).await {
             Err(error @ ParticipantError::BeyondList { .. }) => Err(error.into()),
             // A payment service that is silent keeps nobody from filling a cart.
             _ => Ok(()),
@@ -114,10 +114,10 @@ impl Coordinator {
     /// - `TooMany`: it did nothing.
     /// - `OutcomeUnknown`, `Shard` and others: it may have been paid; repeat it.
     pub async fn checkout(self: &Rc<Self>, order: OrderId) -> Result<()> {
-        // Before anything is spent on it: a flood that is turned away must leave time for those whose turn it is.
-        if !self.turns.can_come() {
-            let TooMany = self.turns.turn_away().await;
-            checkout_telemetry::turned_away();
+        // Before anything is spent on it: a flood of rejections must leave time for the admitted checkouts.
+        if !self.admission.has_room() {
+            let TooMany = self.admission.reject().await;
+            checkout_telemetry::rejected();
             return Err(OrderError::TooMany);
         }
         // On its own, so that a client that hangs up does not leave an attempt half way.
@@ -135,11 +135,11 @@ impl Coordinator {
     async fn pay(&self, order: &OrderId) -> Result<()> {
         let asked = Instant::now();
         let give_up = asked + self.settings.checkout_wait_ms;
-        let (shard, partition) = self.settling.shards.route(order.as_str())?;
+        let (shard, partition) = self.participants.shards.route(order.as_str())?;
         let mut has_waited = false;
         loop {
-            let turn = self.turns.take().await.map_err(|TooMany| OrderError::TooMany)?;
-            let truth = match self.begin(shard, partition, order).await? {
+            let admitted = self.admission.admit().await.map_err(|TooMany| OrderError::TooMany)?;
+            let state = match self.begin(shard, partition, order).await? {
                 Begun::Attempt(attempt) => {
                     let outcome = self.drive(shard, &attempt, give_up).await;
                     if metrics::on() {
@@ -147,16 +147,16 @@ impl Coordinator {
                     }
                     return outcome;
                 }
-                Begun::Standing(truth) => truth,
+                Begun::NotBegun(state) => state,
                 Begun::Moved { .. } => return Err(OrderError::OutcomeUnknown),
             };
-            match truth.status {
+            match state.status {
                 Status::Paid => return Ok(()),
-                Status::Open => return Err(truth.refusal().into()),
+                Status::Open => return Err(state.refusal().into()),
                 Status::Pending | Status::Aborting => {
-                    drop(turn);
-                    trace::about_tx(&truth.tx);
-                    let waited = Box::pin(self.wait(shard, partition, order, &truth.tx, give_up));
+                    drop(admitted);
+                    trace::about_tx(&state.tx);
+                    let waited = Box::pin(self.wait(shard, partition, order, &state.tx, give_up));
                     let outcome = tokio::time::timeout_at(give_up.into(), waited)
                         .await
                         .unwrap_or(Err(OrderError::OutcomeUnknown));
@@ -179,7 +179,7 @@ impl Coordinator {
         let mut tx = TxId::mint(partition, now_ms());
         let mut last = Begun::Moved { last_ms: 0 };
         for _ in 0..BEGINS_MAX {
-            match self.attempts.begin(Named { order: order.clone(), partition, tx: tx.clone() }).await {
+            match self.attempts.begin(AttemptRef { order: order.clone(), partition, tx: tx.clone() }).await {
                 Ok(Begun::Moved { last_ms }) => {
                     tx = TxId::mint(partition, now_ms().max(last_ms + 1));
                     last = Begun::Moved { last_ms };
@@ -206,7 +206,7 @@ impl Coordinator {
         // A quarter of the lease is kept for giving up, before recovery does it.
         let mut patience = Patience::until(lease_end - self.settings.checkout_lease_ms / 4);
         let parts = loop {
-            match self.settling.parts(attempt).await {
+            match self.participants.parts(attempt).await {
                 Ok(parts) => break parts,
                 // Where no participant knows the shard, there is nobody to ask, now or later.
                 Err(error) if !matches!(error, ParticipantError::BeyondList { .. }) && patience.pause().await => {}
@@ -285,7 +285,7 @@ impl Coordinator {
 
     /// Has an operation done by its participant, in bounded time.
     async fn submit(&self, part: &Part, operation: Operation) -> Answer {
-        let answer = self.settling.participant(part.service).submit(operation);
+        let answer = self.participants.participant(part.service).submit(operation);
         tokio::time::timeout(SUBMIT_MAX, answer).await.unwrap_or(Answer::Unanswered)
     }
 
@@ -294,19 +294,19 @@ impl Coordinator {
         let _timed = trace::step(Step::Decide);
         let mut patience = Patience::until(give_up);
         loop {
-            match self.attempts.decide(attempt.named()).await {
-                Ok(truth) if truth.tx == attempt.tx.as_str() && truth.status == Status::Paid => {
+            match self.attempts.decide(attempt.reference()).await {
+                Ok(state) if state.tx == attempt.tx.as_str() && state.status == Status::Paid => {
                     fault::point(Point::AfterDecide);
                     self.queue.push(Settlement::of(attempt, true, parts));
                     return Ok(());
                 }
                 // Another attempt came after this one, or the order was overwritten or removed since: it may have been paid
                 // before, by a decide whose answer was lost on the way, also where the connection sent it again.
-                Ok(truth) if truth.tx != attempt.tx.as_str() => {
+                Ok(state) if state.tx != attempt.tx.as_str() => {
                     let tx = attempt.tx.as_str();
                     return Box::pin(self.wait(shard, attempt.partition, &attempt.order, tx, give_up)).await;
                 }
-                Ok(truth) => return self.ended(attempt, &truth),
+                Ok(state) => return self.ended(attempt, &state),
                 Err(_) if patience.pause().await => {}
                 Err(error) => {
                     log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "a decision stays unknown");
@@ -317,12 +317,12 @@ impl Coordinator {
     }
 
     /// What a client is told of an attempt that someone else has ended, or is ending.
-    fn ended(&self, attempt: &Attempt, truth: &Truth) -> Result<()> {
-        match truth.status {
+    fn ended(&self, attempt: &Attempt, state: &OrderState) -> Result<()> {
+        match state.status {
             Status::Paid => Ok(()),
             Status::Newer => Err(OrderError::Newer(attempt.order.clone())),
-            Status::Pending if truth.tx == attempt.tx.as_str() => Err(OrderError::OutcomeUnknown),
-            _ if truth.tx == attempt.tx.as_str() => Err(truth.refusal().into()),
+            Status::Pending if state.tx == attempt.tx.as_str() => Err(OrderError::OutcomeUnknown),
+            _ if state.tx == attempt.tx.as_str() => Err(state.refusal().into()),
             _ => Err(Refusal::CheckoutAborted.into()),
         }
     }
@@ -347,16 +347,16 @@ impl Coordinator {
         let mut patience = Patience::until(until + CANCEL_MIN);
         loop {
             let told = if cancelled {
-                self.attempts.refuse(attempt.named(), refusal.clone()).await
+                self.attempts.refuse(attempt.reference(), refusal.clone()).await
             } else {
                 attempt::abort(shard, attempt, &refusal).await
             };
             match told {
                 // Recovery goes on cancelling; the attempt itself can no longer be decided.
-                Ok(truth) if !cancelled && truth.status == Status::Aborting => {
+                Ok(state) if !cancelled && state.status == Status::Aborting => {
                     return Err(Refusal::CheckoutAborted.into());
                 }
-                Ok(truth) => return self.ended(attempt, &truth),
+                Ok(state) => return self.ended(attempt, &state),
                 Err(_) if patience.pause().await => {}
                 Err(error) => {
                     log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "giving an attempt up stays unknown");
@@ -393,23 +393,23 @@ impl Coordinator {
         tx: &str,
         give_up: Instant,
     ) -> Result<()> {
-        let look = attempt::standing(partition, order, None);
+        let look = attempt::order_status(partition, order, None);
         let mut lease_end = Instant::now() + self.settings.checkout_lease_ms;
         let mut patience = Patience::until(give_up);
         while patience.pause().await {
             let Ok(reply) = shard.run(&look).await else { continue };
-            let (truth, life) = attempt::stands(shard, reply)?;
-            match truth.status {
+            let (state, life) = attempt::read_order_status(shard, reply)?;
+            match state.status {
                 Status::Paid => return Ok(()),
                 Status::Newer => return Err(OrderError::Newer(order.clone())),
                 // The order was removed or overwritten since: how the attempt on it ended is not on record any more.
                 Status::Unknown => return Err(OrderError::OutcomeUnknown),
                 _ if minted_ms(&life) >= minted_ms(tx) => return Err(OrderError::OutcomeUnknown),
-                _ if truth.tx != tx => return Err(Refusal::CheckoutAborted.into()),
-                Status::Open => return Err(truth.refusal().into()),
+                _ if state.tx != tx => return Err(Refusal::CheckoutAborted.into()),
+                Status::Open => return Err(state.refusal().into()),
                 _ if Instant::now() > lease_end => {
                     lease_end = Instant::now() + self.settings.checkout_lease_ms;
-                    if let Err(error) = self.settling.resolve(order).await {
+                    if let Err(error) = self.participants.resolve(order).await {
                         log::warn!(order:%, error:%; "an order cannot be taken over yet");
                     }
                 }

@@ -16,7 +16,7 @@ use crate::console::beat::{Beat, Counts};
 use crate::console::hot::{Hot, Sales};
 use crate::console::system::{Alarm, System, Throughput};
 use crate::inspect::Sources;
-use crate::recent::{Recent, Told};
+use crate::recent::{AttemptSummary, RecentAttempts};
 
 /// How often the console beats.
 const BEAT: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ const ALARMED: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Live {
     machine: String,
-    recent: Arc<Recent>,
+    recent: Arc<RecentAttempts>,
     beats: watch::Sender<Arc<str>>,
     system: watch::Sender<Arc<str>>,
     history: Mutex<VecDeque<Beat>>,
@@ -64,7 +64,7 @@ impl Drop for Listener {
 
 impl Live {
     /// Shows what `recent` remembers. `machine` says whose it is.
-    pub fn new(machine: String, recent: Arc<Recent>) -> Arc<Self> {
+    pub fn new(machine: String, recent: Arc<RecentAttempts>) -> Arc<Self> {
         let nothing = || watch::Sender::new(Arc::from(""));
         let history = Mutex::new(VecDeque::with_capacity(BEATS_MAX));
         let (beats, system) = (nothing(), nothing());
@@ -213,7 +213,7 @@ impl Live {
     }
 }
 
-fn beat_event(beat: &Beat, recent: &[Told], hot: &[Hot]) -> Arc<str> {
+fn beat_event(beat: &Beat, recent: &[AttemptSummary], hot: &[Hot]) -> Arc<str> {
     event("beat", &serde_json::json!({ "beat": beat, "recent": recent, "hot": hot }))
 }
 

@@ -5,7 +5,7 @@ use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, U
 use shardcart_common::participant::Refusal;
 
 use super::Reservation;
-use crate::recent::Told;
+use crate::recent::AttemptSummary;
 
 /// How an order stands.
 pub fn order(
@@ -99,7 +99,7 @@ pub fn user(record: &UserRecord) -> Vec<String> {
 }
 
 /// How an attempt went that this machine remembers.
-pub fn attempt(told: &Told) -> String {
+pub fn attempt(told: &AttemptSummary) -> String {
     let took = took(told.took_us);
     match told.outcome.as_str() {
         "paid" => format!("paid in {took}"),

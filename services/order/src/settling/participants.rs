@@ -1,4 +1,4 @@
-//! Settling: telling the participants what was decided, and ending the attempt when all of them know.
+//! Participants: telling the participants what was decided, and ending the attempt when all of them know.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use shardcart_common::shards::Shards;
 use shardcart_common::trace::span::Span;
 use shardcart_common::trace::{self, Origin, export};
 
-use crate::attempt::{self, Attempt, Named, TakenOver};
+use crate::attempt::{self, Attempt, AttemptRef, TakenOver};
 use crate::checkout::attempts::TOGETHER_MAX;
 
 /// What one participant shard is asked to reserve for an attempt.
@@ -65,8 +65,8 @@ impl Settlement {
     }
 
     /// Which attempt of which order it is.
-    fn named(&self) -> Named {
-        Named { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
+    fn reference(&self) -> AttemptRef {
+        AttemptRef { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
     }
 
     /// Where it came from, if its trace is recorded.
@@ -76,7 +76,7 @@ impl Settlement {
 }
 
 /// Everyone who settles, in one thread: the order shards and both participants.
-pub struct Settling {
+pub struct Participants {
     /// The order service's own shards.
     pub shards: Arc<Shards>,
     /// Where the thread's checkouts are; settling itself has no part in it.
@@ -87,13 +87,13 @@ pub struct Settling {
     pub payment: Rc<Batcher>,
 }
 
-impl Settling {
+impl Participants {
     /// These shards and these participants, for one thread.
     pub fn new(shards: Arc<Shards>, stock: Rc<dyn Participant>, payment: Rc<dyn Participant>) -> Rc<Self> {
         let flow = Rc::default();
         let stock = Batcher::new(Service::Stock, stock, &flow);
         let payment = Batcher::new(Service::Payment, payment, &flow);
-        Rc::new(Settling { shards, flow, stock, payment })
+        Rc::new(Participants { shards, flow, stock, payment })
     }
 
     /// The batcher in front of a participant.
@@ -201,10 +201,10 @@ impl Settling {
         }
         join_all(shards.into_iter().map(async |(number, settlements)| {
             for together in settlements.chunks(TOGETHER_MAX) {
-                let named: Vec<Named> = together.iter().map(|settlement| settlement.named()).collect();
+                let attempts: Vec<AttemptRef> = together.iter().map(|settlement| settlement.reference()).collect();
                 let sent = export::on().then(Instant::now);
                 let finished = match self.shards.shard(number) {
-                    Ok(shard) => attempt::finish(shard, &named).await.map(|_| ()),
+                    Ok(shard) => attempt::finish(shard, &attempts).await.map(|_| ()),
                     Err(error) => Err(error),
                 };
                 if let Some(sent) = sent {

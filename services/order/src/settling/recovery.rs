@@ -9,7 +9,7 @@ use futures_util::stream;
 use shardcart_common::shard::{Shard, ShardError};
 
 use crate::attempt::{self, TakenOver};
-use crate::settling::participants::{Settlement, Settling};
+use crate::settling::participants::{Participants, Settlement};
 
 /// Orders claimed on one shard at once; more are claimed in the next round.
 const CLAIMED_MAX: usize = 2_048;
@@ -19,21 +19,22 @@ const CLAIM: Duration = Duration::from_secs(2);
 const PREPARED_MAX: usize = 64;
 
 /// Looks every `interval` for attempts whose coordinator is late, for as long as the machine runs.
-pub async fn run(settling: Rc<Settling>, interval: Duration) {
+pub async fn run(participants: Rc<Participants>, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
-        join_all(settling.shards.iter().map(|shard| recover(&settling, shard))).await;
+        join_all(participants.shards.iter().map(|shard| recover(&participants, shard))).await;
     }
 }
 
 /// One round on one shard. A shard that does not answer is looked at in the next.
-async fn recover(settling: &Settling, shard: &Shard) {
+async fn recover(participants: &Participants, shard: &Shard) {
     match taken_over(shard).await {
         Ok(taken) if taken.is_empty() => {}
         Ok(taken) => {
-            let prepared = stream::iter(taken).map(|taken| settling.settlement(taken)).buffer_unordered(PREPARED_MAX);
+            let prepared =
+                stream::iter(taken).map(|taken| participants.settlement(taken)).buffer_unordered(PREPARED_MAX);
             let settlements: Vec<Settlement> = prepared.filter_map(std::future::ready).collect().await;
-            settling.settle(&settlements).await;
+            participants.settle(&settlements).await;
         }
         Err(error) => log::debug!(shard = shard.number(), error:%; "recovery cannot look at a shard"),
     }

@@ -7,7 +7,7 @@ use actix_web::rt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::settling::participants::{Settlement, Settling};
+use crate::settling::participants::{Participants, Settlement};
 
 /// Decided attempts that wait at most; beyond it recovery settles them, from the orders themselves.
 const QUEUE_MAX: usize = 65_536;
@@ -42,7 +42,7 @@ pub fn queue() -> (SettleQueue, mpsc::Receiver<Settlement>) {
 
 impl Settler {
     /// Starts settling in this thread. `linger`: how long decided attempts are collected.
-    pub fn start(settling: Rc<Settling>, mut queue: mpsc::Receiver<Settlement>, linger: Duration) -> Self {
+    pub fn start(participants: Rc<Participants>, mut queue: mpsc::Receiver<Settlement>, linger: Duration) -> Self {
         let (closing, mut closes) = watch::channel(false);
         let task = rt::spawn(async move {
             loop {
@@ -61,7 +61,7 @@ impl Settler {
                 {
                     together.push(next);
                 }
-                settling.settle(&together).await;
+                participants.settle(&together).await;
             }
         });
         Settler { task, closing }

@@ -6,11 +6,11 @@ use shardcart_common::ids::{ItemId, Partition, TxId, now_ms};
 use shardcart_common::participant::{Answer, Refusal, Service, Step};
 use shardcart_common::routing;
 use shardcart_order::attempt::Attempt;
-use shardcart_order::settling::participants::{Part, Settlement, Settling};
+use shardcart_order::settling::participants::{Part, Participants, Settlement};
 
 use crate::support::{Scripted, TestOrders, order, user, willing};
 
-async fn settlement(settling: &Settling, attempt: &Attempt, paid: bool) -> Settlement {
+async fn settlement(settling: &Participants, attempt: &Attempt, paid: bool) -> Settlement {
     let parts = settling.parts(attempt).await.expect("participants tell their topology");
     Settlement::of(attempt, paid, &parts)
 }
