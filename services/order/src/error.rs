@@ -7,6 +7,7 @@ use shardcart_common::ids::{ItemId, OrderId};
 use shardcart_common::participant::{ParticipantError, Refusal};
 use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shard::ShardError;
+use shardcart_common::shards::MintError;
 
 /// The result of an operation on orders.
 pub type Result<T> = std::result::Result<T, OrderError>;
@@ -53,6 +54,15 @@ pub enum OrderError {
     /// Stock or payment gave no answer.
     #[error(transparent)]
     Participant(#[from] ParticipantError),
+}
+
+impl From<MintError> for OrderError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::KeyReused(reused) => reused.into(),
+            MintError::Shard(error) => error.into(),
+        }
+    }
 }
 
 impl OrderError {

@@ -60,7 +60,7 @@ pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>
         let call = CREATE.once(once, &[partition.key("order", order.as_str())]).arg(user.as_str()).arg(order.as_str());
         (order, call)
     });
-    Ok(created.await??)
+    Ok(created.await?)
 }
 
 /// Adds units of an item to a cart at `price` each. Safe to repeat only with a key: then at the price of the first time.

@@ -6,6 +6,7 @@ use shardcart_common::idempotency::KeyReused;
 use shardcart_common::ids::{OrderId, UserId};
 use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shard::ShardError;
+use shardcart_common::shards::MintError;
 
 /// The result of an operation on users.
 pub type Result<T> = std::result::Result<T, PaymentError>;
@@ -46,6 +47,15 @@ pub enum PaymentError {
     /// The order service was asked and did not answer; nothing was done.
     #[error("the order service does not answer: {0}")]
     Orders(String),
+}
+
+impl From<MintError> for PaymentError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::KeyReused(reused) => reused.into(),
+            MintError::Shard(error) => error.into(),
+        }
+    }
 }
 
 impl PaymentError {

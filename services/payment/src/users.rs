@@ -39,7 +39,7 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
         let call = CREATE.once(once, &[partition.key("user", user.as_str())]);
         (user, call)
     });
-    Ok(created.await??)
+    Ok(created.await?)
 }
 
 /// A user's credit, in units that can be spent now.

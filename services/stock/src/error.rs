@@ -6,6 +6,7 @@ use shardcart_common::idempotency::KeyReused;
 use shardcart_common::ids::ItemId;
 use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shard::ShardError;
+use shardcart_common::shards::MintError;
 
 /// The result of an operation on items.
 pub type Result<T> = std::result::Result<T, StockError>;
@@ -31,6 +32,15 @@ pub enum StockError {
     /// The shard gave no usable reply; see there what may have happened.
     #[error(transparent)]
     Shard(#[from] ShardError),
+}
+
+impl From<MintError> for StockError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::KeyReused(reused) => reused.into(),
+            MintError::Shard(error) => error.into(),
+        }
+    }
 }
 
 impl StockError {

@@ -37,7 +37,7 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
         let call = CREATE.once(once, &[partition.key("item", item.as_str())]).arg(price.get());
         (item, call)
     });
-    Ok(created.await??)
+    Ok(created.await?)
 }
 
 /// Reads an item.
