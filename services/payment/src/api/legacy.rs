@@ -13,7 +13,6 @@ use shardcart_common::problem::Problem;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
 
-use crate::error::Result;
 use crate::incarnations::Lives;
 use crate::users;
 
@@ -27,6 +26,7 @@ pub struct State {
     pub batch_init: BatchInitSettings,
 }
 
+type Result<T> = std::result::Result<T, Problem>;
 type Data = web::Data<State>;
 
 /// Binds the endpoints.
@@ -90,10 +90,7 @@ async fn status(state: Data, Args((user, order)): Args<(UserId, OrderId)>) -> Re
 }
 
 /// Overwrites users `0..n`.
-async fn batch_init(
-    state: Data,
-    Args((count, money)): Args<(Amount, Amount)>,
-) -> std::result::Result<HttpResponse, Problem> {
+async fn batch_init(state: Data, Args((count, money)): Args<(Amount, Amount)>) -> Result<HttpResponse> {
     users::load(&state.shards, &state.batch_init, count.get(), money).await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "Batch init for users successful" })))
 }

@@ -13,7 +13,6 @@ use shardcart_common::problem::Problem;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
 
-use crate::error::Result;
 use crate::items;
 
 /// What the handlers work with, in one thread.
@@ -24,6 +23,7 @@ pub struct State {
     pub batch_init: BatchInitSettings,
 }
 
+type Result<T> = std::result::Result<T, Problem>;
 type Data = web::Data<State>;
 
 /// Binds the endpoints.
@@ -62,10 +62,7 @@ async fn subtract(state: Data, Args((item, amount)): Args<(ItemId, Amount)>, Key
 }
 
 /// Overwrites items `0..n`.
-async fn batch_init(
-    state: Data,
-    Args((count, stock, price)): Args<(Amount, Amount, Amount)>,
-) -> std::result::Result<HttpResponse, Problem> {
+async fn batch_init(state: Data, Args((count, stock, price)): Args<(Amount, Amount, Amount)>) -> Result<HttpResponse> {
     items::load(&state.shards, &state.batch_init, count.get(), stock, price).await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "Batch init for stock successful" })))
 }
