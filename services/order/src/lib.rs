@@ -35,7 +35,7 @@ use shardcart_common::shards::Shards;
 use shardcart_common::trace;
 use tokio::sync::mpsc;
 
-use api::legacy::{self, State};
+use api::{State, legacy};
 use checkout::coordinator::Coordinator;
 use config::{CheckoutSettings, Config};
 use console::Console;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use shardcart_common::participant_machine::{self, Served};
 
-use api::legacy::{self, State};
+use api::{State, legacy};
 use config::Config;
 use incarnations::Lives;
 use insight::LocalInsight;

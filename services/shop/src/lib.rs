@@ -105,11 +105,9 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
                 Arc::clone(&gate),
                 Arc::clone(&recent),
             );
-            let stock = shardcart_stock::api::legacy::State {
-                shards: Arc::clone(&shards.stock),
-                batch_init: batch_init.clone(),
-            };
-            let payment = shardcart_payment::api::legacy::State {
+            let stock =
+                shardcart_stock::api::State { shards: Arc::clone(&shards.stock), batch_init: batch_init.clone() };
+            let payment = shardcart_payment::api::State {
                 shards: Arc::clone(&shards.payment),
                 orders: Lives::new(shards.orders()),
                 batch_init,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use shardcart_common::participant_machine::{self, Served};
 
-use api::legacy::{self, State};
+use api::{State, legacy};
 use config::Config;
 use insight::LocalInsight;
 use reservation::LocalStock;

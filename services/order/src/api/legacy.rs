@@ -1,7 +1,6 @@
-//! The order service's endpoints, in the order of the API.
+//! The legacy face: the order service's endpoints, in the order of the API.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -11,29 +10,14 @@ use shardcart_common::args::Args;
 use shardcart_common::endpoint;
 use shardcart_common::idempotency::{Done, IdempotencyKey, Key};
 use shardcart_common::ids::{ItemId, OrderId, UserId};
-use shardcart_common::participant::Prices;
 use shardcart_common::problem::{Code, Problem};
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
 
-use crate::checkout::coordinator::Coordinator;
+use crate::api::State;
 use crate::error::{self, OrderError};
 use crate::orders;
 
 /// The longest flat list of items, in units.
 const FLAT_MAX: u64 = 1000;
-
-/// What the handlers work with, in one thread.
-pub struct State {
-    /// The order shards.
-    pub shards: Arc<Shards>,
-    /// Who knows what items cost.
-    pub prices: Rc<dyn Prices>,
-    /// Who pays orders.
-    pub coordinator: Rc<Coordinator>,
-    /// Whether bulk loads are allowed.
-    pub batch_init: BatchInitSettings,
-}
 
 type Result<T> = std::result::Result<T, Problem>;
 type Data = web::Data<Rc<State>>;

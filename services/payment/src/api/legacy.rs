@@ -1,6 +1,4 @@
-//! The payment service's endpoints, in the order of the API.
-
-use std::sync::Arc;
+//! The legacy face: the payment service's endpoints, in the order of the API.
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
@@ -10,21 +8,9 @@ use shardcart_common::endpoint;
 use shardcart_common::idempotency::Key;
 use shardcart_common::ids::{OrderId, UserId};
 use shardcart_common::problem::Problem;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
 
-use crate::incarnations::Lives;
+use crate::api::State;
 use crate::users;
-
-/// What the handlers work with, in one thread.
-pub struct State {
-    /// The payment shards.
-    pub shards: Arc<Shards>,
-    /// Who knows the orders.
-    pub orders: Lives,
-    /// Whether bulk loads are allowed.
-    pub batch_init: BatchInitSettings,
-}
 
 type Result<T> = std::result::Result<T, Problem>;
 type Data = web::Data<State>;
