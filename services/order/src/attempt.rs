@@ -13,6 +13,9 @@ use shardcart_common::walk::Key;
 use crate::orders::{inflight_key, keys, parse_lines};
 use crate::scripts::{ABORT, BEGIN, CLAIM, DECIDE, FINISH, REFUSE, STANDING, TAKE_OVER};
 
+/// Attempts in one script call at most: while it runs, its shard does nothing else.
+pub const ATTEMPTS_PER_CALL_MAX: usize = 128;
+
 /// An attempt that was begun: what the order's shard has frozen for it.
 #[derive(Debug, Clone)]
 pub struct Attempt {

@@ -25,8 +25,8 @@ use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shards::Shards;
 
 use crate::inspect::{self, Sources};
+use crate::participants::Participants;
 use crate::settle_now::{SettledNow, settle_now};
-use crate::settling::participants::Participants;
 use access::{Access, Refused};
 use live::Live;
 

@@ -11,6 +11,7 @@ pub mod insight;
 pub mod inspect;
 pub mod order_status;
 pub mod orders;
+pub mod participants;
 pub mod recent;
 mod scripts;
 pub mod settle_now;
@@ -45,7 +46,7 @@ use insight::LocalInsight;
 use inspect::Sources;
 use order_status::LocalOrders;
 use recent::RecentAttempts;
-use settling::participants::{self, Settlement};
+use settling::Settlement;
 use settling::recovery;
 use settling::settler::{self, SettleQueue, Settler};
 

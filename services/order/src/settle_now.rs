@@ -9,7 +9,7 @@ use shardcart_common::insight::Found;
 use shardcart_common::shard::ShardError;
 
 use crate::insight;
-use crate::settling::participants::Participants;
+use crate::participants::Participants;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

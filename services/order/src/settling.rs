@@ -1,5 +1,12 @@
-//! Participants: what happens after the decision. Every participant is told it, and then the attempt ends.
+//! Settling: what happens after the decision. Every participant is told it, and then the attempt ends.
+//!
+//! `settler` does so for this machine's checkouts a moment after they were answered, `recovery` for those of a coordinator
+//! that is late. Both end in `settle`.
 
-pub mod participants;
 pub mod recovery;
+mod settle;
+mod settlement;
 pub mod settler;
+mod take_over;
+
+pub use settlement::Settlement;

@@ -1,39 +1,38 @@
-//! What concurrent checkouts of one thread ask of an order shard at the same time, in one call: begin, decide and refuse.
+//! Begin, decide and refuse of concurrent checkouts, coalesced: what a thread asks of one order shard at the same time goes
+//! there in one script call.
 
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shardcart_common::collector::{Collector, Together};
 use shardcart_common::flow::{Flow, Stage};
 use shardcart_common::participant::Refusal;
-use shardcart_common::shard::ShardError;
+use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::trace::{self, export};
 
-use crate::attempt::{self, AttemptRef, Begun, OrderState};
+use crate::attempt::{self, ATTEMPTS_PER_CALL_MAX, AttemptRef, Begun, OrderState};
 use crate::config::CheckoutSettings;
-
-/// Attempts in one script call at most: while it runs, its shard does nothing else.
-pub const TOGETHER_MAX: usize = 128;
 
 type Answer<T> = Result<T, ShardError>;
 
-/// Begins, decides and refuses attempts, many together.
+/// Begins, decides and refuses attempts, many in one call.
 pub struct Attempts {
-    begins: Rc<Collector<Begins>>,
-    decides: Rc<Collector<Decides>>,
-    refuses: Rc<Collector<Refuses>>,
+    begin: Coalesced<Begin>,
+    decide: Coalesced<Decide>,
+    refuse: Coalesced<Refuse>,
 }
 
 impl Attempts {
     /// On these shards, with the lease and deadline of these settings.
     pub fn new(shards: &Arc<Shards>, settings: &CheckoutSettings, flow: &Rc<Flow>) -> Self {
-        let begins = Begins { shards: Arc::clone(shards), settings: settings.clone() };
-        let decides = Decides(Arc::clone(shards));
+        let begin = Begin { lease: settings.checkout_lease_ms, deadline: settings.checkout_deadline_ms };
         Attempts {
-            begins: Collector::new(begins, flow, Stage::Begin),
-            decides: Collector::new(decides, flow, Stage::Decide),
-            refuses: Collector::new(Refuses(Arc::clone(shards)), flow, Stage::Decide),
+            begin: Coalesced::new(begin, shards, flow),
+            decide: Coalesced::new(Decide, shards, flow),
+            refuse: Coalesced::new(Refuse, shards, flow),
         }
     }
 
@@ -41,94 +40,119 @@ impl Attempts {
     ///
     /// # Errors
     /// See [`ShardError`].
-    pub async fn begin(&self, named: AttemptRef) -> Answer<Begun> {
-        ask(&self.begins, "begin.lua", named.partition.shard(), named).await
+    pub async fn begin(&self, attempt: AttemptRef) -> Answer<Begun> {
+        self.begin.ask(attempt.partition.shard(), attempt).await
     }
 
     /// Commits an attempt if it is still pending. May be repeated.
     ///
     /// # Errors
     /// `Unanswered`: it may be paid now; only asking again tells.
-    pub async fn decide(&self, named: AttemptRef) -> Answer<OrderState> {
-        ask(&self.decides, "decide.lua", named.partition.shard(), named).await
+    pub async fn decide(&self, attempt: AttemptRef) -> Answer<OrderState> {
+        self.decide.ask(attempt.partition.shard(), attempt).await
     }
 
     /// Gives an attempt up in one step: only where nobody holds anything for it, now or ever. May be repeated.
     ///
     /// # Errors
     /// See [`ShardError`].
-    pub async fn refuse(&self, named: AttemptRef, refusal: Refusal) -> Answer<OrderState> {
-        ask(&self.refuses, "refuse.lua", named.partition.shard(), (named, refusal)).await
+    pub async fn refuse(&self, attempt: AttemptRef, refusal: Refusal) -> Answer<OrderState> {
+        self.refuse.ask(attempt.partition.shard(), (attempt, refusal)).await
     }
 }
 
-/// Asks together with others; the script's span is told in the trace of the one who asks.
-async fn ask<T, A: Together<Answer = Answer<T>>>(
-    collector: &Rc<Collector<A>>,
-    script: &'static str,
-    shard: u16,
-    asked: A::Asked,
-) -> Answer<T> {
-    let began = export::begin(trace::current);
-    let too_much = || Err(ShardError::Unanswered { shard, cause: "too much waits for it".to_owned() });
-    let answer = collector.submit(shard, asked).await.unwrap_or_else(too_much);
-    export::ended(began, script, "order", shard, answer.is_err());
-    answer
+/// An operation on attempts of one order shard, many of them in one script call.
+trait Operation: 'static {
+    /// What one checkout asks.
+    type Asked: 'static;
+    /// What it is answered.
+    type Answered: 'static;
+    /// The script's file.
+    const SCRIPT: &'static str;
+    /// The stage of a checkout in which it is asked.
+    const STAGE: Stage;
+
+    /// Runs the script: one answer each, in order, or an error that is everyone's.
+    fn run(&self, shard: &Shard, asked: &[Self::Asked]) -> impl Future<Output = Answer<Vec<Answer<Self::Answered>>>>;
 }
 
-struct Begins {
-    shards: Arc<Shards>,
-    settings: CheckoutSettings,
+struct Begin {
+    lease: Duration,
+    deadline: Duration,
 }
 
-impl Together for Begins {
+impl Operation for Begin {
     type Asked = AttemptRef;
-    type Answer = Answer<Begun>;
-    const MOST: usize = TOGETHER_MAX;
+    type Answered = Begun;
+    const SCRIPT: &'static str = "begin.lua";
+    const STAGE: Stage = Stage::Begin;
 
-    async fn ask(&self, shard: u16, named: Vec<AttemptRef>) -> Vec<Answer<Begun>> {
-        let (lease, deadline) = (self.settings.checkout_lease_ms, self.settings.checkout_deadline_ms);
-        let answers = match self.shards.shard(shard) {
-            Ok(shard) => attempt::begin(shard, &named, lease, deadline).await,
-            Err(error) => Err(error),
-        };
-        spread(answers, named.len())
+    async fn run(&self, shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<Begun>>> {
+        attempt::begin(shard, attempts, self.lease, self.deadline).await
     }
 }
 
-struct Decides(Arc<Shards>);
+struct Decide;
 
-impl Together for Decides {
+impl Operation for Decide {
     type Asked = AttemptRef;
-    type Answer = Answer<OrderState>;
-    const MOST: usize = TOGETHER_MAX;
+    type Answered = OrderState;
+    const SCRIPT: &'static str = "decide.lua";
+    const STAGE: Stage = Stage::Decide;
 
-    async fn ask(&self, shard: u16, named: Vec<AttemptRef>) -> Vec<Answer<OrderState>> {
-        let answers = match self.0.shard(shard) {
-            Ok(shard) => attempt::decide(shard, &named).await,
-            Err(error) => Err(error),
-        };
-        spread(answers, named.len())
+    async fn run(&self, shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
+        attempt::decide(shard, attempts).await
     }
 }
 
-struct Refuses(Arc<Shards>);
+struct Refuse;
 
-impl Together for Refuses {
+impl Operation for Refuse {
     type Asked = (AttemptRef, Refusal);
-    type Answer = Answer<OrderState>;
-    const MOST: usize = TOGETHER_MAX;
+    type Answered = OrderState;
+    const SCRIPT: &'static str = "refuse.lua";
+    const STAGE: Stage = Stage::Decide;
 
-    async fn ask(&self, shard: u16, refused: Vec<(AttemptRef, Refusal)>) -> Vec<Answer<OrderState>> {
-        let answers = match self.0.shard(shard) {
-            Ok(shard) => attempt::refuse(shard, &refused).await,
-            Err(error) => Err(error),
-        };
-        spread(answers, refused.len())
+    async fn run(&self, shard: &Shard, refused: &[(AttemptRef, Refusal)]) -> Answer<Vec<Answer<OrderState>>> {
+        attempt::refuse(shard, refused).await
     }
 }
 
-/// What befell the call befell each of them.
-fn spread<T>(answers: Answer<Vec<Answer<T>>>, count: usize) -> Vec<Answer<T>> {
-    answers.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
+/// An operation whose calls many checkouts share.
+struct Coalesced<O: Operation>(Rc<Collector<Calls<O>>>);
+
+impl<O: Operation> Coalesced<O> {
+    fn new(operation: O, shards: &Arc<Shards>, flow: &Rc<Flow>) -> Self {
+        Coalesced(Collector::new(Calls { operation, shards: Arc::clone(shards) }, flow, O::STAGE))
+    }
+
+    /// Asks together with others. The script's span is in the trace of each checkout that asks.
+    async fn ask(&self, shard: u16, asked: O::Asked) -> Answer<O::Answered> {
+        let began = export::begin(trace::current);
+        let too_much = || Err(ShardError::Unanswered { shard, cause: "too much waits for it".to_owned() });
+        let answer = self.0.submit(shard, asked).await.unwrap_or_else(too_much);
+        export::ended(began, O::SCRIPT, "order", shard, answer.is_err());
+        answer
+    }
+}
+
+/// The calls of one operation.
+struct Calls<O> {
+    operation: O,
+    shards: Arc<Shards>,
+}
+
+impl<O: Operation> Together for Calls<O> {
+    type Asked = O::Asked;
+    type Answer = Answer<O::Answered>;
+    const MOST: usize = ATTEMPTS_PER_CALL_MAX;
+
+    async fn ask(&self, shard: u16, asked: Vec<O::Asked>) -> Vec<Answer<O::Answered>> {
+        let answers = match self.shards.shard(shard) {
+            Ok(shard) => self.operation.run(shard, &asked).await,
+            Err(error) => Err(error),
+        };
+        // Every checkout receives the error of the call.
+        answers.unwrap_or_else(|error| asked.iter().map(|_| Err(error.clone())).collect())
+    }
 }

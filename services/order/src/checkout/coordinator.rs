@@ -1,82 +1,42 @@
-//! The coordinator: drives one attempt from begin to its decision. `ARCHITECTURE.md` has the whole picture.
+//! The coordinator: drives a checkout from its admission to the answer. `ARCHITECTURE.md` has the whole picture.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::rt;
-use futures_util::future::join_all;
 use shardcart_common::fault::{self, Point};
 use shardcart_common::gate::Gate;
-use shardcart_common::ids::{OrderId, Partition, TxId, UserId, minted_ms, minted_partition, now_ms};
+use shardcart_common::ids::{OrderId, UserId, minted_partition};
 use shardcart_common::metrics;
-use shardcart_common::metrics::checkout::Step;
-use shardcart_common::participant::{self, Answer, Operation, ParticipantError, Refusal};
-use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::participant::{ParticipantError, Refusal};
+use shardcart_common::shard::Shard;
 use shardcart_common::trace::{self, Context};
 
-use crate::attempt::{self, Attempt, AttemptRef, Begun, OrderState, Status};
+use crate::attempt::{Attempt, Status};
 use crate::checkout::admission::{Admission, TooMany};
 use crate::checkout::attempts::Attempts;
+use crate::checkout::begin::Start;
 use crate::checkout::checkout_telemetry;
+use crate::checkout::patience::Patience;
+use crate::checkout::reserve::Reserved;
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
+use crate::participants::Participants;
 use crate::recent::RecentAttempts;
-use crate::settling::participants::{Part, Participants, Settlement};
 use crate::settling::settler::SettleQueue;
-
-/// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
-const BEGINS_MAX: usize = 3;
-/// First and longest pause before something is asked again.
-const PAUSE_MIN: Duration = Duration::from_millis(4);
-const PAUSE_MAX: Duration = Duration::from_millis(64);
-/// The longest that one operation is waited for, queue and all.
-const SUBMIT_MAX: Duration = Duration::from_secs(2);
-/// Cancelling is given this long at the least, however short the lease is.
-const CANCEL_MIN: Duration = Duration::from_millis(500);
 
 /// Drives checkouts in one thread.
 ///
 /// What seldom happens is boxed: a checkout's future is copied when it sets out, and has room for its largest part.
 pub struct Coordinator {
-    participants: Rc<Participants>,
-    attempts: Attempts,
+    pub(super) participants: Rc<Participants>,
+    pub(super) attempts: Attempts,
+    pub(super) settings: CheckoutSettings,
+    pub(super) queue: SettleQueue,
     admission: Rc<Admission>,
-    settings: CheckoutSettings,
-    queue: SettleQueue,
     gate: Arc<Gate>,
     recent: Arc<RecentAttempts>,
-}
-
-/// What reserving came to.
-enum Reserved {
-    /// Everything is held.
-    All,
-    /// Not everything can be; these parts may hold something.
-    Not { refusal: Refusal, holders: Vec<Part> },
-}
-
-/// Pauses that grow, up to a moment.
-struct Patience {
-    until: Instant,
-    pause: Duration,
-}
-
-impl Patience {
-    fn until(until: Instant) -> Self {
-        Patience { until, pause: PAUSE_MIN }
-    }
-
-    /// Pauses before the next try; `false` if there is no time for one.
-    async fn pause(&mut self) -> bool {
-        if Instant::now() + self.pause > self.until {
-            return false;
-        }
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
-        true
-    }
 }
 
 impl Coordinator {
@@ -140,15 +100,14 @@ impl Coordinator {
         loop {
             let admitted = self.admission.admit().await.map_err(|TooMany| OrderError::TooMany)?;
             let state = match self.begin(shard, partition, order).await? {
-                Begun::Attempt(attempt) => {
+                Start::Own(attempt) => {
                     let outcome = self.drive(shard, &attempt, give_up).await;
                     if metrics::on() {
                         self.recent.push(attempt, &outcome, asked.elapsed());
                     }
                     return outcome;
                 }
-                Begun::NotBegun(state) => state,
-                Begun::Moved { .. } => return Err(OrderError::OutcomeUnknown),
+                Start::None(state) => state,
             };
             match state.status {
                 Status::Paid => return Ok(()),
@@ -174,30 +133,6 @@ impl Coordinator {
         }
     }
 
-    async fn begin(&self, shard: &Shard, partition: Partition, order: &OrderId) -> Result<Begun> {
-        let _timed = trace::step(Step::Begin);
-        let mut tx = TxId::mint(partition, now_ms());
-        let mut last = Begun::Moved { last_ms: 0 };
-        for _ in 0..BEGINS_MAX {
-            match self.attempts.begin(AttemptRef { order: order.clone(), partition, tx: tx.clone() }).await {
-                Ok(Begun::Moved { last_ms }) => {
-                    tx = TxId::mint(partition, now_ms().max(last_ms + 1));
-                    last = Begun::Moved { last_ms };
-                }
-                // The same tx again: if it has begun, that is what the answer says.
-                Err(ShardError::Unanswered { .. }) => {}
-                Ok(begun) => return Ok(begun),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        match last {
-            Begun::Moved { last_ms: 0 } => {
-                Err(ShardError::Unanswered { shard: shard.number(), cause: "begin".to_owned() }.into())
-            }
-            moved => Ok(moved),
-        }
-    }
-
     /// Drives an attempt that this coordinator began.
     async fn drive(&self, shard: &Shard, attempt: &Attempt, give_up: Instant) -> Result<()> {
         trace::drives(&attempt.tx);
@@ -205,9 +140,9 @@ impl Coordinator {
         let lease_end = Instant::now() + self.settings.checkout_lease_ms;
         // A quarter of the lease is kept for giving up, before recovery does it.
         let mut patience = Patience::until(lease_end - self.settings.checkout_lease_ms / 4);
-        let parts = loop {
-            match self.participants.parts(attempt).await {
-                Ok(parts) => break parts,
+        let plan = loop {
+            match self.participants.plan(attempt).await {
+                Ok(plan) => break plan,
                 // Where no participant knows the shard, there is nobody to ask, now or later.
                 Err(error) if !matches!(error, ParticipantError::BeyondList { .. }) && patience.pause().await => {}
                 Err(_) => {
@@ -216,258 +151,14 @@ impl Coordinator {
                 }
             }
         };
-        match self.reserve(attempt, &parts, patience.until).await {
+        match self.reserve(attempt, &plan, patience.until).await {
             Reserved::All => {
                 fault::point(Point::AfterAll);
-                self.decide(shard, attempt, &parts, give_up).await
+                self.decide(shard, attempt, &plan, give_up).await
             }
             Reserved::Not { refusal, holders } => {
                 Box::pin(self.give_up(shard, attempt, refusal, holders, lease_end)).await
             }
         }
     }
-
-    /// Reserves at every stock shard in parallel; then, when all of it is held, at the user's.
-    async fn reserve(&self, attempt: &Attempt, parts: &[Part], until: Instant) -> Reserved {
-        let asking = Asking {
-            attempt,
-            until,
-            busy_until: Cell::new(None),
-            refused: Cell::new(false),
-            busy_wait: self.settings.busy_wait_ms,
-        };
-        let Some((payment, stock)) = parts.split_last() else {
-            return Reserved::Not { refusal: Refusal::CheckoutAborted, holders: Vec::new() };
-        };
-        let timed = trace::step(Step::Stock);
-        let mut asked: Vec<(&Part, Answer)> =
-            join_all(stock.iter().map(async |part| (part, self.ask(&asking, part).await))).await;
-        drop(timed);
-        if asked.iter().all(|(_, answer)| is_held(answer)) {
-            let _timed = trace::step(Step::Payment);
-            asked.push((payment, self.ask(&asking, payment).await));
-        }
-        let against = asked.iter().map(|(_, answer)| answer).filter(|answer| !is_held(answer));
-        match against.min_by_key(|answer| rank(answer)).map(refusal) {
-            None => Reserved::All,
-            Some(refusal) => {
-                let holders =
-                    asked.into_iter().filter(|(_, answer)| may_hold(answer)).map(|(part, _)| part.clone()).collect();
-                Reserved::Not { refusal, holders }
-            }
-        }
-    }
-
-    /// Asks one participant until it gives a final answer, or patience ends.
-    async fn ask(&self, asking: &Asking<'_>, part: &Part) -> Answer {
-        let mut patience = Patience::until(asking.until);
-        loop {
-            let operation = operation(asking.attempt, part, part.reserve.clone());
-            let answer = self.submit(part, operation).await;
-            fault::point(Point::AfterReserve);
-            match answer {
-                Answer::Busy(_) => {
-                    metrics::checkout::busy(part.service);
-                    patience.until = asking.busy_until().min(asking.until);
-                }
-                Answer::Unanswered => patience.until = asking.until,
-                _ => {
-                    asking.refused.set(asking.refused.get() || !is_held(&answer));
-                    return answer;
-                }
-            }
-            // What another shard has refused for good needs no patience here.
-            if asking.refused.get() || !patience.pause().await {
-                return answer;
-            }
-        }
-    }
-
-    /// Has an operation done by its participant, in bounded time.
-    async fn submit(&self, part: &Part, operation: Operation) -> Answer {
-        let answer = self.participants.participant(part.service).submit(operation);
-        tokio::time::timeout(SUBMIT_MAX, answer).await.unwrap_or(Answer::Unanswered)
-    }
-
-    /// Commits. After an unknown answer it asks again, and believes what the order's shard says.
-    async fn decide(&self, shard: &Shard, attempt: &Attempt, parts: &[Part], give_up: Instant) -> Result<()> {
-        let _timed = trace::step(Step::Decide);
-        let mut patience = Patience::until(give_up);
-        loop {
-            match self.attempts.decide(attempt.reference()).await {
-                Ok(state) if state.tx == attempt.tx.as_str() && state.status == Status::Paid => {
-                    fault::point(Point::AfterDecide);
-                    self.queue.push(Settlement::of(attempt, true, parts));
-                    return Ok(());
-                }
-                // Another attempt came after this one, or the order was overwritten or removed since: it may have been paid
-                // before, by a decide whose answer was lost on the way, also where the connection sent it again.
-                Ok(state) if state.tx != attempt.tx.as_str() => {
-                    let tx = attempt.tx.as_str();
-                    return Box::pin(self.wait(shard, attempt.partition, &attempt.order, tx, give_up)).await;
-                }
-                Ok(state) => return self.ended(attempt, &state),
-                Err(_) if patience.pause().await => {}
-                Err(error) => {
-                    log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "a decision stays unknown");
-                    return Err(OrderError::OutcomeUnknown);
-                }
-            }
-        }
-    }
-
-    /// What a client is told of an attempt that someone else has ended, or is ending.
-    fn ended(&self, attempt: &Attempt, state: &OrderState) -> Result<()> {
-        match state.status {
-            Status::Paid => Ok(()),
-            Status::Newer => Err(OrderError::Newer(attempt.order.clone())),
-            Status::Pending if state.tx == attempt.tx.as_str() => Err(OrderError::OutcomeUnknown),
-            _ if state.tx == attempt.tx.as_str() => Err(state.refusal().into()),
-            _ => Err(Refusal::CheckoutAborted.into()),
-        }
-    }
-
-    /// Gives an attempt up that was never decided: cancels first, then opens the order, then answers.
-    async fn give_up(
-        &self,
-        shard: &Shard,
-        attempt: &Attempt,
-        refusal: Refusal,
-        holders: Vec<Part>,
-        lease_end: Instant,
-    ) -> Result<()> {
-        let _timed = trace::step(Step::GiveUp);
-        if refusal == Refusal::CheckoutAborted {
-            let asked = holders.len();
-            log::warn!(order:% = attempt.order, tx:% = attempt.tx, asked; "an attempt is given up: not all it needs has answered");
-        }
-        let until = lease_end.max(Instant::now() + CANCEL_MIN);
-        let cancelled =
-            join_all(holders.iter().map(|part| self.cancel(attempt, part, until))).await.into_iter().all(|done| done);
-        let mut patience = Patience::until(until + CANCEL_MIN);
-        loop {
-            let told = if cancelled {
-                self.attempts.refuse(attempt.reference(), refusal.clone()).await
-            } else {
-                attempt::abort(shard, attempt, &refusal).await
-            };
-            match told {
-                // Recovery goes on cancelling; the attempt itself can no longer be decided.
-                Ok(state) if !cancelled && state.status == Status::Aborting => {
-                    return Err(Refusal::CheckoutAborted.into());
-                }
-                Ok(state) => return self.ended(attempt, &state),
-                Err(_) if patience.pause().await => {}
-                Err(error) => {
-                    log::warn!(order:% = attempt.order, tx:% = attempt.tx, error:%; "giving an attempt up stays unknown");
-                    return Err(OrderError::OutcomeUnknown);
-                }
-            }
-        }
-    }
-
-    /// Cancels at one participant; whether it has acknowledged in time.
-    async fn cancel(&self, attempt: &Attempt, part: &Part, until: Instant) -> bool {
-        let mut patience = Patience::until(until);
-        loop {
-            let answer = self.submit(part, operation(attempt, part, participant::Step::Cancel)).await;
-            match answer {
-                Answer::Cancelled => return true,
-                Answer::Conflict => {
-                    metrics::checkout::alarm(part.service, &answer);
-                    log::error!(alarm:? = answer, order:% = attempt.order, tx:% = attempt.tx, service:% = part.service; "an undecided attempt was confirmed");
-                    return false;
-                }
-                _ if patience.pause().await => {}
-                _ => return false,
-            }
-        }
-    }
-
-    /// Waits for another's attempt and gives its outcome. Takes over when its coordinator is late.
-    async fn wait(
-        &self,
-        shard: &Shard,
-        partition: Partition,
-        order: &OrderId,
-        tx: &str,
-        give_up: Instant,
-    ) -> Result<()> {
-        let look = attempt::order_status(partition, order, None);
-        let mut lease_end = Instant::now() + self.settings.checkout_lease_ms;
-        let mut patience = Patience::until(give_up);
-        while patience.pause().await {
-            let Ok(reply) = shard.run(&look).await else { continue };
-            let (state, life) = attempt::read_order_status(shard, reply)?;
-            match state.status {
-                Status::Paid => return Ok(()),
-                Status::Newer => return Err(OrderError::Newer(order.clone())),
-                // The order was removed or overwritten since: how the attempt on it ended is not on record any more.
-                Status::Unknown => return Err(OrderError::OutcomeUnknown),
-                _ if minted_ms(&life) >= minted_ms(tx) => return Err(OrderError::OutcomeUnknown),
-                _ if state.tx != tx => return Err(Refusal::CheckoutAborted.into()),
-                Status::Open => return Err(state.refusal().into()),
-                _ if Instant::now() > lease_end => {
-                    lease_end = Instant::now() + self.settings.checkout_lease_ms;
-                    if let Err(error) = self.participants.resolve(order).await {
-                        log::warn!(order:%, error:%; "an order cannot be taken over yet");
-                    }
-                }
-                _ => {}
-            }
-        }
-        Err(OrderError::OutcomeUnknown)
-    }
-}
-
-/// What asking for one attempt's reservations has in common.
-struct Asking<'a> {
-    attempt: &'a Attempt,
-    until: Instant,
-    /// Set by the first `busy`: being busy is borne only so long, over all participants.
-    busy_until: Cell<Option<Instant>>,
-    busy_wait: Duration,
-    /// One participant has refused for good.
-    refused: Cell<bool>,
-}
-
-impl Asking<'_> {
-    fn busy_until(&self) -> Instant {
-        let until = self.busy_until.get().unwrap_or_else(|| Instant::now() + self.busy_wait);
-        self.busy_until.set(Some(until));
-        until
-    }
-}
-
-fn operation(attempt: &Attempt, part: &Part, step: participant::Step) -> Operation {
-    Operation { at: part.at, tx: attempt.tx.clone(), deadline_ms: attempt.deadline_ms, trace: trace::current(), step }
-}
-
-fn is_held(answer: &Answer) -> bool {
-    matches!(answer, Answer::Held | Answer::Confirmed)
-}
-
-/// Why an attempt cannot go on after such an answer.
-fn refusal(answer: &Answer) -> Refusal {
-    match answer {
-        Answer::Refused(refusal) | Answer::Busy(refusal) => refusal.clone(),
-        _ => Refusal::CheckoutAborted,
-    }
-}
-
-/// Which of several answers is reported: unknown items before too little stock, and what is certain before what may pass.
-fn rank(answer: &Answer) -> u8 {
-    match answer {
-        Answer::Refused(Refusal::UnknownItem(_)) => 0,
-        Answer::Refused(_) => 1,
-        Answer::Busy(_) => 2,
-        _ => 3,
-    }
-}
-
-/// Whether something may be held after such an answer, now or when an earlier message arrives late. `Busy` is not
-/// final: a copy of the same reserve that was thought lost may still find room. `Expired` is final only as long as
-/// the participant's clock is not set back: it leaves no tombstone.
-fn may_hold(answer: &Answer) -> bool {
-    !matches!(answer, Answer::Refused(_) | Answer::Cancelled)
 }

@@ -9,7 +9,8 @@ use futures_util::stream;
 use shardcart_common::shard::{Shard, ShardError};
 
 use crate::attempt::{self, TakenOver};
-use crate::settling::participants::{Participants, Settlement};
+use crate::participants::Participants;
+use crate::settling::Settlement;
 
 /// Orders claimed on one shard at once; more are claimed in the next round.
 const CLAIMED_MAX: usize = 2_048;

@@ -7,7 +7,8 @@ use actix_web::rt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::settling::participants::{Participants, Settlement};
+use crate::participants::Participants;
+use crate::settling::Settlement;
 
 /// Decided attempts that wait at most; beyond it recovery settles them, from the orders themselves.
 const QUEUE_MAX: usize = 65_536;

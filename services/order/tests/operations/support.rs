@@ -18,7 +18,7 @@ use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_order::attempt::{self, Attempt, AttemptRef, Begun, OrderState, TakenOver};
 use shardcart_order::orders;
-use shardcart_order::settling::participants::Participants;
+use shardcart_order::participants::Participants;
 
 pub use shards::{PATIENCE, Raw, TestShards};
 
