@@ -6,6 +6,7 @@ pub mod config;
 pub mod error;
 pub mod incarnations;
 pub mod insight;
+pub mod payments;
 pub mod reservation;
 mod scripts;
 pub mod users;

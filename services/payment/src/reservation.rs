@@ -8,8 +8,8 @@ use shardcart_common::reservation::{LocalParticipant, Places, reserve_call};
 use shardcart_common::script::{Call, Script};
 use shardcart_common::shards::Shards;
 
+use crate::payments;
 use crate::scripts::{CANCEL, CONFIRM, RESERVE};
-use crate::users;
 
 /// The payment service as a participant, in-process.
 pub struct LocalPayment(Arc<Shards>);
@@ -38,7 +38,7 @@ impl LocalParticipant for LocalPayment {
             if self.0.partition(user.as_str()) != operation.at {
                 return None;
             }
-            let [user, payment] = users::keys(operation.at, user, order);
+            let [user, payment] = payments::keys(operation.at, user, order);
             kept.push(held::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
             let (user, payment) = (records.of(user) as u64, records.of(payment) as u64);
             for number in [operation.deadline_ms, user, payment, *amount] {

@@ -10,6 +10,7 @@ use shardcart_common::ids::{OrderId, UserId};
 use shardcart_common::problem::Problem;
 
 use crate::api::State;
+use crate::payments;
 use crate::users;
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -53,7 +54,7 @@ async fn pay_order(
     Args((user, order, amount)): Args<(UserId, OrderId, Amount)>,
     Key(key): Key,
 ) -> Result<HttpResponse> {
-    let paid = users::pay_order(&state.shards, &state.orders, &user, &order, amount, key.as_ref()).await?;
+    let paid = payments::pay_order(&state.shards, &state.orders, &user, &order, amount, key.as_ref()).await?;
     Ok(paid.answer(|()| HttpResponse::Ok().finish()))
 }
 
@@ -65,13 +66,13 @@ async fn pay(state: Data, Args((user, amount)): Args<(UserId, Amount)>, Key(key)
 
 /// Gives back what was paid directly for an order.
 async fn cancel(state: Data, Args((user, order)): Args<(UserId, OrderId)>, Key(key): Key) -> Result<HttpResponse> {
-    let cancelled = users::cancel_payment(&state.shards, &state.orders, &user, &order, key.as_ref()).await?;
+    let cancelled = payments::cancel_payment(&state.shards, &state.orders, &user, &order, key.as_ref()).await?;
     Ok(cancelled.answer(|()| HttpResponse::Ok().finish()))
 }
 
 /// Tells whether an order is paid.
 async fn status(state: Data, Args((user, order)): Args<(UserId, OrderId)>) -> Result<HttpResponse> {
-    let paid = users::has_paid(&state.shards, &state.orders, &user, &order).await?;
+    let paid = payments::has_paid(&state.shards, &state.orders, &user, &order).await?;
     Ok(HttpResponse::Ok().json(json!({ "paid": paid })))
 }
 
