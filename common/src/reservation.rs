@@ -1,5 +1,5 @@
-//! The frame of a participant: stock and payment reserve, confirm and cancel alike. A batch becomes a few script calls on its
-//! shard, in one pipeline.
+//! The frame of a participant: stock and payment reserve, confirm and cancel alike. A batch becomes a few script calls
+//! on its shard, in one pipeline.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -24,8 +24,8 @@ const LINES_MAX: usize = 1_000;
 /// that its attempt was settled long ago, and ten seconds more.
 const TOMBSTONES_LAST_MS: u64 = 70_000;
 
-/// A participant over shards of its own. Reserve, confirm and cancel have one frame, which is here: every such participant
-/// is a [`Participant`]. It supplies what differs.
+/// A participant over shards of its own. Reserve, confirm and cancel have one frame, which is here: every such
+/// participant is a [`Participant`]. It supplies what differs.
 pub trait LocalParticipant {
     /// Which participant it is.
     const SERVICE: Service;
@@ -33,8 +33,8 @@ pub trait LocalParticipant {
     /// Its shards.
     fn shards(&self) -> &Shards;
 
-    /// The call that reserves for several attempts, made with [`reserve_call`]; `None` if one of the operations is not for
-    /// this participant, or not for the shard that it is sent to.
+    /// The call that reserves for several attempts, made with [`reserve_call`]; `None` if one of the operations is not
+    /// for this participant, or not for the shard that it is sent to.
     fn reserve(&self, operations: &[&Operation]) -> Option<Call>;
 
     /// The script that confirms several attempts.
@@ -84,8 +84,8 @@ impl<K: Clone + Eq + Hash> Places<K> {
     }
 }
 
-/// The call that reserves for several attempts: the records' keys, what is wanted of them as doubles, and for each attempt
-/// what is kept while it holds something. A participant may add arguments behind these.
+/// The call that reserves for several attempts: the records' keys, what is wanted of them as doubles, and for each
+/// attempt what is kept while it holds something. A participant may add arguments behind these.
 pub fn reserve_call<K: Display>(
     script: &'static Script,
     operations: &[&Operation],
@@ -103,8 +103,8 @@ pub fn reserve_call<K: Display>(
     call
 }
 
-/// A call of one of the scripts: what the shard holds, and the tombstones of the second in which the deadlines of these
-/// attempts are, are its first two keys; so many others follow.
+/// A call of one of the scripts. Its first two keys are the reservations of the shard, and the tombstones of the second
+/// in which the deadlines of these attempts are; so many others follow.
 fn call(script: &'static Script, operations: &[&Operation], others: usize) -> Call {
     let (shard, second) = operations.first().map_or((0, 0), |first| (first.at.shard(), second(first)));
     let keeper = Partition::first_of(shard);
@@ -216,7 +216,7 @@ fn calls<P: LocalParticipant>(participant: &P, operations: &[Operation]) -> Opti
     Some((places, calls?))
 }
 
-/// What one script call can be for; in the order in which they make room for one another.
+/// What one script call is for. The order matters: cancels and confirms make room for reserves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Cancel,
@@ -234,8 +234,8 @@ impl Kind {
     }
 }
 
-/// Which operations go into one call: the places of those of the same kind whose deadlines are in the same second, as many
-/// as a call may have. Operations of one attempt stay in their order.
+/// Which operations go into one call: those of the same kind whose deadlines are in the same second, as many as a call
+/// may have. Returns their places. Operations of one attempt stay in their order.
 fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..operations.len()).collect();
     let group = |place: usize| (Kind::of(&operations[place]), second(&operations[place]));

@@ -1,5 +1,4 @@
-//! An attempt to pay an order, as the order's shard records it: one module for each of the scripts that begin, decide and end
-//! it.
+//! An attempt to pay an order, as the order's shard records it. Each module runs the scripts of one step.
 
 mod begin;
 mod decide;
@@ -45,7 +44,7 @@ pub struct Attempt {
     pub lines: Vec<(ItemId, u64)>,
 }
 
-/// Which attempt of which order: what its scripts are told.
+/// A reference to an attempt: what its scripts need to know of it.
 #[derive(Debug, Clone)]
 pub struct AttemptRef {
     /// The order.
@@ -57,7 +56,7 @@ pub struct AttemptRef {
 }
 
 impl Attempt {
-    /// Which one it is.
+    /// A reference to it.
     pub fn reference(&self) -> AttemptRef {
         AttemptRef { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
     }

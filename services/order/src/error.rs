@@ -9,8 +9,8 @@ use shardcart_common::shards::MintError;
 /// The result of an operation on orders.
 pub type Result<T> = std::result::Result<T, OrderError>;
 
-/// Why an operation gave no result: it was refused (nothing changed), or its outcome is unknown. Each face says how a client
-/// is told: see `api/`.
+/// Why an operation gave no result: it was refused (nothing changed), or its outcome is unknown. Each face says how a
+/// client is told: see `api/`.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
     /// There is no such order.
@@ -37,7 +37,7 @@ pub enum OrderError {
     /// The checkout may have happened. Repeating it tells the truth.
     #[error("the outcome is not known yet; repeat the checkout: it is safe, and tells the truth")]
     OutcomeUnknown,
-    /// Too many checkouts wait for their turn; this one did nothing.
+    /// Too many checkouts wait to be admitted; this one did nothing.
     #[error("too many checkouts at once; nothing was done")]
     TooMany,
     /// The idempotency key came with another request.

@@ -29,7 +29,7 @@ impl LocalOrders {
             Status::Aborting => "aborting",
             Status::Paid => "paid",
             Status::Unknown => return Ok(Standing::Unknown),
-            // What a later release wrote is nothing to conclude from.
+            // Nothing can be concluded from what a later release wrote.
             Status::Newer => return Ok(Standing::Unanswered),
         };
         Ok(Standing::Known { status: status.to_owned(), tx: state.tx, life })

@@ -1,4 +1,5 @@
-//! The participants of checkouts: the clients of stock and payment, and the plan that says which of their shards take part.
+//! The participants of checkouts: the clients of stock and payment, and the plan that says which of their shards take
+//! part.
 
 mod plan;
 
@@ -43,8 +44,8 @@ impl Participants {
         }
     }
 
-    /// Plans an attempt. The same attempt has the same plan wherever and whenever this is asked: it follows from the frozen
-    /// cart alone.
+    /// Plans an attempt. The same attempt has the same plan wherever and whenever this is asked: it follows from the
+    /// frozen cart alone.
     ///
     /// # Errors
     /// - `Unanswered`: a participant has not told yet how its keys are spread.

@@ -1,6 +1,7 @@
-//! The attempts that this machine drove last, for the operator who looks.
+//! The last attempts that this machine drove, for operators.
 //!
-//! One attempt costs a lock that hardly anyone else wants and two looks at the clock; the attempt itself is moved in.
+//! Keeping an attempt costs a lock that is seldom contended and two readings of the clock; the attempt itself is moved
+//! in.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,7 +39,7 @@ struct Ended {
     ended_ms: u64,
 }
 
-/// An ended attempt as it is told.
+/// A summary of an ended attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptSummary {
     /// The order.
@@ -65,7 +66,7 @@ pub struct AttemptSummary {
 struct Inner {
     attempts: VecDeque<Ended>,
     lines: usize,
-    /// Of all that ever came in.
+    /// All attempts that were ever kept.
     count: u64,
 }
 
@@ -74,7 +75,7 @@ struct Inner {
 pub struct RecentAttempts(Mutex<Inner>);
 
 impl RecentAttempts {
-    /// Keeps an attempt that has ended, and forgets the oldest.
+    /// Keeps an attempt that has ended, and drops the oldest if there are too many.
     pub fn push(&self, attempt: Attempt, result: &Result<()>, took: Duration) {
         let outcome = match result {
             Ok(()) => Outcome::Paid,
@@ -102,8 +103,8 @@ impl RecentAttempts {
         self.lock().attempts.iter().rev().find(|ended| ended.attempt.tx.as_str() == tx).map(summary)
     }
 
-    /// Tells `each` the items and units of the attempts that came after the first `seen`, of the latest `most` of them,
-    /// and returns how many came in all.
+    /// Calls `each` with the items and units of the attempts that came after the first `seen`, of the latest `most` of
+    /// them. Returns how many came in all.
     pub fn lines_since(&self, seen: u64, most: usize, mut each: impl FnMut(&str, u64)) -> u64 {
         let mut lines = Vec::new();
         let count = {
@@ -124,7 +125,7 @@ impl RecentAttempts {
 }
 
 impl Inner {
-    /// Keeps one, and hands out what has to go, to be dropped without the lock.
+    /// Keeps one, and returns those that have to go, so that they are dropped without the lock.
     fn push(&mut self, ended: Ended) -> Vec<Ended> {
         let mut forgotten = Vec::new();
         self.count += 1;

@@ -1,7 +1,7 @@
 //! Settling: what happens after the decision. Every participant is told it, and then the attempt ends.
 //!
-//! `settler` does so for this machine's checkouts a moment after they were answered, `recovery` for those of a coordinator
-//! that is late. Both end in `settle`.
+//! `settler` does so for this machine's checkouts a moment after they were answered, `recovery` for those of a
+//! coordinator that is late. Both end in `settle`.
 
 pub mod recovery;
 mod settle;

@@ -8,8 +8,8 @@ use shardcart_common::shards::MintError;
 /// The result of an operation on items.
 pub type Result<T> = std::result::Result<T, StockError>;
 
-/// Why an operation gave no result: it was refused (nothing changed), or its outcome is unknown. Each face says how a client
-/// is told: see `api/`.
+/// Why an operation gave no result: it was refused (nothing changed), or its outcome is unknown. Each face says how a
+/// client is told: see `api/`.
 #[derive(Debug, thiserror::Error)]
 pub enum StockError {
     /// There is no such item.

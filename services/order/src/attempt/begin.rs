@@ -14,9 +14,9 @@ use crate::scripts::BEGIN;
 /// The answer to begin.
 #[derive(Debug)]
 pub enum Begun {
-    /// It is the caller's to drive.
+    /// It has begun: the caller drives it.
     Attempt(Attempt),
-    /// It is not: the state of the order says why.
+    /// It has not: the state of the order says why.
     NotBegun(OrderState),
     /// The tx is not later than the order's last: mint a later one.
     Moved {
@@ -25,7 +25,8 @@ pub enum Begun {
     },
 }
 
-/// Begins attempts on orders of one shard, in one call: one answer each, in order. May be repeated: a tx begins at most once.
+/// Begins attempts on orders of one shard, in one call: one answer each, in order. May be repeated: a tx begins at most
+/// once.
 ///
 /// # Errors
 /// See [`ShardError`].

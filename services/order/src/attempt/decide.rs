@@ -6,11 +6,11 @@ use crate::attempt::reply::{push_keys, replies, state_after};
 use crate::attempt::{Answer, AttemptRef, OrderState};
 use crate::scripts::DECIDE;
 
-/// Commits attempts that are still pending on orders of one shard, in one call: how each order stands now, in order.
-/// May be repeated.
+/// Commits attempts that are still pending on orders of one shard, in one call. Returns the state of each order after
+/// it, in their order. May be repeated.
 ///
 /// # Errors
-/// `Unanswered`: any of them may be paid now; only asking again tells.
+/// `Unanswered`: each of them may be paid now. Ask again to find out.
 pub async fn decide(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = DECIDE.with_keys(attempts.len());
     push_keys(&mut call, attempts, "order");

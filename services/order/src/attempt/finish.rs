@@ -7,7 +7,8 @@ use crate::attempt::{Answer, AttemptRef, OrderState};
 use crate::orders::inflight_key;
 use crate::scripts::FINISH;
 
-/// Ends settled attempts on orders of one shard, in one call: how each order stands now, in order. May be repeated.
+/// Ends settled attempts on orders of one shard, in one call. Returns the state of each order after it, in their order.
+/// May be repeated.
 ///
 /// # Errors
 /// See [`ShardError`].

@@ -1,5 +1,5 @@
-//! Giving up: an attempt that was never decided. Its order is open again at once (refuse), or when everything that the attempt
-//! may hold has been cancelled (abort, then finish).
+//! Giving up: an attempt that was never decided. Its order is open again at once (refuse), or when everything that the
+//! attempt may hold has been cancelled (abort, then finish).
 
 use shardcart_common::participant::Refusal;
 use shardcart_common::shard::Shard;
@@ -18,8 +18,8 @@ pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answe
     ask(shard, ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
 }
 
-/// Gives attempts on orders of one shard up in one step, in one call: only where nobody holds anything for them, now or ever.
-/// How each order stands now, in order. May be repeated.
+/// Gives attempts on orders of one shard up in one step, in one call: only where nobody holds anything for them, now or
+/// ever. Returns the state of each order after it, in their order. May be repeated.
 ///
 /// # Errors
 /// See [`ShardError`].

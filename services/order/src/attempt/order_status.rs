@@ -9,8 +9,8 @@ use crate::attempt::{Answer, OrderState};
 use crate::orders::keys;
 use crate::scripts::STANDING;
 
-/// The call that asks for the state of an order; its reply is read with [`read_order_status`]. If `held` is the order's current
-/// attempt, recovery looks at the order soon. May be repeated.
+/// The call that asks for the state of an order; its reply is read with [`read_order_status`]. If `held` is the order's
+/// current attempt, recovery looks at the order soon. May be repeated.
 pub fn order_status(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
     let [record, _, inflight] = keys(partition, order.as_str());
     STANDING.keys(&[record, inflight]).arg(held.map_or("", TxId::as_str)).repeatable()

@@ -13,7 +13,7 @@ pub(super) fn push_keys(call: &mut Call, attempts: &[AttemptRef], kind: &str) {
     }
 }
 
-/// Runs a call that asks several things; one reply each.
+/// Runs a call about several attempts; one reply each.
 pub(super) async fn replies(shard: &Shard, call: Call, count: usize) -> Answer<Vec<redis::Value>> {
     let reply = shard.run(&call).await?;
     each(reply, count).ok_or_else(|| unexpected(shard, call.name(), &[]))
@@ -24,7 +24,7 @@ pub(super) async fn ask(shard: &Shard, call: Call) -> Answer<OrderState> {
     order_state(shard, call.name(), &words(shard.run(&call).await?))
 }
 
-/// The state of an order after a script that was asked many things: `PAID` is short for paid by this attempt.
+/// The state of an order, as a script about several attempts answers it: `PAID` is short for paid by this attempt.
 pub(super) fn state_after(
     shard: &Shard,
     script: &str,
@@ -40,7 +40,7 @@ pub(super) fn state_after(
     order_state(shard, script, &words)
 }
 
-/// `status tx refusal`, as scripts that are asked many things answer; a refusal may name an item after a space.
+/// Splits `status tx refusal`, as scripts about several attempts answer. A refusal may name an item after a space.
 pub(super) fn split(reply: redis::Value) -> Vec<String> {
     words(reply).first().map(|line| line.splitn(3, ' ').map(str::to_owned).collect()).unwrap_or_default()
 }

@@ -27,7 +27,8 @@ pub enum TakenOver {
     Nothing,
 }
 
-/// Claims what is due on a shard, for as long as `hold`: the orders, with their partitions.
+/// Claims the orders that are due on a shard, `most` of them, for as long as `hold`. Returns them with their
+/// partitions.
 ///
 /// # Errors
 /// See [`ShardError`].

@@ -1,8 +1,9 @@
-//! Admission: how many checkouts are under way in a thread at once. Others wait in a queue, as long as it moves fast enough.
+//! Admission: how many checkouts are under way in a thread at once. Others wait in a queue, as long as it moves fast
+//! enough.
 //!
-//! An attempt has a lease. If every checkout began at once, then under too much load none would end within its lease. So
-//! excess checkouts wait before they begin. One that cannot expect to be admitted in time gets 429 immediately, and nothing
-//! is done for it.
+//! An attempt has a lease. If every checkout began at once, then under too much load none would end within its lease.
+//! So excess checkouts wait before they begin. One that cannot expect to be admitted in time gets 429 immediately, and
+//! nothing is done for it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -15,16 +16,17 @@ use tokio::sync::oneshot;
 
 /// How long ends of checkouts are counted before the pace is computed from them.
 const WINDOW: Duration = Duration::from_millis(250);
-/// The pace that is assumed when the queue was empty, in checkouts a second. Rather too high than too low: a checkout that
-/// waits costs nothing, one that is rejected is asked again.
+/// The pace that is assumed when the queue was empty, in checkouts a second. Rather too high than too low: a checkout
+/// that waits costs nothing, one that is rejected is asked again.
 const PACE_ASSUMED: f64 = 8_000.0;
 
 /// The least time between two rejections. A flood that is answered at once asks again at once, and every stage of the
-/// admitted checkouts would wait behind all of it. So beyond 10,000 a second, rejections are answered one after the other.
+/// admitted checkouts would wait behind all of it. So beyond 10,000 a second, rejections are answered one after the
+/// other.
 const REJECTED_EVERY: Duration = Duration::from_micros(100);
 
-/// How much of the pace is kept after a slower window. A thread that rejects many has less time for those it admitted. If
-/// it took over the lower pace at once, it would reject still more, and never be fast again.
+/// How much of the pace is kept after a slower window. A thread that rejects many has less time for those it admitted.
+/// If it took over the lower pace at once, it would reject still more, and never be fast again.
 const PACE_KEPT: f64 = 0.95;
 
 /// Admits the checkouts of one thread.
@@ -65,7 +67,8 @@ impl Admission {
     /// Admits a checkout, in the order of asking.
     ///
     /// # Errors
-    /// `TooMany`: as [`Admission::reject`] if the queue is too long to be admitted in time; later if it was not in time.
+    /// `TooMany`: as [`Admission::reject`] if the queue is too long to be admitted in time; later if it was not in
+    /// time.
     pub async fn admit(self: &Rc<Self>) -> Result<Admitted, TooMany> {
         if self.admitted.get() < self.admitted_max {
             self.admitted.set(self.admitted.get() + 1);

@@ -1,5 +1,5 @@
-//! Begin, decide and refuse of concurrent checkouts, coalesced: what a thread asks of one order shard at the same time goes
-//! there in one script call.
+//! Begin, decide and refuse of concurrent checkouts, coalesced: what a thread asks of one order shard at the same time
+//! goes there in one script call.
 
 use std::future::Future;
 use std::rc::Rc;

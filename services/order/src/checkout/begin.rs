@@ -17,15 +17,15 @@ pub(super) enum Start {
     /// An attempt of this coordinator's own.
     Own(Attempt),
     /// No attempt: the state of the order says why.
-    None(OrderState),
+    NotBegun(OrderState),
 }
 
 impl Coordinator {
     /// Begins an attempt on an order.
     ///
     /// # Errors
-    /// - `Shard`: nobody is told of an attempt; if one has begun, recovery gives it up.
-    /// - `OutcomeUnknown`: every tx was earlier than the order's last.
+    /// - `Shard`: no answer. An attempt that has begun nevertheless is given up by recovery.
+    /// - `OutcomeUnknown`: each tx that was tried was not later than the order's last.
     pub(super) async fn begin(&self, shard: &Shard, partition: Partition, order: &OrderId) -> Result<Start> {
         let _timed = trace::step(Step::Begin);
         let mut tx = TxId::mint(partition, now_ms());
@@ -33,7 +33,7 @@ impl Coordinator {
         for _ in 0..BEGINS_MAX {
             match self.attempts.begin(AttemptRef { order: order.clone(), partition, tx: tx.clone() }).await {
                 Ok(Begun::Attempt(attempt)) => return Ok(Start::Own(attempt)),
-                Ok(Begun::NotBegun(state)) => return Ok(Start::None(state)),
+                Ok(Begun::NotBegun(state)) => return Ok(Start::NotBegun(state)),
                 Ok(Begun::Moved { last_ms }) => {
                     tx = TxId::mint(partition, now_ms().max(last_ms + 1));
                     has_moved = true;

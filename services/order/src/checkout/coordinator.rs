@@ -28,7 +28,7 @@ use crate::settling::settler::SettleQueue;
 
 /// Drives checkouts in one thread.
 ///
-/// What seldom happens is boxed: a checkout's future is copied when it sets out, and has room for its largest part.
+/// Rare steps are boxed: the future of a checkout is copied when it is spawned, and is as large as its largest step.
 pub struct Coordinator {
     pub(super) participants: Rc<Participants>,
     pub(super) attempts: Attempts,
@@ -40,7 +40,8 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// A coordinator; `gate` counts the attempts that go on when their client has gone, `recent` remembers the last.
+    /// A coordinator. `gate` counts the attempts that go on after their client has gone; `recent` keeps the last
+    /// attempts.
     pub fn new(
         participants: Rc<Participants>,
         settings: CheckoutSettings,
@@ -53,8 +54,8 @@ impl Coordinator {
         Rc::new(Coordinator { participants, attempts, admission, settings, queue, gate, recent })
     }
 
-    /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be settled.
-    /// Whether the user exists is found out at checkout.
+    /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be
+    /// settled. Whether the user exists is found out at checkout.
     ///
     /// # Errors
     /// `Participant`: no such shard.
@@ -62,7 +63,7 @@ impl Coordinator {
         let Some(partition) = minted_partition(user.as_str()) else { return Ok(()) };
         match self.participants.payment.check_known(partition).await {
             Err(error @ ParticipantError::BeyondList { .. }) => Err(error.into()),
-            // A payment service that is silent keeps nobody from filling a cart.
+            // A cart can be filled while the payment service does not answer.
             _ => Ok(()),
         }
     }
@@ -80,7 +81,7 @@ impl Coordinator {
             checkout_telemetry::rejected();
             return Err(OrderError::TooMany);
         }
-        // On its own, so that a client that hangs up does not leave an attempt half way.
+        // In a task of its own, so that an attempt goes on when its client hangs up.
         let (coordinator, work) = (Rc::clone(self), self.gate.begin_work());
         let context = Context::of_checkout(trace::current(), &order);
         let attempt = rt::spawn(trace::within(&Rc::clone(&context), async move {
@@ -107,7 +108,7 @@ impl Coordinator {
                     }
                     return outcome;
                 }
-                Start::None(state) => state,
+                Start::NotBegun(state) => state,
             };
             match state.status {
                 Status::Paid => return Ok(()),
@@ -119,8 +120,8 @@ impl Coordinator {
                     let outcome = tokio::time::timeout_at(give_up.into(), waited)
                         .await
                         .unwrap_or(Err(OrderError::OutcomeUnknown));
-                    // Nobody refused what this call waited for: it was given up, as when its coordinator has died. Its
-                    // client should not have to ask once more: one further attempt, its own or another's, if time is left.
+                    // The attempt that this call waited for was given up, for example because its coordinator has died.
+                    // The client should not have to ask once more: there is one further attempt, if time is left.
                     let given_up = matches!(outcome, Err(OrderError::Refused(Refusal::CheckoutAborted)));
                     if has_waited || !given_up || Instant::now() + self.settings.checkout_lease_ms > give_up {
                         return outcome;
@@ -143,7 +144,7 @@ impl Coordinator {
         let plan = loop {
             match self.participants.plan(attempt).await {
                 Ok(plan) => break plan,
-                // Where no participant knows the shard, there is nobody to ask, now or later.
+                // A shard that the participant does not know cannot be asked, now or later.
                 Err(error) if !matches!(error, ParticipantError::BeyondList { .. }) && patience.pause().await => {}
                 Err(_) => {
                     let given_up = self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end);

@@ -16,7 +16,11 @@ use crate::participants::Plan;
 use crate::settling::Settlement;
 
 impl Coordinator {
-    /// Commits. After an unknown answer it asks again, and believes what the order's shard says.
+    /// Commits. Where no answer comes, it asks again: the order's shard has the truth.
+    ///
+    /// # Errors
+    /// - `Refused`: the attempt was given up, and took nothing.
+    /// - `OutcomeUnknown`, `Newer`: it may have been paid.
     pub(super) async fn decide(&self, shard: &Shard, attempt: &Attempt, plan: &Plan, give_up: Instant) -> Result<()> {
         let _timed = trace::step(Step::Decide);
         let mut patience = Patience::until(give_up);
@@ -27,8 +31,9 @@ impl Coordinator {
                     self.queue.push(Settlement::of(attempt, true, plan));
                     return Ok(());
                 }
-                // Another attempt came after this one, or the order was overwritten or removed since: it may have been paid
-                // before, by a decide whose answer was lost on the way, also where the connection sent it again.
+                // Another attempt came after this one, or the order was overwritten or removed since. An earlier
+                // decide, whose answer was lost, may have paid the order before that; the connection itself may have
+                // sent it, too.
                 Ok(state) if state.tx != attempt.tx.as_str() => {
                     let tx = attempt.tx.as_str();
                     return Box::pin(self.wait(shard, attempt.partition, &attempt.order, tx, give_up)).await;
@@ -44,7 +49,7 @@ impl Coordinator {
     }
 }
 
-/// What a client is told of an attempt that someone else has ended, or is ending.
+/// The result for a client whose attempt was ended, or is being ended, by someone else.
 pub(super) fn ended(attempt: &Attempt, state: &OrderState) -> Result<()> {
     match state.status {
         Status::Paid => Ok(()),

@@ -22,6 +22,9 @@ const CANCEL_MIN: Duration = Duration::from_millis(500);
 
 impl Coordinator {
     /// Gives an attempt up that was never decided: cancels first, then opens the order, then answers.
+    ///
+    /// # Errors
+    /// Always: `refusal`, or what the order's shard says instead; `OutcomeUnknown` if that does not answer.
     pub(super) async fn give_up(
         &self,
         shard: &Shard,
@@ -60,7 +63,7 @@ impl Coordinator {
         }
     }
 
-    /// Cancels at one participant; whether it has acknowledged in time.
+    /// Cancels one part; `true` if its participant has acknowledged that in time.
     async fn cancel(&self, attempt: &Attempt, part: Part<'_>, until: Instant) -> bool {
         let mut patience = Patience::until(until);
         loop {

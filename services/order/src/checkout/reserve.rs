@@ -72,28 +72,28 @@ impl Coordinator {
                     return answer;
                 }
             }
-            // What another shard has refused for good needs no patience here.
+            // After a final refusal of another shard there is no need to ask here again.
             if asking.refused.get() || !patience.pause().await {
                 return answer;
             }
         }
     }
 
-    /// Has an operation done by its participant, in bounded time.
+    /// Sends an operation to its participant, and waits for the answer in bounded time.
     pub(super) async fn submit(&self, part: Part<'_>, operation: Operation) -> Answer {
         let answer = self.participants.client(part.service()).submit(operation);
         tokio::time::timeout(SUBMIT_MAX, answer).await.unwrap_or(Answer::Unanswered)
     }
 }
 
-/// What asking for one attempt's reservations has in common.
+/// What the requests of one attempt share.
 struct Asking<'a> {
     attempt: &'a Attempt,
     until: Instant,
-    /// Set by the first `busy`: being busy is borne only so long, over all participants.
+    /// Set by the first `Busy`: until then all participants together may answer so.
     busy_until: Cell<Option<Instant>>,
     busy_wait: Duration,
-    /// One participant has refused for good.
+    /// A participant has given a final refusal.
     refused: Cell<bool>,
 }
 
@@ -122,7 +122,8 @@ fn refusal(answer: &Answer) -> Refusal {
     }
 }
 
-/// Which of several answers is reported: unknown items before too little stock, and what is certain before what may pass.
+/// Which of several answers is reported: unknown items before too little stock, final answers before those that may
+/// change.
 fn rank(answer: &Answer) -> u8 {
     match answer {
         Answer::Refused(Refusal::UnknownItem(_)) => 0,

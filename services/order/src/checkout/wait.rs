@@ -12,7 +12,12 @@ use crate::checkout::patience::Patience;
 use crate::error::{OrderError, Result};
 
 impl Coordinator {
-    /// Waits for another's attempt and gives its outcome. Takes over when its coordinator is late.
+    /// Waits for the attempt of another checkout and gives its outcome. Takes the order over when its coordinator is
+    /// late.
+    ///
+    /// # Errors
+    /// - `Refused`: that attempt took nothing, and never will.
+    /// - `OutcomeUnknown`, `Newer`: it may have been paid.
     pub(super) async fn wait(
         &self,
         shard: &Shard,
@@ -30,7 +35,7 @@ impl Coordinator {
             match state.status {
                 Status::Paid => return Ok(()),
                 Status::Newer => return Err(OrderError::Newer(order.clone())),
-                // The order was removed or overwritten since: how the attempt on it ended is not on record any more.
+                // The order was removed or overwritten since: there is no record any more of how the attempt ended.
                 Status::Unknown => return Err(OrderError::OutcomeUnknown),
                 _ if minted_ms(&life) >= minted_ms(tx) => return Err(OrderError::OutcomeUnknown),
                 _ if state.tx != tx => return Err(Refusal::CheckoutAborted.into()),

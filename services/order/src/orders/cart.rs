@@ -10,7 +10,8 @@ use crate::error::{OrderError, Result};
 use crate::orders::{LINES_MAX, changed, keys, only_word};
 use crate::scripts::{ADD_ITEM, REMOVE_ITEM, REPLAY};
 
-/// Adds units of an item to a cart at `price` each. Safe to repeat only with a key: then at the price of the first time.
+/// Adds units of an item to a cart at `price` each. Safe to repeat only with a key: then at the price of the first
+/// time.
 ///
 /// # Errors
 /// - `UnknownOrder`, `Pending`, `Paid`, `TooLarge`, `OutOfRange`, `KeyReused`: refused, nothing changed.

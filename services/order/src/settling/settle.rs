@@ -17,7 +17,7 @@ use crate::settling::Settlement;
 
 impl Participants {
     /// Settles attempts together: one batch for each participant shard, then a few calls for each order shard.
-    /// What a participant does not acknowledge stays in flight, for recovery. May be repeated.
+    /// An attempt that a participant does not acknowledge stays in flight, for recovery. May be repeated.
     pub async fn settle(&self, settlements: &[Settlement]) {
         let began = Instant::now();
         let mut told: BTreeMap<(Service, u16), Vec<(usize, Partition)>> = BTreeMap::new();
@@ -42,7 +42,8 @@ impl Participants {
         record_settled(settlements, began);
     }
 
-    /// Tells one participant shard of some attempts, by their places; gives those that it does not acknowledge.
+    /// Tells one participant shard the decisions of some attempts, given by their places in `settlements`. Returns the
+    /// places that it does not acknowledge.
     async fn tell(
         &self,
         service: Service,
@@ -97,7 +98,7 @@ impl Participants {
     }
 }
 
-/// Records attempts that were settled together, as far as their participants answered.
+/// Records the metrics and spans of attempts that were settled together.
 fn record_settled(settlements: &[Settlement], began: Instant) {
     metrics::checkout::settled(settlements.len(), began);
     for settlement in settlements.iter().filter(|_| export::on()) {

@@ -40,12 +40,12 @@ impl Settlement {
         }
     }
 
-    /// Which attempt of which order it is.
+    /// A reference to the attempt.
     pub(crate) fn reference(&self) -> AttemptRef {
         AttemptRef { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
     }
 
-    /// Where it came from, if its trace is recorded.
+    /// Its origin, if its trace is recorded.
     pub(crate) fn recorded(&self) -> Option<&Origin> {
         self.origin.as_ref().filter(|origin| origin.parent.sampled)
     }

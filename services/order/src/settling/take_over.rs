@@ -27,7 +27,8 @@ impl Participants {
         Ok(())
     }
 
-    /// The settlement of an order that was taken over; `None` if there is nothing to settle, or a participant is silent.
+    /// The settlement of an order that was taken over; `None` if there is nothing to settle, or a participant is
+    /// silent.
     pub async fn settlement(&self, taken: TakenOver) -> Option<Settlement> {
         // Only this once: what a participant keeps in flight is found again every two seconds.
         if matches!(taken, TakenOver::Taken(_)) {
