@@ -1,6 +1,5 @@
 //! `shop audit`: proves from the shards alone that nothing is lost and nothing is taken twice.
 
-pub mod args;
 pub mod findings;
 mod ids;
 mod items;
@@ -10,10 +9,9 @@ mod progress;
 mod recheck;
 pub mod report;
 mod reservations;
-pub(crate) mod source;
+pub mod source;
 mod users;
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -22,13 +20,15 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk;
 use shardcart_order::audit as order;
 
-use args::AuditArgs;
 use findings::{Findings, Kind};
 use ids::{Names, Slice};
 use pass::{Pass, Totals};
 use progress::Progress;
 use report::{Report, Width};
 use source::Source;
+
+use crate::asked::LookError;
+use crate::terminal;
 
 /// However little memory is allowed: in each pass all keys are listed as often as there are passes.
 const PASSES_MAX: u64 = 64;
@@ -44,53 +44,47 @@ pub enum AuditError {
     Failed(String),
 }
 
+impl AuditError {
+    /// Says why on stderr, in one line.
+    pub fn exit(&self) -> ExitCode {
+        eprintln!("error: {self}");
+        ExitCode::from(if matches!(self, AuditError::Setting(_)) { 2 } else { 3 })
+    }
+}
+
+impl From<LookError> for AuditError {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Setting(words) => AuditError::Setting(words),
+            LookError::Failed(words) => AuditError::Failed(words),
+        }
+    }
+}
+
 /// Makes a shard's failure one of the audit.
 fn shard_failed(service: &'static str) -> impl Fn(ShardError) -> AuditError {
     move |error| AuditError::Failed(format!("{service}: {error}"))
 }
 
-/// Runs the audit and prints its result. Exit code 0: clean, 1: something disagrees, 2: a setting is wrong, 3: there is
-/// no result.
-pub async fn run(args: AuditArgs) -> ExitCode {
-    let done = match source::find(&args.data) {
-        Err(error) => Err(error),
-        Ok((addresses, redis, started)) => {
-            let done = match Source::open(addresses, &redis).await {
-                Ok(source) => audit(&source, args.records_per_pass).await,
-                Err(error) => Err(error),
-            };
-            started.stop();
-            done
-        }
-    };
-    match done.and_then(|report| show(&report, args.json).map(|()| report)) {
-        Ok(report) if report.clean => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(if matches!(error, AuditError::Setting(_)) { 2 } else { 3 })
-        }
-    }
-}
-
-fn show(report: &Report, as_json: bool) -> Result<(), AuditError> {
+/// Prints a report, and says how the command ends: 0: clean; 1: something disagrees.
+///
+/// # Errors
+/// `Failed`: it cannot be written.
+pub fn show(report: &Report, as_json: bool) -> Result<ExitCode, AuditError> {
     let text = if as_json {
         serde_json::to_string_pretty(report).map_err(|error| AuditError::Failed(error.to_string()))?
     } else {
         report.to_string()
     };
-    match writeln!(std::io::stdout(), "{text}") {
-        // Whoever reads it has read enough (`| head`); the exit code tells the result all the same.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| AuditError::Failed(error.to_string())),
-    }
+    terminal::print(&text).map_err(|error| AuditError::Failed(error.to_string()))?;
+    Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Audits all shards.
+/// Audits all shards. Records of a kind are kept in memory `records_per_pass` at a time.
 ///
 /// # Errors
 /// `Failed`: a shard does not answer, or was started anew meanwhile.
-async fn audit(source: &Source, records_per_pass: u64) -> Result<Report, AuditError> {
+pub async fn audit(source: &Source, records_per_pass: u64) -> Result<Report, AuditError> {
     let began = Instant::now();
     let runs = run_ids(source).await?;
     let [orders, items, payments] = sizes(source).await?;

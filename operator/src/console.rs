@@ -7,8 +7,9 @@ mod beat;
 mod hot;
 pub mod live;
 mod pages;
+pub mod settings;
+mod settled;
 mod stream;
-pub mod system;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,10 +24,12 @@ use shardcart_common::gate::Gate;
 use shardcart_common::ids::OrderId;
 use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shards::Shards;
+use shardcart_order::settle_now::{SettledNow, settle_now};
+use shardcart_order::settling::Settling;
 
-use crate::inspect::{self, Sources};
-use crate::settle_now::{SettledNow, settle_now};
-use crate::settling::Settling;
+use crate::inspect;
+use crate::sources::Sources;
+use crate::status::Status;
 use access::{Access, Refused};
 use live::Live;
 
@@ -134,7 +137,7 @@ async fn status(console: Data, request: HttpRequest) -> Result<HttpResponse, Pro
     console.may_see(&request)?;
     let system = console.live.system(&console.sources, &console.shards).await;
     let throughput = console.live.throughput();
-    Ok(pages::private(HttpResponse::Ok()).json(system::Status { system, throughput: Some(throughput) }))
+    Ok(pages::private(HttpResponse::Ok()).json(Status { system, throughput: Some(throughput) }))
 }
 
 /// What lies under an id.
@@ -151,7 +154,7 @@ async fn settle(console: Data, request: HttpRequest, order: web::Path<String>) -
     console.may_act(&request)?;
     let order = OrderId::parse(&order).map_err(|refused| Problem::new(Code::InvalidId, refused))?;
     let settled = tokio::time::timeout(SETTLE_MAX, settle_now(&console.settling, &order)).await;
-    let settled: SettledNow = match settled {
+    let outcome: SettledNow = match settled {
         Ok(Ok(settled)) => settled,
         Ok(Err(error)) => {
             log::warn!(order:%, error:%; "an attempt could not be settled at an operator's word");
@@ -159,8 +162,8 @@ async fn settle(console: Data, request: HttpRequest, order: web::Path<String>) -
         }
         Err(_) => return Err(Problem::shard_unavailable()),
     };
-    let mut answer = json!(settled);
-    answer["words"] = json!(settled.words());
+    let mut answer = json!(outcome);
+    answer["words"] = json!(settled::words(&outcome));
     Ok(pages::private(HttpResponse::Ok()).json(answer))
 }
 

@@ -3,34 +3,18 @@
 //! An id does not say what it is the id of, and a foreign one may be that of an order, an item and a user at once. So
 //! all are looked for, and whatever is there is told. Nothing here writes.
 
+pub mod command;
 mod words;
-
-use std::rc::Rc;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shardcart_common::ids::{InvalidId, ItemId, OrderId, Partition, TxId, UserId, minted_ms, minted_partition};
-use shardcart_common::insight::{
-    Found, Insight, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, Seen, Wanted,
-};
+use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, Seen, Wanted};
+use shardcart_order::recent::Told;
 
-use crate::recent::{Recent, Told};
+use crate::sources::Sources;
 
 /// Lines of an order of which the items are looked up as well.
 const LINES_MAX: usize = 100;
-
-/// Who is asked.
-#[derive(Clone)]
-pub struct Sources {
-    /// The order service.
-    pub order: Rc<dyn Insight>,
-    /// The stock service.
-    pub stock: Rc<dyn Insight>,
-    /// The payment service.
-    pub payment: Rc<dyn Insight>,
-    /// The attempts that this machine drove last, if it drives any.
-    pub recent: Option<Arc<Recent>>,
-}
 
 /// All that is known under an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -337,9 +321,11 @@ async fn attempt_told(looks: &Looks<'_>, tx: &TxId, reservations: Vec<Reservatio
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use futures_util::FutureExt;
     use futures_util::future::LocalBoxFuture;
-    use shardcart_common::insight::ShardState;
+    use shardcart_common::insight::{Insight, ShardState};
 
     use super::*;
 

@@ -1,14 +1,16 @@
 //! How the whole system is at one moment: its shards, what is in flight, and what is wrong.
 
+pub mod command;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shardcart_common::ids::now_ms;
 use shardcart_common::insight::ShardState;
 use shardcart_common::shards::Shards;
+use shardcart_order::insight::{self, InFlight};
 
-use crate::insight::{self, InFlight};
-use crate::inspect::Sources;
+use crate::sources::Sources;
 
 /// Attempts in flight that are listed.
 const LISTED_MAX: usize = 20;

@@ -1,5 +1,4 @@
-//! Where the audited data is: on Redis servers given by address, on those of a running shop, or on some that are
-//! started for the audit.
+//! The audited data: the shards of the three services.
 
 use std::sync::Arc;
 
@@ -8,10 +7,6 @@ use shardcart_common::settings::{Address, RedisSettings};
 use shardcart_common::shards::Shards;
 
 use super::AuditError;
-use crate::data_args::DataArgs;
-use crate::data_dir::{self, DataDir, SERVICES};
-use crate::redis_servers::{Fsync, RedisServers};
-use crate::start_error::StartError;
 
 /// The shards of the three services, opened for reading.
 #[derive(Debug)]
@@ -22,56 +17,6 @@ pub struct Source {
     pub stock: Arc<Shards>,
     /// Of users.
     pub payment: Arc<Shards>,
-}
-
-/// Servers that were started for the audit.
-#[derive(Debug)]
-pub struct Started(Option<(RedisServers, DataDir)>);
-
-impl Started {
-    /// Stops them; returns when they are gone.
-    pub fn stop(self) {
-        if let Some((servers, _data_dir)) = self.0 {
-            servers.stop();
-        }
-    }
-}
-
-/// Finds the servers, and starts them where no shop does.
-///
-/// # Errors
-/// `Setting`: there is no data there. `Failed`: the servers cannot be started.
-pub fn find(args: &DataArgs) -> Result<([Vec<Address>; 3], RedisSettings, Started), AuditError> {
-    if !args.order_redis.is_empty() {
-        let addresses = [&args.order_redis, &args.stock_redis, &args.payment_redis].map(Clone::clone);
-        return Ok((addresses, args.redis(false), Started(None)));
-    }
-    let failed = |error: StartError| AuditError::Failed(error.to_string());
-    let shards = data_dir::shards_of(&args.data_dir).map_err(failed)?;
-    if shards == 0 {
-        return Err(AuditError::Setting(format!(
-            "there is no shop's data in {}; name it with --data-dir, or give the shards' addresses (see --help)",
-            args.data_dir.display()
-        )));
-    }
-    let (paths, started) = match DataDir::open(&args.data_dir, shards) {
-        Ok(data_dir) => {
-            let servers = RedisServers::start(&data_dir, &args.redis_server, Fsync::Always).map_err(failed)?;
-            (SERVICES.map(|service| servers.addresses(service)), Started(Some((servers, data_dir))))
-        }
-        // A shop runs on it: its servers are asked.
-        Err(StartError::InUse(path)) => {
-            (SERVICES.map(|service| data_dir::addresses(&path, service, shards)), Started(None))
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    let mut addresses = [const { Vec::new() }; 3];
-    for (addresses, paths) in addresses.iter_mut().zip(&paths) {
-        for path in paths {
-            addresses.push(path.parse::<Address>().map_err(AuditError::Setting)?);
-        }
-    }
-    Ok((addresses, args.redis(true), started))
 }
 
 impl Source {

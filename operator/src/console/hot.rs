@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use serde::Serialize;
-
-use crate::recent::Recent;
+use shardcart_order::recent::Recent;
 
 /// Attempts of one second whose items are counted.
 const COUNTED_MAX: usize = 256;

@@ -9,14 +9,14 @@ use actix_web::rt;
 use serde::Serialize;
 use shardcart_common::metrics::checkout::Totals;
 use shardcart_common::shards::Shards;
+use shardcart_order::recent::{Recent, Told};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::console::beat::{Beat, Counts};
 use crate::console::hot::{Hot, Sales};
-use crate::console::system::{Alarm, System, Throughput};
-use crate::inspect::Sources;
-use crate::recent::{Recent, Told};
+use crate::sources::Sources;
+use crate::status::{Alarm, System, Throughput};
 
 /// How often the console beats.
 const BEAT: Duration = Duration::from_secs(1);

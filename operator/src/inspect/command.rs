@@ -3,59 +3,38 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use clap::Args;
 use shardcart_common::ids::now_ms;
-use shardcart_order::inspect::{self, Inspected, Thing};
 
-use super::{Asked, LookArgs, LookError, age, grouped};
+use super::{Inspected, Thing};
+use crate::asked::{Asked, LookError};
+use crate::inspect;
+use crate::terminal::{self, age, grouped};
 
-/// Show what is known under an id: an order, an item, a user, or an attempt (tx)
+/// Looks up all that is known under an id.
 ///
-/// An id does not say what it belongs to, and one that was not made here may belong to several things: all of them are
-/// shown, each with its state, its partition and shard, and what there is of lines, payment and attempts.
-///
-/// Ends with 0: found; 1: nothing has this id; 2: it cannot be an id, or a setting is wrong; 3: not everyone who may
-/// know it answers.
-#[derive(Debug, Clone, Args)]
-pub struct InspectArgs {
-    /// The id
-    pub id: String,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Where to look
-    #[command(flatten)]
-    pub look: LookArgs,
-}
-
-/// Runs the command.
-pub async fn run(args: InspectArgs) -> ExitCode {
-    match look(&args).await.and_then(|found| show(&found, args.json)) {
-        Ok(code) => code,
-        Err(error) => error.exit(),
-    }
-}
-
-async fn look(args: &InspectArgs) -> Result<Inspected, LookError> {
-    let refused = |error: shardcart_common::ids::InvalidId| LookError::Setting(error.to_string());
-    shardcart_common::ids::check(&args.id).map_err(refused)?;
-    match Asked::find(&args.look, true).await? {
-        Asked::Machine(machine) => machine.ask(&format!("console/inspect/{}", args.id)).await,
+/// # Errors
+/// `Setting`: it cannot be an id. `Failed`: there is nobody to ask.
+pub async fn look(asked: &Asked, id: &str) -> Result<Inspected, LookError> {
+    match asked {
+        Asked::Machine(machine) => machine.ask(&format!("console/inspect/{id}")).await,
         Asked::Shards(opened) => {
-            let found = inspect::inspect(&opened.sources, &args.id).await.map_err(refused);
-            opened.close();
-            found
+            inspect::inspect(&opened.sources, id).await.map_err(|refused| LookError::Setting(refused.to_string()))
         }
     }
 }
 
-fn show(found: &Inspected, as_json: bool) -> Result<ExitCode, LookError> {
+/// Prints what was found, and says how the command ends: 0: found; 1: nothing has this id; 3: not everyone who may
+/// know it answered.
+///
+/// # Errors
+/// `Failed`: it cannot be written.
+pub fn show(found: &Inspected, as_json: bool) -> Result<ExitCode, LookError> {
     let text = if as_json {
         serde_json::to_string_pretty(found).map_err(|error| LookError::Failed(error.to_string()))?
     } else {
         told(found)
     };
-    super::print(&text)?;
+    terminal::print(&text).map_err(|error| LookError::Failed(error.to_string()))?;
     for words in &found.unanswered {
         eprintln!("error: not everyone was asked: {words}");
     }

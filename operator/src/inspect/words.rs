@@ -3,9 +3,9 @@
 use shardcart_common::ids::TxId;
 use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, UserRecord};
 use shardcart_common::participant::Refusal;
+use shardcart_order::recent::Told;
 
 use super::Reservation;
-use crate::recent::Told;
 
 /// How an order stands.
 pub fn order(

@@ -5,11 +5,11 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
 use shardcart_common::insight::ShardState;
-use shardcart_order::console::system::{Status, System, Throughput};
 
-use super::{Asked, LookArgs, LookError, age, grouped, time};
+use super::{Status, System, Throughput};
+use crate::asked::{Asked, LookError};
+use crate::terminal::{self, age, grouped, time};
 
 /// How often `--watch` looks again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -18,51 +18,25 @@ const LISTED_MAX: usize = 10;
 /// Moves a terminal's cursor home and clears what is below it.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
-/// Show how the system is: shards, attempts in flight, throughput, and what is wrong
+/// Prints how the system is: once, or every second until Ctrl-C. The command ends with 0: all is well; 1: something is
+/// wrong.
 ///
-/// Asks the machine at --url; or else the shop that runs on the data directory; or reads the shards at the addresses
-/// that are given, which do not tell throughput.
-///
-/// Ends with 0: all is well; 1: something is wrong; 2: a setting is wrong; 3: there is nobody to ask.
-#[derive(Debug, Clone, Args)]
-pub struct StatusArgs {
-    /// Look again every second, until Ctrl-C
-    #[arg(long, short)]
-    pub watch: bool,
-    /// Print JSON; with --watch one line for each look
-    #[arg(long)]
-    pub json: bool,
-    /// Where to look
-    #[command(flatten)]
-    pub look: LookArgs,
-}
-
-/// Runs the command.
-pub async fn run(args: StatusArgs) -> ExitCode {
-    let asked = match Asked::find(&args.look, false).await {
-        Ok(asked) => asked,
-        Err(error) => return error.exit(),
-    };
-    let ended = show(&args, &asked).await;
-    if let Asked::Shards(opened) = asked {
-        opened.close();
-    }
-    ended.unwrap_or_else(|error| error.exit())
-}
-
-async fn show(args: &StatusArgs, asked: &Asked) -> Result<ExitCode, LookError> {
+/// # Errors
+/// There is nobody to ask, or it cannot be written.
+pub async fn show(asked: &Asked, watch: bool, as_json: bool) -> Result<ExitCode, LookError> {
+    let is_redrawn = watch && !as_json && std::io::stdout().is_terminal();
     loop {
         // While it is watched, a machine that restarts is waited for.
         let looked = look(asked).await;
         let text = match &looked {
-            Ok(status) if args.json => json(status, args.watch)?,
+            Ok(status) if as_json => json(status, watch)?,
             Ok(status) => table(status),
-            Err(error) if args.watch && !args.json => format!("error: {error}"),
+            Err(error) if watch && !as_json => format!("error: {error}"),
             Err(_) => return looked.map(|_| ExitCode::SUCCESS),
         };
-        let clear = args.watch && !args.json && std::io::stdout().is_terminal();
-        super::print(&if clear { format!("{CLEAR}{text}") } else { text })?;
-        if !args.watch {
+        let text = if is_redrawn { format!("{CLEAR}{text}") } else { text };
+        terminal::print(&text).map_err(|error| LookError::Failed(error.to_string()))?;
+        if !watch {
             let is_well = looked.is_ok_and(|status| status.system.is_well());
             return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use shardcart_common::{machine, probe};
-use shardcart_order::config::Config;
+use shardcart_shop::config::order::Config;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
@@ -14,5 +14,5 @@ async fn main() -> ExitCode {
     let config = Config::parse();
     machine::start_log(config.observe.log_format);
     machine::raise_file_limit();
-    machine::exit(shardcart_order::run(config).await)
+    machine::exit(shardcart_shop::order::run(config).await)
 }

@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use shardcart_common::logging::{self, LogFormat};
 use shardcart_common::machine;
-use shardcart_shop::audit;
-use shardcart_shop::audit::args::AuditArgs;
-use shardcart_shop::config::Config;
-use shardcart_shop::look::inspect::{self, InspectArgs};
-use shardcart_shop::look::status::{self, StatusArgs};
+use shardcart_shop::commands::audit::{self, AuditArgs};
+use shardcart_shop::commands::inspect::{self, InspectArgs};
+use shardcart_shop::commands::status::{self, StatusArgs};
+use shardcart_shop::config::shop::Config;
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
 #[derive(Debug, Parser)]
@@ -48,7 +47,7 @@ async fn main() -> ExitCode {
         None => {
             machine::start_log(config.observe.log_format);
             machine::raise_file_limit();
-            machine::exit(shardcart_shop::run(config).await)
+            machine::exit(shardcart_shop::shop::run(config).await)
         }
     }
 }

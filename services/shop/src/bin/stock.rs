@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use shardcart_common::{machine, probe};
-use shardcart_stock::config::Config;
+use shardcart_shop::config::stock::Config;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
@@ -14,5 +14,5 @@ async fn main() -> ExitCode {
     let config = Config::parse();
     machine::start_log(config.observe.log_format);
     machine::raise_file_limit();
-    machine::exit(shardcart_stock::run(config).await)
+    machine::exit(shardcart_shop::stock::run(config).await)
 }

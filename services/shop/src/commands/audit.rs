@@ -1,8 +1,13 @@
-//! What `shop audit` is told.
+//! `shop audit`: what it is told, and how it ends.
+
+use std::process::ExitCode;
 
 use clap::Args;
+use shardcart_operator::audit::report::Report;
+use shardcart_operator::audit::source::Source;
+use shardcart_operator::audit::{self, AuditError};
 
-use crate::data_args::DataArgs;
+use super::data::{self, DataArgs, Found};
 
 /// Prove that nothing is lost and nothing is taken twice, by adding up every shard
 ///
@@ -24,4 +29,20 @@ pub struct AuditArgs {
     /// Records of a kind that are kept in memory at a time. Where there are more, all data is read several times: fewer take less memory and more time
     #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub records_per_pass: u64,
+}
+
+/// Runs the command.
+pub async fn run(args: AuditArgs) -> ExitCode {
+    let report = report(&args).await;
+    report.and_then(|report| audit::show(&report, args.json)).unwrap_or_else(|error| error.exit())
+}
+
+async fn report(args: &AuditArgs) -> Result<Report, AuditError> {
+    let Found { addresses, redis, started } = data::find(&args.data)?;
+    let report = match Source::open(addresses, &redis).await {
+        Ok(source) => audit::audit(&source, args.records_per_pass).await,
+        Err(error) => Err(error),
+    };
+    started.stop();
+    report
 }

@@ -1,4 +1,4 @@
-//! Every setting of the payment service.
+//! Every setting of the program `payment`.
 
 use clap::Parser;
 use shardcart_common::settings::{
@@ -7,7 +7,7 @@ use shardcart_common::settings::{
 
 /// Users, their credit and their part in a checkout, over N Redis shards
 #[derive(Debug, Clone, Parser)]
-#[command(version, about)]
+#[command(name = "shardcart-payment", version, about)]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8003)]

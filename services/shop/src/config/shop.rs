@@ -1,4 +1,4 @@
-//! Every setting of the shop.
+//! Every setting of the program `shop`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,8 @@ use clap::Args;
 use shardcart_common::settings::{
     Address, BatchInitSettings, HttpSettings, ObserveSettings, RedisSettings, milliseconds,
 };
-use shardcart_order::config::{CheckoutSettings, ConsoleSettings};
+use shardcart_operator::console::settings::ConsoleSettings;
+use shardcart_order::config::CheckoutSettings;
 
 use crate::redis_servers::Fsync;
 

@@ -1,4 +1,4 @@
-//! Every setting of the stock service.
+//! Every setting of the program `stock`.
 
 use clap::Parser;
 use shardcart_common::settings::{
@@ -7,7 +7,7 @@ use shardcart_common::settings::{
 
 /// Items, their stock and their part in a checkout, over N Redis shards
 #[derive(Debug, Clone, Parser)]
-#[command(version, about)]
+#[command(name = "shardcart-stock", version, about)]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8002)]

@@ -1,0 +1,6 @@
+//! Every setting of the four programs.
+
+pub mod order;
+pub mod payment;
+pub mod shop;
+pub mod stock;
