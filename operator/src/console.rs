@@ -3,13 +3,13 @@
 //! All that it needs is in this binary. Whoever may see it is decided in `access.rs`.
 
 pub mod access;
-mod beat;
-mod hot;
-pub mod live;
+pub mod feed;
 mod pages;
+mod sample;
 pub mod settings;
 mod settled;
 mod stream;
+mod top_items;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::inspect;
 use crate::sources::Sources;
 use crate::status::Status;
 use access::{Access, Refused};
-use live::Live;
+use feed::Feed;
 
 /// How long one "settle now" may take.
 const SETTLE_MAX: Duration = Duration::from_secs(8);
@@ -43,7 +43,7 @@ pub struct Console {
     /// Who may see it.
     pub access: Arc<Access>,
     /// What is shown as it happens.
-    pub live: Arc<Live>,
+    pub feed: Arc<Feed>,
     /// Who is asked about ids and shards.
     pub sources: Sources,
     /// The order shards.
@@ -122,7 +122,7 @@ async fn logout(console: Data, request: HttpRequest) -> Result<HttpResponse, Pro
 /// All that happens, as server-sent events.
 async fn events(console: Data, request: HttpRequest) -> Result<HttpResponse, Problem> {
     console.may_see(&request)?;
-    let Some(stream) = stream::Stream::open(&console.live, &console.gate) else {
+    let Some(stream) = stream::Stream::open(&console.feed, &console.gate) else {
         return Err(Problem::new(Code::Overloaded, "too many consoles are open; close one"));
     };
     Ok(pages::private(HttpResponse::Ok())
@@ -135,8 +135,8 @@ async fn events(console: Data, request: HttpRequest) -> Result<HttpResponse, Pro
 /// How the system is now: what `shop status` prints.
 async fn status(console: Data, request: HttpRequest) -> Result<HttpResponse, Problem> {
     console.may_see(&request)?;
-    let system = console.live.system(&console.sources, &console.shards).await;
-    let throughput = console.live.throughput();
+    let system = console.feed.system(&console.sources, &console.shards).await;
+    let throughput = console.feed.throughput();
     Ok(pages::private(HttpResponse::Ok()).json(Status { system, throughput: Some(throughput) }))
 }
 

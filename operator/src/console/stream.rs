@@ -8,9 +8,9 @@ use actix_web::web::Bytes;
 use futures_util::stream::{self, Stream as Events};
 use shardcart_common::gate::Gate;
 
-use crate::console::live::{Listener, Live};
+use crate::console::feed::{Feed, Listener};
 
-/// After so long without a beat the console is told that the line still stands.
+/// After so long without a sample the console is told that the line still stands.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How soon a machine that stops is noticed.
 const NOTICE: Duration = Duration::from_millis(200);
@@ -20,7 +20,7 @@ const LAST_WORDS: &str = "retry: 1000\nevent: bye\ndata: {}\n\n";
 /// What one console is sent. It holds nothing up: a slow one gets the latest and misses what was between, and when the
 /// machine stops the stream ends.
 pub struct Stream {
-    live: Arc<Live>,
+    feed: Arc<Feed>,
     listener: Listener,
     gate: Arc<Gate>,
     state: State,
@@ -35,9 +35,9 @@ enum State {
 
 impl Stream {
     /// A stream for one more console; `None` if there are too many.
-    pub fn open(live: &Arc<Live>, gate: &Arc<Gate>) -> Option<Self> {
-        let listener = live.listen()?;
-        Some(Stream { live: Arc::clone(live), listener, gate: Arc::clone(gate), state: State::New })
+    pub fn open(feed: &Arc<Feed>, gate: &Arc<Gate>) -> Option<Self> {
+        let listener = feed.listen()?;
+        Some(Stream { feed: Arc::clone(feed), listener, gate: Arc::clone(gate), state: State::New })
     }
 
     /// Its events, as they are sent.
@@ -54,8 +54,8 @@ impl Stream {
             State::New => {
                 self.state = State::Told;
                 let latest = Arc::clone(&self.listener.system.borrow_and_update());
-                self.listener.beats.mark_unchanged();
-                return Some(bytes(&format!("retry: 1000\n\n{}{latest}", self.live.hello())));
+                self.listener.samples.mark_unchanged();
+                return Some(bytes(&format!("retry: 1000\n\n{}{latest}", self.feed.hello())));
             }
             State::Told => {}
         }
@@ -66,9 +66,9 @@ impl Stream {
                 return Some(bytes(LAST_WORDS));
             }
             tokio::select! {
-                changed = self.listener.beats.changed() => {
+                changed = self.listener.samples.changed() => {
                     changed.ok()?;
-                    return Some(bytes(&self.listener.beats.borrow_and_update()));
+                    return Some(bytes(&self.listener.samples.borrow_and_update()));
                 }
                 changed = self.listener.system.changed() => {
                     changed.ok()?;

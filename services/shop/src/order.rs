@@ -17,7 +17,7 @@ use shardcart_common::remote_participant::RemoteParticipant;
 use shardcart_common::shards::Shards;
 use shardcart_common::trace;
 use shardcart_operator::console::access::{Access, Reach};
-use shardcart_operator::console::live::Live;
+use shardcart_operator::console::feed::Feed;
 use shardcart_operator::console::{self, Console};
 use shardcart_operator::sources::Sources;
 use shardcart_order::insight::LocalInsight;
@@ -78,8 +78,8 @@ pub async fn run(config: Config) -> Result<(), String> {
     rt::spawn(Arc::clone(&membership).watch_clocks());
     let recent = Arc::new(Recent::default());
     let number = config.machine.machine_id.map(|id| format!("{id} ")).unwrap_or_default();
-    let live = Live::new(format!("order machine {number}on port {}", config.port), Arc::clone(&recent));
-    live.start(remote_sources(&config, &shards, &recent)?, shards);
+    let feed = Feed::new(format!("order machine {number}on port {}", config.port), Arc::clone(&recent));
+    feed.start(remote_sources(&config, &shards, &recent)?, shards);
     let access = Arc::new(Access::new(config.console.token().cloned(), Reach::PrivatePort));
     // What a thread needs to show the console.
     let console = {
@@ -88,9 +88,9 @@ pub async fn run(config: Config) -> Result<(), String> {
             let unmade = "the same settings made clients at the start";
             let settling = remote_participants(&config).expect(unmade).settling(Arc::clone(shards));
             let sources = remote_sources(&config, shards, &recent).expect(unmade);
-            let (access, live) = (Arc::clone(&access), Arc::clone(&live));
+            let (access, feed) = (Arc::clone(&access), Arc::clone(&feed));
             let (shards, gate) = (Arc::clone(shards), Arc::clone(gate));
-            console::endpoints(service, Rc::new(Console { access, live, sources, shards, settling, gate }));
+            console::endpoints(service, Rc::new(Console { access, feed, sources, shards, settling, gate }));
         }
     };
 

@@ -16,7 +16,7 @@ use shardcart_common::settings::{Address, RedisSettings};
 use shardcart_common::shards::Shards;
 use shardcart_common::trace;
 use shardcart_operator::console::access::{Access, Reach};
-use shardcart_operator::console::live::Live;
+use shardcart_operator::console::feed::Feed;
 use shardcart_operator::console::{self, Console};
 use shardcart_operator::sources::Sources;
 use shardcart_order::recent::Recent;
@@ -67,8 +67,8 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
     }
     data_set.watch_clocks();
     let recent = Arc::new(Recent::default());
-    let live = Live::new(format!("shop on port {}", config.port), Arc::clone(&recent));
-    live.start(background.sources(&recent), Arc::clone(&background.order));
+    let feed = Feed::new(format!("shop on port {}", config.port), Arc::clone(&recent));
+    feed.start(background.sources(&recent), Arc::clone(&background.order));
     let access = Arc::new(Access::new(config.console.token().cloned(), Reach::ThisMachine));
 
     let server = {
@@ -79,7 +79,7 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
             service.configure(metrics::endpoints);
             let console = Console {
                 access: Arc::clone(&access),
-                live: Arc::clone(&live),
+                feed: Arc::clone(&feed),
                 sources: shards.sources(&recent),
                 shards: Arc::clone(&shards.order),
                 settling: shards.participants().settling(Arc::clone(&shards.order)),

@@ -14,9 +14,9 @@ const ITEMS_SHOWN: usize = 6;
 /// What remains of a count after a second: half after ten.
 const FADE: f64 = 0.933;
 
-/// An item that is bought much.
+/// One of the items that are bought most.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Hot {
+pub struct TopItem {
     /// The item.
     pub item: String,
     /// Units a second, lately.
@@ -25,13 +25,13 @@ pub struct Hot {
 
 /// What is bought, in units a second, lately.
 #[derive(Debug, Default)]
-pub struct Sales {
+pub struct TopItems {
     rates: HashMap<String, f64>,
     /// How many attempts had come in when they were counted last.
     seen: u64,
 }
 
-impl Sales {
+impl TopItems {
     /// Counts what has come in since the last time, a second ago.
     pub fn count(&mut self, recent: &Recent) {
         let mut counted = HashMap::<String, u64>::new();
@@ -55,23 +55,23 @@ impl Sales {
         self.rates.retain(|_, rate| *rate > 0.01);
         if self.rates.len() > ITEMS_MAX {
             let mut all: Vec<(String, f64)> = self.rates.drain().collect();
-            all.sort_unstable_by(hotter);
+            all.sort_unstable_by(by_rate);
             all.truncate(ITEMS_MAX / 2);
             self.rates.extend(all);
         }
     }
 
     /// The items that are bought most.
-    pub fn hottest(&self) -> Vec<Hot> {
+    pub fn top(&self) -> Vec<TopItem> {
         let mut all: Vec<(&String, f64)> = self.rates.iter().map(|(item, rate)| (item, *rate)).collect();
-        all.sort_unstable_by(hotter);
-        let told = |(item, rate): (&String, f64)| Hot { item: item.clone(), units_per_second: rate };
+        all.sort_unstable_by(by_rate);
+        let told = |(item, rate): (&String, f64)| TopItem { item: item.clone(), units_per_second: rate };
         all.into_iter().take(ITEMS_SHOWN).map(told).collect()
     }
 }
 
 /// What is bought more comes first; of what is bought as much, the lesser id, so that it is the same every time.
-fn hotter<I: Ord>(one: &(I, f64), other: &(I, f64)) -> Ordering {
+fn by_rate<I: Ord>(one: &(I, f64), other: &(I, f64)) -> Ordering {
     other.1.total_cmp(&one.1).then_with(|| one.0.cmp(&other.0))
 }
 
@@ -85,41 +85,41 @@ mod tests {
 
     #[test]
     fn an_item_that_is_bought_steadily_comes_to_its_rate() {
-        let mut hot = Sales::default();
+        let mut items = TopItems::default();
         for _ in 0..100 {
-            hot.fade_in(counted(&[("a", 30), ("b", 3)]), 33);
+            items.fade_in(counted(&[("a", 30), ("b", 3)]), 33);
         }
-        let shown = hot.hottest();
+        let shown = items.top();
         assert_eq!((shown[0].item.as_str(), shown[1].item.as_str()), ("a", "b"));
         assert!((29.0..31.0).contains(&shown[0].units_per_second), "{shown:?}");
         for _ in 0..200 {
-            hot.fade_in(HashMap::new(), 0);
+            items.fade_in(HashMap::new(), 0);
         }
-        assert!(hot.rates.is_empty());
+        assert!(items.rates.is_empty());
     }
 
     #[test]
     fn a_sample_stands_for_all() {
-        let mut hot = Sales::default();
+        let mut items = TopItems::default();
         for _ in 0..100 {
-            hot.fade_in(counted(&[("a", COUNTED_MAX as u64)]), 4 * COUNTED_MAX as u64);
+            items.fade_in(counted(&[("a", COUNTED_MAX as u64)]), 4 * COUNTED_MAX as u64);
         }
-        assert!((1_000.0..1_050.0).contains(&hot.hottest()[0].units_per_second));
+        assert!((1_000.0..1_050.0).contains(&items.top()[0].units_per_second));
     }
 
     #[test]
     fn counts_are_bounded() {
-        let mut hot = Sales::default();
+        let mut items = TopItems::default();
         for round in 0..10 {
             let many = (0..COUNTED_MAX).map(|item| (format!("{round}-{item}"), 5)).collect();
-            hot.fade_in(many, 1);
-            assert!(hot.rates.len() <= ITEMS_MAX);
+            items.fade_in(many, 1);
+            assert!(items.rates.len() <= ITEMS_MAX);
         }
         // Also where all are bought alike, some are kept.
         let alike: HashMap<String, u64> = (0..=ITEMS_MAX).map(|item| (format!("{item:04}"), 5)).collect();
-        let mut hot = Sales::default();
-        hot.fade_in(alike, 1);
-        let shown: Vec<String> = hot.hottest().into_iter().map(|hot| hot.item).collect();
-        assert_eq!((hot.rates.len(), shown.len(), shown[0].as_str()), (ITEMS_MAX / 2, ITEMS_SHOWN, "0000"));
+        let mut items = TopItems::default();
+        items.fade_in(alike, 1);
+        let shown: Vec<String> = items.top().into_iter().map(|top| top.item).collect();
+        assert_eq!((items.rates.len(), shown.len(), shown[0].as_str()), (ITEMS_MAX / 2, ITEMS_SHOWN, "0000"));
     }
 }

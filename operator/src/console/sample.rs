@@ -1,4 +1,4 @@
-//! A beat: what one second of this machine was, from what it counts anyway.
+//! A sample: what one second of this machine was, from what it counts anyway.
 
 use serde::Serialize;
 use shardcart_common::ids::now_ms;
@@ -7,7 +7,7 @@ use shardcart_common::metrics::requests;
 
 /// One second of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Beat {
+pub struct Sample {
     /// When it ended, Unix ms.
     pub at_ms: u64,
     /// Checkouts that paid.
@@ -42,17 +42,17 @@ impl Counts {
     }
 
     /// What was counted since an earlier moment.
-    pub fn since(&self, earlier: &Counts) -> Beat {
-        let mut beat = Beat { at_ms: now_ms(), ..Beat::default() };
+    pub fn since(&self, earlier: &Counts) -> Sample {
+        let mut sample = Sample { at_ms: now_ms(), ..Sample::default() };
         for outcome in Outcome::ALL {
             let sum = match outcome {
-                Outcome::Paid => &mut beat.paid,
-                Outcome::Repeated => &mut beat.repeated,
-                Outcome::Aborted => &mut beat.aborted,
-                Outcome::Unknown | Outcome::Unavailable => &mut beat.unknown,
+                Outcome::Paid => &mut sample.paid,
+                Outcome::Repeated => &mut sample.repeated,
+                Outcome::Aborted => &mut sample.aborted,
+                Outcome::Unknown | Outcome::Unavailable => &mut sample.unknown,
                 // Among those that were turned away.
                 Outcome::Overloaded => continue,
-                _ => &mut beat.refused,
+                _ => &mut sample.refused,
             };
             *sum += self.checkouts.ended(&earlier.checkouts, *outcome);
         }
@@ -60,8 +60,8 @@ impl Counts {
             let took = self.checkouts.paid_within(&earlier.checkouts, share);
             took.map_or(0, |took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
         };
-        (beat.median_us, beat.p99_us) = (took(0.5), took(0.99));
-        beat.turned_away = self.refusals.saturating_sub(earlier.refusals);
-        beat
+        (sample.median_us, sample.p99_us) = (took(0.5), took(0.99));
+        sample.turned_away = self.refusals.saturating_sub(earlier.refusals);
+        sample
     }
 }

@@ -1,4 +1,4 @@
-//! What the console shows as it happens: a beat every second, and a look at all shards while somebody watches.
+//! The console's feed, what it shows as it happens: a sample every second, and a look at all shards while somebody watches.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,32 +13,32 @@ use shardcart_order::recent::{Recent, Told};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::console::beat::{Beat, Counts};
-use crate::console::hot::{Hot, Sales};
+use crate::console::sample::{Counts, Sample};
+use crate::console::top_items::{TopItem, TopItems};
 use crate::sources::Sources;
 use crate::status::{Alarm, System, Throughput};
 
-/// How often the console beats.
-const BEAT: Duration = Duration::from_secs(1);
-/// Beats that are kept: what the curves show.
-const BEATS_MAX: usize = 300;
-/// Beats over which `shop status` tells the throughput.
+/// How often a sample is taken.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Samples that are kept: what the curves show.
+const SAMPLES_MAX: usize = 300;
+/// Samples over which `shop status` tells the throughput.
 const AVERAGED: usize = 10;
 /// Who may watch at once.
 const LISTENERS_MAX: usize = 64;
-/// Attempts that a beat tells of.
+/// Attempts that are told of with a sample.
 const TOLD_MAX: usize = 12;
 /// How long an alarm that was counted is shown after the last time.
 const ALARMED: Duration = Duration::from_secs(60);
 
-/// What is shown as it happens, for all who watch.
+/// The feed for all who watch.
 #[derive(Debug)]
-pub struct Live {
+pub struct Feed {
     machine: String,
     recent: Arc<Recent>,
-    beats: watch::Sender<Arc<str>>,
+    samples: watch::Sender<Arc<str>>,
     system: watch::Sender<Arc<str>>,
-    history: Mutex<VecDeque<Beat>>,
+    history: Mutex<VecDeque<Sample>>,
     /// When each kind of alarm was counted last: who is concerned, and what.
     alarmed: Mutex<BTreeMap<(&'static str, &'static str), Instant>>,
     /// The last look at all shards, and when it began.
@@ -50,8 +50,8 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Listener {
     listeners: Arc<AtomicUsize>,
-    /// Each second's beat, ready to be sent.
-    pub beats: watch::Receiver<Arc<str>>,
+    /// Each second's sample, ready to be sent.
+    pub samples: watch::Receiver<Arc<str>>,
     /// Each look at the system, ready to be sent; empty before the first.
     pub system: watch::Receiver<Arc<str>>,
 }
@@ -62,19 +62,19 @@ impl Drop for Listener {
     }
 }
 
-impl Live {
+impl Feed {
     /// Shows what `recent` remembers. `machine` says whose it is.
     pub fn new(machine: String, recent: Arc<Recent>) -> Arc<Self> {
         let nothing = || watch::Sender::new(Arc::from(""));
-        let history = Mutex::new(VecDeque::with_capacity(BEATS_MAX));
-        let (beats, system) = (nothing(), nothing());
+        let history = Mutex::new(VecDeque::with_capacity(SAMPLES_MAX));
+        let (samples, system) = (nothing(), nothing());
         let (alarmed, looked, listeners) = (Mutex::default(), AsyncMutex::default(), Arc::default());
-        Arc::new(Live { machine, recent, beats, system, history, alarmed, looked, listeners })
+        Arc::new(Feed { machine, recent, samples, system, history, alarmed, looked, listeners })
     }
 
-    /// Starts beating, in this thread.
+    /// Starts taking samples, in this thread.
     pub fn start(self: &Arc<Self>, sources: Sources, shards: Arc<Shards>) {
-        rt::spawn(Arc::clone(self).beat());
+        rt::spawn(Arc::clone(self).take_samples());
         rt::spawn(Arc::clone(self).look(sources, shards));
     }
 
@@ -85,10 +85,10 @@ impl Live {
             return None;
         }
         let listeners = Arc::clone(&self.listeners);
-        Some(Listener { listeners, beats: self.beats.subscribe(), system: self.system.subscribe() })
+        Some(Listener { listeners, samples: self.samples.subscribe(), system: self.system.subscribe() })
     }
 
-    /// What a console is told first: who this is, the beats so far, and the last attempts.
+    /// What a console is told first: who this is, the samples so far, and the last attempts.
     pub fn hello(&self) -> Arc<str> {
         let (recent, _) = self.recent.since(0, TOLD_MAX);
         let history = self.history();
@@ -98,30 +98,30 @@ impl Live {
     /// What this machine has done in the last seconds.
     pub fn throughput(&self) -> Throughput {
         let history = self.history();
-        let last: Vec<&Beat> = history.iter().rev().take(AVERAGED).collect();
+        let last: Vec<&Sample> = history.iter().rev().take(AVERAGED).collect();
         let seconds = last.len().max(1);
-        let mean = |of: fn(&Beat) -> u64| last.iter().map(|beat| of(beat) as f64).sum::<f64>() / seconds as f64;
+        let mean = |of: fn(&Sample) -> u64| last.iter().map(|sample| of(sample) as f64).sum::<f64>() / seconds as f64;
         let per_second = BTreeMap::from([
-            ("paid".to_owned(), mean(|beat| beat.paid)),
-            ("repeated".to_owned(), mean(|beat| beat.repeated)),
-            ("refused".to_owned(), mean(|beat| beat.refused)),
-            ("aborted".to_owned(), mean(|beat| beat.aborted)),
-            ("unknown".to_owned(), mean(|beat| beat.unknown)),
-            ("turned_away".to_owned(), mean(|beat| beat.turned_away)),
+            ("paid".to_owned(), mean(|sample| sample.paid)),
+            ("repeated".to_owned(), mean(|sample| sample.repeated)),
+            ("refused".to_owned(), mean(|sample| sample.refused)),
+            ("aborted".to_owned(), mean(|sample| sample.aborted)),
+            ("unknown".to_owned(), mean(|sample| sample.unknown)),
+            ("turned_away".to_owned(), mean(|sample| sample.turned_away)),
         ]);
-        let busy = last.iter().find(|beat| beat.median_us > 0);
+        let busy = last.iter().find(|sample| sample.median_us > 0);
         Throughput {
             seconds: seconds as u64,
             per_second,
-            median_us: busy.map_or(0, |beat| beat.median_us),
-            p99_us: busy.map_or(0, |beat| beat.p99_us),
+            median_us: busy.map_or(0, |sample| sample.median_us),
+            p99_us: busy.map_or(0, |sample| sample.p99_us),
         }
     }
 
     /// How the system is, with what this machine itself has to tell of it.
     pub async fn system(&self, sources: &Sources, shards: &Shards) -> System {
         let mut system = self.one_look(sources, shards).await;
-        let turned_away: u64 = self.history().iter().rev().take(AVERAGED).map(|beat| beat.turned_away).sum();
+        let turned_away: u64 = self.history().iter().rev().take(AVERAGED).map(|sample| sample.turned_away).sum();
         if turned_away > 0 {
             let words = format!(
                 "{turned_away} requests were turned away within {AVERAGED} s (429): this machine has too much to do. Nothing was done for them."
@@ -162,33 +162,33 @@ impl Live {
         }
     }
 
-    fn history(&self) -> MutexGuard<'_, VecDeque<Beat>> {
+    fn history(&self) -> MutexGuard<'_, VecDeque<Sample>> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts every second. Also when nobody watches, so that whoever comes sees what was.
-    async fn beat(self: Arc<Self>) {
-        let mut clock = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
+    async fn take_samples(self: Arc<Self>) {
+        let mut clock = tokio::time::interval_at(Instant::now() + INTERVAL, INTERVAL);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut sales, mut seen, mut before) = (Sales::default(), 0, Counts::now());
+        let (mut top_items, mut seen, mut before) = (TopItems::default(), 0, Counts::now());
         loop {
             clock.tick().await;
             let now = Counts::now();
-            let beat = now.since(&before);
+            let sample = now.since(&before);
             self.note_alarms(&before.checkouts, &now.checkouts);
             before = now;
-            sales.count(&self.recent);
+            top_items.count(&self.recent);
             let (recent, came) = self.recent.since(seen, TOLD_MAX);
             seen = came;
             {
                 let mut history = self.history();
-                if history.len() >= BEATS_MAX {
+                if history.len() >= SAMPLES_MAX {
                     history.pop_front();
                 }
-                history.push_back(beat.clone());
+                history.push_back(sample.clone());
             }
             if self.listeners.load(Ordering::Acquire) > 0 {
-                self.beats.send_replace(beat_event(&beat, &recent, &sales.hottest()));
+                self.samples.send_replace(sample_event(&sample, &recent, &top_items.top()));
             }
         }
     }
@@ -199,7 +199,7 @@ impl Live {
             if self.listeners.load(Ordering::Acquire) > 0 {
                 let system = self.system(&sources, &shards).await;
                 self.system.send_replace(event("system", &system));
-                tokio::time::sleep(BEAT).await;
+                tokio::time::sleep(INTERVAL).await;
             } else {
                 // What was seen last grows old: whoever comes is told how it is, not how it was.
                 self.system.send_if_modified(|latest| {
@@ -207,14 +207,14 @@ impl Live {
                     false
                 });
                 // So that whoever comes does not wait long, and nobody pays while nobody is there.
-                tokio::time::sleep(BEAT / 10).await;
+                tokio::time::sleep(INTERVAL / 10).await;
             }
         }
     }
 }
 
-fn beat_event(beat: &Beat, recent: &[Told], hot: &[Hot]) -> Arc<str> {
-    event("beat", &serde_json::json!({ "beat": beat, "recent": recent, "hot": hot }))
+fn sample_event(sample: &Sample, recent: &[Told], top_items: &[TopItem]) -> Arc<str> {
+    event("beat", &serde_json::json!({ "beat": sample, "recent": recent, "hot": top_items }))
 }
 
 /// A server-sent event. JSON has no line breaks of its own.
@@ -229,10 +229,10 @@ mod tests {
 
     #[test]
     fn listeners_are_counted_and_bounded() {
-        let live = Live::new("a test".to_owned(), Arc::default());
-        let all: Vec<Listener> = std::iter::from_fn(|| live.listen()).collect();
+        let feed = Feed::new("a test".to_owned(), Arc::default());
+        let all: Vec<Listener> = std::iter::from_fn(|| feed.listen()).collect();
         assert_eq!(all.len(), LISTENERS_MAX);
         drop(all);
-        assert!(live.listen().is_some());
+        assert!(feed.listen().is_some());
     }
 }
