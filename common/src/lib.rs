@@ -23,7 +23,6 @@ pub mod membership;
 pub mod metrics;
 pub mod orders;
 pub mod participant;
-pub mod participant_machine;
 pub mod peers;
 mod pipeline;
 pub mod probe;

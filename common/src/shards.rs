@@ -26,6 +26,27 @@ pub struct Shards {
     turn: AtomicUsize,
 }
 
+/// Makes the shards of a data set for one worker thread after the other.
+#[derive(Debug, Clone)]
+pub struct ShardsFactory(Arc<Membership>);
+
+impl ShardsFactory {
+    /// Checks that shards can be made, by making some.
+    ///
+    /// # Errors
+    /// A sentence: the settings cannot be turned into connections.
+    pub fn new(membership: Arc<Membership>) -> Result<Self, String> {
+        Shards::new(&membership)?;
+        Ok(ShardsFactory(membership))
+    }
+
+    /// Shards with connections of their own, for one thread.
+    pub fn shards(&self) -> Arc<Shards> {
+        // Nothing but the membership's settings decides whether this succeeds, and they never change.
+        Arc::new(Shards::new(&self.0).expect("`new` made shards from the same settings"))
+    }
+}
+
 impl Shards {
     /// The shards of a data set that this machine has joined. Connects when they are first used.
     ///

@@ -75,7 +75,7 @@ impl Setup {
         let (served, expected) = (Arc::clone(&machine), token.clone());
         let server = HttpServer::new(move || {
             let participant = Rc::new(Shards(Arc::clone(&served)));
-            let internal = Internal::new("stock", expected.clone(), Some(participant), None, None);
+            let internal = Internal::of("stock", expected.clone()).participant(participant);
             let counted = Arc::clone(&served);
             App::new()
                 .wrap_fn(move |request, service| {

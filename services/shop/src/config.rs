@@ -1,6 +1,7 @@
 //! Every setting of the four programs.
 
 pub mod order;
+pub mod participant;
 pub mod payment;
 pub mod shop;
 pub mod stock;

@@ -4,10 +4,8 @@
 pub mod commands;
 pub mod config;
 pub mod data_dir;
-pub mod order;
-pub mod payment;
+pub mod machines;
 pub mod redis_servers;
-pub mod shop;
+pub mod services;
 pub mod start_error;
-pub mod stock;
 pub mod storage;

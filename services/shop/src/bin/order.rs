@@ -14,5 +14,5 @@ async fn main() -> ExitCode {
     let config = Config::parse();
     machine::start_log(config.observe.log_format);
     machine::raise_file_limit();
-    machine::exit(shardcart_shop::order::run(config).await)
+    machine::exit(shardcart_shop::machines::order::run(config).await)
 }

@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
         None => {
             machine::start_log(config.observe.log_format);
             machine::raise_file_limit();
-            machine::exit(shardcart_shop::shop::run(config).await)
+            machine::exit(shardcart_shop::machines::shop::run(config).await)
         }
     }
 }

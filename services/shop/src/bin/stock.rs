@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use shardcart_common::{machine, probe};
 use shardcart_shop::config::stock::Config;
+use shardcart_shop::machines::participant;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
@@ -12,7 +13,7 @@ async fn main() -> ExitCode {
         return answer;
     }
     let config = Config::parse();
-    machine::start_log(config.observe.log_format);
+    machine::start_log(config.settings.observe.log_format);
     machine::raise_file_limit();
-    machine::exit(shardcart_shop::stock::run(config).await)
+    machine::exit(participant::run_stock(config).await)
 }

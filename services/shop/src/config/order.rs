@@ -12,7 +12,7 @@ use shardcart_order::config::CheckoutSettings;
 
 /// Carts, checkout and recovery over N Redis shards
 #[derive(Debug, Clone, Parser)]
-#[command(name = "shardcart-order", version, about)]
+#[command(name = "shardcart-order", version, about = "The order service of Shardcart")]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8001)]

@@ -1,13 +1,12 @@
 //! Every setting of the program `stock`.
 
 use clap::Parser;
-use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, OrderServiceSettings, RedisSettings,
-};
+
+use super::participant::Settings;
 
 /// Items, their stock and their part in a checkout, over N Redis shards
 #[derive(Debug, Clone, Parser)]
-#[command(name = "shardcart-stock", version, about)]
+#[command(name = "shardcart-stock", version, about = "The stock service of Shardcart")]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8002)]
@@ -15,22 +14,7 @@ pub struct Config {
     /// Port for the other services
     #[arg(long, env = "INTERNAL_PORT", default_value_t = 9002)]
     pub internal_port: u16,
-    /// Who knows the orders, and when it is asked
+    /// What it shares with the other participant
     #[command(flatten)]
-    pub orders: OrderServiceSettings,
-    /// Shards, identity, secret
-    #[command(flatten)]
-    pub machine: MachineSettings,
-    /// Connections to the shards
-    #[command(flatten)]
-    pub redis: RedisSettings,
-    /// The listener for clients
-    #[command(flatten)]
-    pub http: HttpSettings,
-    /// Logs, metrics, traces
-    #[command(flatten)]
-    pub observe: ObserveSettings,
-    /// Bulk load
-    #[command(flatten)]
-    pub batch_init: BatchInitSettings,
+    pub settings: Settings,
 }
