@@ -9,7 +9,7 @@ use shardcart_common::insight::{self, Found, LookUp, OrderRecord, Seen, Wanted};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::walk;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::audit;
 use crate::orders::{inflight_key, keys};
@@ -19,9 +19,9 @@ shardcart_common::scripts! {
     OLDEST = "oldest.lua";
 }
 
-/// How long all orders of a partition may be gone through for the one that an attempt belongs to.
+/// How long all orders of a partition may be searched for the one that an attempt belongs to.
 const SEARCH_MAX: Duration = Duration::from_secs(2);
-/// Whoever goes through all orders of a partition has it: one search at a time is enough of that for a shard.
+/// Held during a search: one at a time is load enough for a shard.
 static SEARCH: Mutex<()> = Mutex::const_new(());
 /// Entries of each shard's `inflight` that are looked at for the oldest.
 const LOOKED_AT_MAX: usize = 512;
@@ -110,7 +110,7 @@ fn whole(ms: f64) -> u64 {
 }
 
 /// The order whose current or last attempt this is. What is in flight is found at once; for the rest, all orders of the
-/// partition are gone through, for two seconds at most. There is one such search at a time, and the wait for it counts.
+/// partition are searched, for two seconds at most. There is one such search at a time, and the wait for it counts.
 async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, ShardError> {
     for attempt in in_flight_of(shard).await? {
         if attempt.tx == tx.as_str()
@@ -119,31 +119,40 @@ async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, Shar
             return order(shard, at, &id).await;
         }
     }
-    let hit = std::cell::RefCell::new(None);
+    let searched = async {
+        let _alone = SEARCH.lock().await;
+        search(shard, at, tx).await
+    };
+    match tokio::time::timeout(SEARCH_MAX, searched).await {
+        Ok(Ok(Some(id))) => order(shard, at, &id).await,
+        Ok(Ok(None)) => Ok(Found::Absent),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Ok(Found::TooMany),
+    }
+}
+
+/// Goes through all orders of a partition until one is found whose current or last attempt this is.
+async fn search(shard: &Shard, at: Partition, tx: &TxId) -> Result<Option<OrderId>, ShardError> {
     let pattern = format!("{}*", at.key("order", ""));
+    let (hit, mut hits) = mpsc::unbounded_channel();
     let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
-        let hit = &hit;
+        let hit = hit.clone();
         async move {
             let read = walk::fields(shard, &batch, &["tx"]).await?;
-            let found =
-                batch.iter().zip(read).find(|(_, row)| row.first().and_then(Option::as_deref) == Some(tx.as_str()));
-            if let Some((key, _)) = found {
-                *hit.borrow_mut() = audit::id(key).map(|(_, order)| order.to_owned());
-                // Nothing more has to be looked at.
-                return Err(walk::odd(shard, "search", "found"));
+            let is_of = |row: &[Option<String>]| row.first().and_then(Option::as_deref) == Some(tx.as_str());
+            let found = batch.iter().zip(read).find(|(_, row)| is_of(row)).and_then(|(key, _)| audit::id(key));
+            if let Some(id) = found.and_then(|(_, order)| OrderId::parse(order).ok()) {
+                // The receiver lives as long as the search.
+                let _ = hit.send(id);
             }
             Ok(())
         }
     });
-    let searched = async {
-        let _alone = SEARCH.lock().await;
-        walked.await
-    };
-    let outcome = tokio::time::timeout(SEARCH_MAX, searched).await;
-    match (hit.into_inner().and_then(|id| OrderId::parse(&id).ok()), outcome) {
-        (Some(id), _) => order(shard, at, &id).await,
-        (None, Ok(searched)) => searched.map(|()| Found::Absent),
-        (None, Err(_)) => Ok(Found::TooMany),
+    tokio::select! {
+        biased;
+        // What is left of the walk is dropped: nothing more has to be looked at.
+        id = hits.recv() => Ok(id),
+        walked = walked => walked.map(|()| hits.try_recv().ok()),
     }
 }
 
