@@ -26,8 +26,8 @@ pub struct Script {
 }
 
 impl Script {
-    /// A script from its source text; `name` is its file's, for messages. The lines `-- {together}` and `-- {fields}` in
-    /// it stand for `scripts/together.lua` and `scripts/fields.lua`.
+    /// A script from its source text; `name` is its file's, for messages. The lines `-- {together}` and `-- {fields}`
+    /// in it stand for `scripts/together.lua` and `scripts/fields.lua`.
     pub fn new(name: impl Into<Cow<'static, str>>, code: impl Into<Cow<'static, str>>) -> Self {
         let mut code = code.into();
         for (place, common) in COMMON {
@@ -49,8 +49,8 @@ impl Script {
         &self.name
     }
 
-    /// The same script with `idempotency.lua` around it, under the flags of its own first line. Another script to Redis:
-    /// one that is called without a key runs as it is written.
+    /// The same script with `idempotency.lua` around it, under the flags of its own first line. Another script to
+    /// Redis: one that is called without a key runs as it is written.
     fn keyed(&self) -> &Script {
         self.keyed.get_or_init(|| {
             let (flags, code) = self.code.split_once('\n').unwrap_or((&self.code, ""));
@@ -183,17 +183,17 @@ fn word(value: Value) -> Option<String> {
     }
 }
 
-/// Declares the scripts of a module: `scripts! { RESERVE = "reserve.lua"; }` reads `scripts/reserve.lua`
-/// beside the module.
+/// Declares scripts: `scripts! { pub(crate) RESERVE = "reserve.lua"; }` reads `scripts/reserve.lua` beside the module.
+/// A service does so once, in its `scripts.rs`.
 #[macro_export]
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis $name:ident = $file:literal;)*) => {$(
         $(#[$doc])*
-        static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
+        $vis static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
             $crate::script::Script::new($file, include_str!(concat!("scripts/", $file))));
     )*};
-    ($($name:ident = $file:literal with $part:literal;)*) => {$(
-        static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
+    ($($vis:vis $name:ident = $file:literal with $part:literal;)*) => {$(
+        $vis static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
             $crate::script::Script::settling(
                 $file, include_str!(concat!("scripts/", $file)), include_str!(concat!("scripts/", $part))));
     )*};

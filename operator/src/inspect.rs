@@ -9,7 +9,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 use shardcart_common::ids::{InvalidId, ItemId, OrderId, Partition, TxId, UserId, minted_ms, minted_partition};
 use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, Seen, Wanted};
-use shardcart_order::recent::Told;
+use shardcart_order::recent::AttemptSummary;
 
 use crate::sources::Sources;
 
@@ -270,8 +270,9 @@ async fn order_told(looks: &Looks<'_>, seen: &Seen, record: &OrderRecord) -> Thi
 }
 
 /// The attempts that this machine remembers, and the one that is on the order's record.
-fn attempts(remembered: Option<Vec<Told>>, record: &OrderRecord) -> Vec<Attempted> {
-    let told = |told: Told| Attempted { began_ms: minted_ms(&told.tx), told: words::attempt(&told), tx: told.tx };
+fn attempts(remembered: Option<Vec<AttemptSummary>>, record: &OrderRecord) -> Vec<Attempted> {
+    let told =
+        |told: AttemptSummary| Attempted { began_ms: minted_ms(&told.tx), told: words::attempt(&told), tx: told.tx };
     let mut attempts: Vec<Attempted> = remembered.into_iter().flatten().map(told).collect();
     // A deadline is written by the first attempt.
     if record.deadline_ms > 0 && attempts.iter().all(|attempt| attempt.tx != record.tx) {

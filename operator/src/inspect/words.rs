@@ -3,7 +3,7 @@
 use shardcart_common::ids::TxId;
 use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, UserRecord};
 use shardcart_common::participant::Refusal;
-use shardcart_order::recent::Told;
+use shardcart_order::recent::AttemptSummary;
 
 use super::Reservation;
 
@@ -99,7 +99,7 @@ pub fn user(record: &UserRecord) -> Vec<String> {
 }
 
 /// How an attempt went that this machine remembers.
-pub fn attempt(told: &Told) -> String {
+pub fn attempt(told: &AttemptSummary) -> String {
     let took = took(told.took_us);
     match told.outcome.as_str() {
         "paid" => format!("paid in {took}"),

@@ -9,7 +9,7 @@ use shardcart_common::insight::Found;
 use shardcart_common::shard::ShardError;
 
 use crate::insight;
-use crate::settling::Settling;
+use crate::participants::Participants;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub enum SettledNow {
 ///
 /// # Errors
 /// The order's shard does not answer; the attempt stays as it was, or goes on to be recovered.
-pub async fn settle_now(settling: &Settling, order: &OrderId) -> Result<SettledNow, ShardError> {
+pub async fn settle_now(settling: &Participants, order: &OrderId) -> Result<SettledNow, ShardError> {
     let before = look(settling, order).await?;
     match &before {
         Look::Ended(ended) => return Ok(ended.clone()),
@@ -75,7 +75,7 @@ impl Look {
     }
 }
 
-async fn look(settling: &Settling, order: &OrderId) -> Result<Look, ShardError> {
+async fn look(settling: &Participants, order: &OrderId) -> Result<Look, ShardError> {
     let (shard, partition) = settling.shards.route(order.as_str())?;
     Ok(match insight::order(shard, partition, order).await? {
         Found::Order(found) => {

@@ -6,7 +6,7 @@ use shardcart_common::record;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 
-use crate::users;
+use crate::payments;
 
 /// The payment service itself, asked in-process.
 pub type LocalInsight = insight::LocalInsight<Payment>;
@@ -45,7 +45,7 @@ async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, Shar
 }
 
 async fn payment(shard: &Shard, at: Partition, user: &UserId, order: &OrderId) -> Result<Found, ShardError> {
-    insight::record(shard, &record::PAYMENT, users::payment_key(at, user, order), |payment| {
+    insight::record(shard, &record::PAYMENT, payments::payment_key(at, user, order), |payment| {
         let (state, by) = (payment.field("state")?, payment.field("by")?);
         let (amount, life) = (payment.amount("charged")?, payment.life().to_owned());
         Some(Found::Payment(PaymentRecord { state, by, amount, life }))

@@ -1,26 +1,20 @@
 //! Items: price and stock, outside any checkout.
 
-use std::sync::Arc;
+mod load;
 
 use redis::FromRedisValue;
 use shardcart_common::amount::{AMOUNT_MAX, Amount};
-use shardcart_common::bulk::{self, LoadError};
 use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
-use shardcart_common::ids::{ItemId, Partition};
+use shardcart_common::ids::ItemId;
 use shardcart_common::record::{self, Found};
 use shardcart_common::script::{Call, words};
-use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 
 use crate::error::{Result, StockError};
+use crate::scripts::{ADD, CREATE, SUBTRACT};
 
-shardcart_common::scripts! {
-    CREATE = "create.lua";
-    ADD = "add.lua";
-    SUBTRACT = "subtract.lua";
-    LOAD = "load.lua";
-}
+pub use load::load;
 
 /// An item as its buyers see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +37,7 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
         let call = CREATE.once(once, &[partition.key("item", item.as_str())]).arg(price.get());
         (item, call)
     });
-    Ok(created.await??)
+    Ok(created.await?)
 }
 
 /// Reads an item.
@@ -89,26 +83,6 @@ pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option
     let once = key.map(|key| key.change(partition, item.as_str(), format_args!("subtract {units}")));
     let call = SUBTRACT.once(once, &[partition.key("item", item.as_str())]).arg(units.get());
     change(shard, item, call).await
-}
-
-/// Overwrites items `0..count`. May be repeated.
-///
-/// # Errors
-/// See [`LoadError`].
-pub async fn load(
-    shards: &Arc<Shards>,
-    settings: &BatchInitSettings,
-    count: u64,
-    stock: Amount,
-    price: Amount,
-) -> std::result::Result<(), LoadError> {
-    bulk::check(settings, count)?;
-    bulk::load(shards, settings, count, |shard, chunk| {
-        let held = [Partition::first_of(shard).own_key("held")].into_iter();
-        let items = chunk.iter().map(|(partition, item)| partition.key("item", &item.to_string()));
-        LOAD.keys(&held.chain(items).collect::<Vec<_>>()).arg(price.get()).arg(stock.get())
-    })
-    .await
 }
 
 async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<Done> {

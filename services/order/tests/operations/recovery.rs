@@ -7,7 +7,7 @@ use actix_web::rt;
 use shardcart_common::ids::OrderId;
 use shardcart_common::participant::{Answer, Refusal};
 use shardcart_order::attempt::Status;
-use shardcart_order::recovery;
+use shardcart_order::settling::recovery;
 use shardcart_test::eventually;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, willing};

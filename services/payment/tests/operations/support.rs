@@ -19,7 +19,8 @@ use shardcart_common::orders::Orders;
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_payment::error::Result;
-use shardcart_payment::lives::Lives;
+use shardcart_payment::incarnations::Lives;
+use shardcart_payment::payments;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_payment::users;
 
@@ -119,15 +120,15 @@ impl TestPayment {
     }
 
     pub async fn pay(&self, user: &UserId, order: &OrderId, sum: u64) -> Result<()> {
-        users::pay_order(&self.shards, &self.lives, user, order, amount(sum), None).await.map(|done| done.value)
+        payments::pay_order(&self.shards, &self.lives, user, order, amount(sum), None).await.map(|done| done.value)
     }
 
     pub async fn cancel_payment(&self, user: &UserId, order: &OrderId) -> Result<()> {
-        users::cancel_payment(&self.shards, &self.lives, user, order, None).await.map(|done| done.value)
+        payments::cancel_payment(&self.shards, &self.lives, user, order, None).await.map(|done| done.value)
     }
 
     pub async fn has_paid(&self, user: &UserId, order: &OrderId) -> Result<bool> {
-        users::has_paid(&self.shards, &self.lives, user, order).await
+        payments::has_paid(&self.shards, &self.lives, user, order).await
     }
 
     pub fn partition(&self, user: &UserId) -> Partition {

@@ -1,4 +1,5 @@
-//! What is recorded of a checkout as a whole: its outcome, its time, its span, and its steps when it was slow.
+//! Checkout telemetry: the outcome, the time and the span of each checkout, and a log line with the steps of a slow
+//! one.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,13 +10,14 @@ use shardcart_common::trace::{Context, export};
 
 use crate::error::{OrderError, Result};
 
-/// Slow checkouts are told of this often at most: where one is slow, many are. The next line says how many were not.
-const COMPLAINT: Duration = Duration::from_millis(100);
+/// A slow checkout is logged this often at most: where one is slow, many are. Each line says how many were left out.
+const SLOW_LOGGED_EVERY: Duration = Duration::from_millis(100);
 
-/// When one was told of last, and how many were not since.
-static COMPLAINED: Mutex<(Option<Instant>, u64)> = Mutex::new((None, 0));
+/// When one was logged last, and how many were left out since.
+static SLOW_LOGGED: Mutex<(Option<Instant>, u64)> = Mutex::new((None, 0));
 
-/// Records a checkout that has ended. `slow`: it logs its steps when it took longer. To be called within its context.
+/// Records a checkout that has ended, and logs its steps if it took longer than `slow`. Call it within the checkout's
+/// context.
 pub fn ended(context: &Context, slow: Duration, done: &Result<()>) {
     let (outcome, took) = (outcome(done, context.drives()), context.began().elapsed());
     checkout::ended(outcome, took);
@@ -23,7 +25,7 @@ pub fn ended(context: &Context, slow: Duration, done: &Result<()>) {
         requests::refused();
     }
     if took > slow {
-        complain(context, outcome, took);
+        log_slow(context, outcome, took);
     }
     if let Some(mut span) = context.span("order", || "checkout".to_owned()) {
         span.failed = matches!(outcome, Outcome::Unknown | Outcome::Unavailable);
@@ -31,8 +33,8 @@ pub fn ended(context: &Context, slow: Duration, done: &Result<()>) {
     }
 }
 
-/// Records a checkout that was turned away before anything was done for it.
-pub fn turned_away() {
+/// Records a checkout that was rejected before anything was done for it.
+pub fn rejected() {
     checkout::ended(Outcome::Overloaded, Duration::ZERO);
     requests::refused();
 }
@@ -49,9 +51,9 @@ fn outcome(done: &Result<()>, drives: bool) -> Outcome {
     }
 }
 
-fn complain(context: &Context, outcome: Outcome, took: Duration) {
+fn log_slow(context: &Context, outcome: Outcome, took: Duration) {
     checkout::slow();
-    let Some(suppressed) = complains(Instant::now()) else { return };
+    let Some(suppressed) = left_out(Instant::now()) else { return };
     let ms = |duration: Duration| duration.as_micros() as f64 / 1000.0;
     let step = |step| ms(context.step(step));
     log::warn!(
@@ -68,15 +70,15 @@ fn complain(context: &Context, outcome: Outcome, took: Duration) {
     );
 }
 
-/// Whether it is time to tell of one, and how many went untold since the last.
-fn complains(now: Instant) -> Option<u64> {
-    let mut complained = COMPLAINED.lock().unwrap_or_else(PoisonError::into_inner);
-    if complained.0.is_some_and(|last| now.saturating_duration_since(last) < COMPLAINT) {
-        complained.1 += 1;
+/// How many were left out since the last line, if it is time for one.
+fn left_out(now: Instant) -> Option<u64> {
+    let mut logged = SLOW_LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    if logged.0.is_some_and(|last| now.saturating_duration_since(last) < SLOW_LOGGED_EVERY) {
+        logged.1 += 1;
         return None;
     }
-    complained.0 = Some(now);
-    Some(std::mem::take(&mut complained.1))
+    logged.0 = Some(now);
+    Some(std::mem::take(&mut logged.1))
 }
 
 #[cfg(test)]
@@ -84,9 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slow_ones_that_are_not_told_of_are_counted() {
+    fn slow_checkouts_that_are_not_logged_are_counted() {
         let start = Instant::now();
-        let after = |ms| complains(start + Duration::from_millis(ms));
+        let after = |ms| left_out(start + Duration::from_millis(ms));
         assert_eq!([after(0), after(1), after(99), after(100)], [Some(0), None, None, Some(2)]);
         assert_eq!([after(150), after(300)], [None, Some(1)]);
     }

@@ -1,7 +1,7 @@
-//! Lives: which of the orders that had a foreign id, one after the other, is meant now.
+//! Incarnations (lives) of orders: several orders may have the same foreign id, one after the other.
 //!
-//! An id minted here is never given twice. A foreign one is, by a bulk load: what was paid for the order that had the
-//! id before says nothing about the one that has it now. Only the order service knows, so it is asked.
+//! An id minted here is used once. A foreign id is used again by each bulk load: a payment for the earlier order says
+//! nothing about the present one. Only the order service knows which order has the id now, so it is asked.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use shardcart_common::orders::{Asked, Orders, Standing};
 
 use crate::error::{PaymentError, Result};
 
-/// Stands for the life of an order that does not exist: what was paid for whichever had its id still counts.
+/// The life of an order that does not exist: payments for every earlier order with this id count.
 const ANY: &str = "*";
 
 /// The order service, as payments ask it.
@@ -38,7 +38,8 @@ impl Lives {
         }
     }
 
-    /// Whether an order is paid, as its own shard says: what a checkout has reserved here is then only not settled yet.
+    /// Whether an order is paid, as its own shard says. A reservation of its checkout is then waiting to be settled
+    /// here.
     ///
     /// # Errors
     /// `Orders`: no answer.

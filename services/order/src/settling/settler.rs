@@ -1,4 +1,5 @@
-//! Collects what this machine's checkouts decided, and settles it in large batches after their clients were answered.
+//! The settler: collects the decided attempts of this machine, and settles them in large batches after their clients
+//! were answered.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -7,14 +8,16 @@ use actix_web::rt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::settling::{Settlement, Settling};
+use crate::participants::Participants;
+use crate::settling::Settlement;
 
 /// Decided attempts that wait at most; beyond it recovery settles them, from the orders themselves.
 const QUEUE_MAX: usize = 65_536;
-/// Attempts settled together at most.
-const TOGETHER_MAX: usize = 2_048;
+/// Attempts that are settled together at most.
+const BATCH_MAX: usize = 2_048;
 
-/// Where a thread's checkouts put what they decided. Losing it loses nothing: the order is in flight on its shard.
+/// Where the checkouts of a thread put their decided attempts. Nothing is lost with the queue: recovery finds each of
+/// these orders in flight on its shard.
 #[derive(Debug, Clone)]
 pub struct SettleQueue(mpsc::Sender<Settlement>);
 
@@ -42,7 +45,7 @@ pub fn queue() -> (SettleQueue, mpsc::Receiver<Settlement>) {
 
 impl Settler {
     /// Starts settling in this thread. `linger`: how long decided attempts are collected.
-    pub fn start(settling: Rc<Settling>, mut queue: mpsc::Receiver<Settlement>, linger: Duration) -> Self {
+    pub fn start(participants: Rc<Participants>, mut queue: mpsc::Receiver<Settlement>, linger: Duration) -> Self {
         let (closing, mut closes) = watch::channel(false);
         let task = rt::spawn(async move {
             loop {
@@ -55,19 +58,19 @@ impl Settler {
                     () = tokio::time::sleep(linger) => {}
                     _ = closes.wait_for(|closing| *closing) => {}
                 }
-                let mut together = vec![first];
-                while together.len() < TOGETHER_MAX
+                let mut batch = vec![first];
+                while batch.len() < BATCH_MAX
                     && let Ok(next) = queue.try_recv()
                 {
-                    together.push(next);
+                    batch.push(next);
                 }
-                settling.settle(&together).await;
+                participants.settle(&batch).await;
             }
         });
         Settler { task, closing }
     }
 
-    /// Settles what is left without lingering, and ends; at most `limit`.
+    /// Settles what is left without lingering, and ends, within `limit`.
     pub async fn close(self, limit: Duration) {
         let _ = self.closing.send(true);
         if tokio::time::timeout(limit, self.task).await.is_err() {

@@ -1,6 +1,4 @@
-//! The stock service's endpoints, in the order of the API.
-
-use std::sync::Arc;
+//! The legacy face: the stock service's endpoints, in the order of the API.
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
@@ -10,20 +8,11 @@ use shardcart_common::endpoint;
 use shardcart_common::idempotency::Key;
 use shardcart_common::ids::ItemId;
 use shardcart_common::problem::Problem;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
 
-use crate::error::Result;
+use crate::api::State;
 use crate::items;
 
-/// What the handlers work with, in one thread.
-pub struct State {
-    /// The stock shards.
-    pub shards: Arc<Shards>,
-    /// Whether bulk loads are allowed.
-    pub batch_init: BatchInitSettings,
-}
-
+type Result<T> = std::result::Result<T, Problem>;
 type Data = web::Data<State>;
 
 /// Binds the endpoints.
@@ -62,10 +51,7 @@ async fn subtract(state: Data, Args((item, amount)): Args<(ItemId, Amount)>, Key
 }
 
 /// Overwrites items `0..n`.
-async fn batch_init(
-    state: Data,
-    Args((count, stock, price)): Args<(Amount, Amount, Amount)>,
-) -> std::result::Result<HttpResponse, Problem> {
+async fn batch_init(state: Data, Args((count, stock, price)): Args<(Amount, Amount, Amount)>) -> Result<HttpResponse> {
     items::load(&state.shards, &state.batch_init, count.get(), stock, price).await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "Batch init for stock successful" })))
 }

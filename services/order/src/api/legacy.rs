@@ -1,7 +1,6 @@
-//! The order service's endpoints, in the order of the API.
+//! The legacy face: the order service's endpoints, in the order of the API.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -11,30 +10,16 @@ use shardcart_common::args::Args;
 use shardcart_common::endpoint;
 use shardcart_common::idempotency::{Done, IdempotencyKey, Key};
 use shardcart_common::ids::{ItemId, OrderId, UserId};
-use shardcart_common::participant::Prices;
 use shardcart_common::problem::{Code, Problem};
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
 
-use crate::coordinator::Coordinator;
-use crate::error::{OrderError, Result};
+use crate::api::State;
+use crate::error::{self, OrderError};
 use crate::orders;
 
 /// The longest flat list of items, in units.
 const FLAT_MAX: u64 = 1000;
 
-/// What the handlers work with, in one thread.
-pub struct State {
-    /// The order shards.
-    pub shards: Arc<Shards>,
-    /// Who knows what items cost.
-    pub prices: Rc<dyn Prices>,
-    /// Who pays orders.
-    pub coordinator: Rc<Coordinator>,
-    /// Whether bulk loads are allowed.
-    pub batch_init: BatchInitSettings,
-}
-
+type Result<T> = std::result::Result<T, Problem>;
 type Data = web::Data<Rc<State>>;
 
 /// Binds the endpoints.
@@ -83,12 +68,12 @@ async fn add(
         (Ok(price), _) => orders::add_item(&state.shards, order, item, quantity, price, key).await?,
         // What was added stays added, whatever has become of the item or its shard: a replay is told so.
         (Err(_), Some(key)) if orders::was_added(&state.shards, order, item, quantity, key).await? => Done::before(()),
-        (Err(error), _) => return Err(error),
+        (Err(error), _) => return Err(error.into()),
     };
     Ok(added.answer(|()| HttpResponse::Ok().finish()))
 }
 
-async fn price(state: &State, item: &ItemId) -> Result<u64> {
+async fn price(state: &State, item: &ItemId) -> error::Result<u64> {
     state.prices.price(item).await?.ok_or_else(|| OrderError::UnknownItem(item.clone()))
 }
 
@@ -146,7 +131,7 @@ async fn find(
     }))
 }
 
-fn flat(lines: &[(ItemId, u64)]) -> Result<Vec<ItemId>> {
+fn flat(lines: &[(ItemId, u64)]) -> error::Result<Vec<ItemId>> {
     let units = lines.iter().fold(0_u64, |sum, (_, units)| sum.saturating_add(*units));
     if units > FLAT_MAX {
         return Err(OrderError::TooLarge(format!("a flat list has at most {FLAT_MAX} units; ask without items=flat")));
@@ -167,7 +152,7 @@ async fn checkout(state: Data, Args((order,)): Args<(OrderId,)>) -> Result<HttpR
 async fn batch_init(
     state: Data,
     Args((count, items, users, price)): Args<(Amount, Amount, Amount, Amount)>,
-) -> std::result::Result<HttpResponse, Problem> {
+) -> Result<HttpResponse> {
     let (count, items, users, price) = (count.get(), items.get(), users.get(), price.get());
     if count > 0 && (items == 0 || users == 0) {
         return Err(Problem::new(Code::InvalidAmount, "orders need at least one item and one user"));

@@ -1,6 +1,4 @@
-//! The payment service's endpoints, in the order of the API.
-
-use std::sync::Arc;
+//! The legacy face: the payment service's endpoints, in the order of the API.
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
@@ -10,23 +8,12 @@ use shardcart_common::endpoint;
 use shardcart_common::idempotency::Key;
 use shardcart_common::ids::{OrderId, UserId};
 use shardcart_common::problem::Problem;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
 
-use crate::error::Result;
-use crate::lives::Lives;
+use crate::api::State;
+use crate::payments;
 use crate::users;
 
-/// What the handlers work with, in one thread.
-pub struct State {
-    /// The payment shards.
-    pub shards: Arc<Shards>,
-    /// Who knows the orders.
-    pub orders: Lives,
-    /// Whether bulk loads are allowed.
-    pub batch_init: BatchInitSettings,
-}
-
+type Result<T> = std::result::Result<T, Problem>;
 type Data = web::Data<State>;
 
 /// Binds the endpoints.
@@ -67,7 +54,7 @@ async fn pay_order(
     Args((user, order, amount)): Args<(UserId, OrderId, Amount)>,
     Key(key): Key,
 ) -> Result<HttpResponse> {
-    let paid = users::pay_order(&state.shards, &state.orders, &user, &order, amount, key.as_ref()).await?;
+    let paid = payments::pay_order(&state.shards, &state.orders, &user, &order, amount, key.as_ref()).await?;
     Ok(paid.answer(|()| HttpResponse::Ok().finish()))
 }
 
@@ -79,21 +66,18 @@ async fn pay(state: Data, Args((user, amount)): Args<(UserId, Amount)>, Key(key)
 
 /// Gives back what was paid directly for an order.
 async fn cancel(state: Data, Args((user, order)): Args<(UserId, OrderId)>, Key(key): Key) -> Result<HttpResponse> {
-    let cancelled = users::cancel_payment(&state.shards, &state.orders, &user, &order, key.as_ref()).await?;
+    let cancelled = payments::cancel_payment(&state.shards, &state.orders, &user, &order, key.as_ref()).await?;
     Ok(cancelled.answer(|()| HttpResponse::Ok().finish()))
 }
 
 /// Tells whether an order is paid.
 async fn status(state: Data, Args((user, order)): Args<(UserId, OrderId)>) -> Result<HttpResponse> {
-    let paid = users::has_paid(&state.shards, &state.orders, &user, &order).await?;
+    let paid = payments::has_paid(&state.shards, &state.orders, &user, &order).await?;
     Ok(HttpResponse::Ok().json(json!({ "paid": paid })))
 }
 
 /// Overwrites users `0..n`.
-async fn batch_init(
-    state: Data,
-    Args((count, money)): Args<(Amount, Amount)>,
-) -> std::result::Result<HttpResponse, Problem> {
+async fn batch_init(state: Data, Args((count, money)): Args<(Amount, Amount)>) -> Result<HttpResponse> {
     users::load(&state.shards, &state.batch_init, count.get(), money).await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "Batch init for users successful" })))
 }

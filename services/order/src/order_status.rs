@@ -1,4 +1,4 @@
-//! What the order service tells participants: how the attempts stand for which they still hold something.
+//! The order status query: participants ask for the state of orders for which they still hold something.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ impl LocalOrders {
         LocalOrders(shards)
     }
 
-    async fn standing(&self, asked: &Asked) -> Result<Standing, ShardError> {
+    async fn status_of(&self, asked: &Asked) -> Result<Standing, ShardError> {
         let (shard, partition) = self.0.route(asked.order.as_str())?;
-        let reply = shard.run(&attempt::standing(partition, &asked.order, asked.tx.as_ref())).await?;
-        let (truth, life) = attempt::stands(shard, reply)?;
-        let status = match truth.status {
+        let reply = shard.run(&attempt::order_status(partition, &asked.order, asked.tx.as_ref())).await?;
+        let (state, life) = attempt::read_order_status(shard, reply)?;
+        let status = match state.status {
             Status::Open => "open",
             Status::Pending => "pending",
             Status::Aborting => "aborting",
             Status::Paid => "paid",
             Status::Unknown => return Ok(Standing::Unknown),
-            // What a later release wrote is nothing to conclude from.
+            // Nothing can be concluded from what a later release wrote.
             Status::Newer => return Ok(Standing::Unanswered),
         };
-        Ok(Standing::Known { status: status.to_owned(), tx: truth.tx, life })
+        Ok(Standing::Known { status: status.to_owned(), tx: state.tx, life })
     }
 }
 
@@ -40,7 +40,7 @@ impl Orders for LocalOrders {
     fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
         async move {
             let answers = join_all(asked.iter().map(|asked| async move {
-                self.standing(asked).await.unwrap_or_else(|error| {
+                self.status_of(asked).await.unwrap_or_else(|error| {
                     log::warn!(order:% = asked.order, error:%; "how an order stands cannot be told");
                     Standing::Unanswered
                 })
