@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use shardcart_harness::redis::record;
+use shardcart_harness::{Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions};
 use shardcart_test::auditor::{Audit, addresses};
 use shardcart_test::buyers::Buyers;
-use shardcart_test::{
-    Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions, Stage, on_systems_of_their_own, record,
-};
+use shardcart_test::{Stage, on_systems_of_their_own};
 
 /// How soon what was decided must be settled.
 const SETTLED: Duration = Duration::from_secs(20);
@@ -166,8 +166,8 @@ async fn a_data_directory_is_audited_with_its_shop_running_and_without() {
     shop.start_again().await;
     front.checkout(&order).await.ok();
     let path = shop.data_dir().display().to_string();
-    let mut stock = shop.data().shard(Service::Stock, shardcart_test::ids::shard(&item)).await;
-    let key = format!("{{{}}}:item:{item}", shardcart_test::ids::partition(&item));
+    let mut stock = shop.data().shard(Service::Stock, shardcart_harness::ids::shard(&item)).await;
+    let key = format!("{{{}}}:item:{item}", shardcart_harness::ids::partition(&item));
     record::add(&mut stock, &key, "stock", -1).await;
     let table = Audit::run(&Settings::none(), &["--data-dir", &path]).await;
     assert_eq!(table.code, 1, "{table:?}");
@@ -225,7 +225,7 @@ async fn what_cannot_be_audited_is_said_in_a_line() {
     let empty = Settings::none().with("DATA_DIR", nowhere.path().join("none").display());
     refused(empty, 2, &["no shop's data"]).await;
 
-    let mut other = shardcart_test::RedisServer::start().await;
+    let mut other = shardcart_harness::RedisServer::start().await;
     let with_other = format!("{},{}", stock[0], other.address());
     refused(all.clone().with("STOCK_REDIS_ADDRS", with_other), 3, &["stock:", "shard 1 came back empty"]).await;
     other.stop().await;

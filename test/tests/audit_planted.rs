@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, cmd};
+use shardcart_harness::redis::record;
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Data, Service, Settings, eventually, ids, lease_is_short};
 use shardcart_test::auditor::Audit;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Data, Service, Settings, eventually, ids, lease_is_short, record};
 
 /// How soon what was decided must be settled.
 const SETTLED: Duration = Duration::from_secs(20);

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Service, Settings, Stage, on_systems_of_their_own};
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Service, Settings};
+use shardcart_test::{Stage, on_systems_of_their_own};
 
 on_systems_of_their_own! {
     nothing_of_an_old_life_shows_after_loading_over_it,

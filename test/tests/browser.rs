@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use shardcart_test::http::NoAnswer;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Answer, Service, Settings, Shop, ShopOptions, eventually};
+use shardcart_harness::http::NoAnswer;
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Answer, Service, Settings, Shop, ShopOptions, eventually};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -85,7 +85,7 @@ async fn abandon(shop: &mut ShopOverRedis) -> (String, JoinHandle<Result<Answer,
     // Users are minted on both shards in turn.
     let user = eventually("a user on the shard", PATIENCE, async || {
         let user = front.user_with(100).await;
-        (shardcart_test::ids::shard(&user) == ABANDONED.1).then_some(user)
+        (shardcart_harness::ids::shard(&user) == ABANDONED.1).then_some(user)
     })
     .await;
     let order = front.order_of(&user, &[(&item, 3)]).await;
@@ -165,7 +165,7 @@ async fn the_console_holds_in_a_browser() {
             }
             other => {
                 let curl = other.strip_prefix("run curl ").unwrap_or_else(|| panic!("it wants {other:?}"));
-                let answer = shardcart_test::http::HttpClient::default().request(hyper::Method::GET, curl).await;
+                let answer = shardcart_harness::http::HttpClient::default().request(hyper::Method::GET, curl).await;
                 answer.unwrap_or_else(|no| panic!("{}", no.0)).text
             }
         };

@@ -3,8 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use shardcart_test::Service;
-use shardcart_test::kube::root;
+use shardcart_harness::Service;
+use shardcart_harness::systems::kube::root;
 
 /// How long a machine takes to end after its drain: what is in flight (10 s), and what is to be settled (5 s).
 const FINISH_S: u64 = 15;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use shardcart_harness::{Service, lease_is_short};
 use shardcart_test::thousand::{self, check_out_at_once};
-use shardcart_test::{Service, Stage, lease_is_short, on_systems_of_their_own};
+use shardcart_test::{Stage, on_systems_of_their_own};
 
 on_systems_of_their_own! {
     of_1000_users_with_one_credit_exactly_100_get_one_of_100_units,

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::{Value, json};
+use shardcart_harness::http::raw;
+use shardcart_harness::redis::record;
+use shardcart_harness::systems::kube::{Kube, render};
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually};
 use shardcart_test::console::{BY_HAND, Console, Looked};
-use shardcart_test::kube::{Kube, render};
 use shardcart_test::scrape::Scrape;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, eventually, raw, record};
 
 /// More than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

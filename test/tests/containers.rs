@@ -5,10 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use hyper::Method;
+use shardcart_harness::http::HttpClient;
+use shardcart_harness::{Front, Service, eventually};
 use shardcart_test::buyers::Buyers;
 use shardcart_test::given::Given;
-use shardcart_test::http::HttpClient;
-use shardcart_test::{Front, Service, Stage, eventually, thousand};
+use shardcart_test::{Stage, thousand};
 
 /// How often the thousand clients come.
 const RUNS: usize = 5;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde_json::{Value, json};
-use shardcart_test::{Service, Stage, eventually, ids, on_shop_and_cluster, on_systems_of_their_own, raw};
+use shardcart_harness::http::raw;
+use shardcart_harness::{Service, eventually, ids};
+use shardcart_test::{Stage, on_shop_and_cluster, on_systems_of_their_own};
 
 on_shop_and_cluster! {
     a_new_order_is_empty_and_unpaid,

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Disk, Fsync, RedisServer, Service, Settings, eventually};
 use shardcart_test::buyers::Buyers;
 use shardcart_test::purchase::{BOUGHT, NOTHING, Purchase, There};
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Disk, Fsync, RedisServer, Service, Settings, eventually};
 
 /// Longer than anything takes that is waited for, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use shardcart_test::gateway::{Does, Gateway};
-use shardcart_test::{Answer, Service, eventually, raw};
+use shardcart_harness::http::raw;
+use shardcart_harness::systems::gateway::{Does, Gateway};
+use shardcart_harness::{Answer, Service, eventually};
 
 /// Long enough that a machine which has failed is asked again.
 const PATIENCE: Duration = Duration::from_secs(30);

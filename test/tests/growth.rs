@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::Method;
-use shardcart_test::lone::LoneMachine;
-use shardcart_test::{Cluster, ClusterOptions, Data, Front, RedisServer, Service, Settings, eventually, ids};
+use shardcart_harness::systems::lone::LoneMachine;
+use shardcart_harness::{Cluster, ClusterOptions, Data, Front, RedisServer, Service, Settings, eventually, ids};
 use tokio::task::JoinHandle;
 
 /// Clients that use every service until they are told to stop, and note everything that fails.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use shardcart_test::{Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions};
+use shardcart_harness::{Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -5,11 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hyper::Method;
-use shardcart_test::wait::PAUSE;
-use shardcart_test::{
-    Answer, Cluster, ClusterOptions, Front, Service, Settings, Stage, eventually, ids, on_shop_and_cluster,
-    on_systems_of_their_own,
-};
+use shardcart_harness::wait::PAUSE;
+use shardcart_harness::{Answer, Cluster, ClusterOptions, Front, Service, Settings, eventually, ids};
+use shardcart_test::{Stage, on_shop_and_cluster, on_systems_of_their_own};
 
 on_shop_and_cluster! {
     every_call_with_a_key_has_one_effect_and_one_answer,

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use hyper::Method;
-use shardcart_test::cluster::TOKEN;
-use shardcart_test::lone::LoneMachine;
-use shardcart_test::process::{Process, Refusal};
-use shardcart_test::redis::Fsync;
-use shardcart_test::{RedisServer, Service, Settings, ports};
+use shardcart_harness::network::ports;
+use shardcart_harness::processes::process::{Process, Refusal};
+use shardcart_harness::redis::Fsync;
+use shardcart_harness::systems::cluster::TOKEN;
+use shardcart_harness::systems::lone::LoneMachine;
+use shardcart_harness::{RedisServer, Service, Settings};
 
 /// How soon a running machine must stop itself once it has met data that is not its own.
 const STOPPED: Duration = Duration::from_secs(10);

@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 
-use shardcart_test::cluster::TOKEN;
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, on_shop_and_cluster, raw};
-use shardcart_test::{Front, Stage};
+use shardcart_harness::Front;
+use shardcart_harness::http::raw;
+use shardcart_harness::systems::cluster::TOKEN;
+use shardcart_harness::{Cluster, ClusterOptions, Service, Settings};
+use shardcart_test::Stage;
+use shardcart_test::on_shop_and_cluster;
 
 on_shop_and_cluster! {
     no_public_port_leads_to_the_participant_protocol,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use shardcart_harness::{Cluster, ClusterOptions, Front, Service, Settings, eventually, ids, lease_is_short};
 use shardcart_test::buyers::Buyers;
-use shardcart_test::{Cluster, ClusterOptions, Front, Service, Settings, eventually, ids, lease_is_short};
 
 /// How soon what a dead machine left behind must be settled.
 const RECOVERED: Duration = Duration::from_secs(10);

@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shardcart_harness::processes::binaries;
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, ids};
 use shardcart_test::auditor::addresses;
 use shardcart_test::console::{Console, Looked};
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions, binaries, ids};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,7 +82,7 @@ async fn status_ends_with_1_when_a_shard_is_dead_and_names_it() {
 async fn status_says_where_there_is_nobody_to_ask() {
     let empty = TempDir::new().expect("a temporary directory can be made");
     let nowhere = empty.path().join("nowhere").display().to_string();
-    let closed = format!("http://127.0.0.1:{}", shardcart_test::ports::free());
+    let closed = format!("http://127.0.0.1:{}", shardcart_harness::network::ports::free());
     for (arguments, code, words) in [
         (&["status", "--data-dir", &nowhere][..], 3, "no shop runs"),
         (&["status", "--url", &closed], 3, "does not answer"),
@@ -99,7 +100,7 @@ async fn status_says_where_there_is_nobody_to_ask() {
     }
     assert!(!empty.path().join("nowhere").exists(), "looking makes nothing");
     // A port on which something else speaks.
-    let redis = shardcart_test::RedisServer::start().await;
+    let redis = shardcart_harness::RedisServer::start().await;
     let other = format!("http://127.0.0.1:{}", redis.port());
     assert_eq!(Looked::run(&Settings::none(), &["status", "--url", &other]).await.code, 3);
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use hyper::Method;
 use redis::aio::MultiplexedConnection;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Answer, Cluster, Front, Service, Settings, eventually, ids, lease_is_short};
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Answer, Cluster, Front, Service, Settings, eventually, ids, lease_is_short};
 
 /// How long an answer that needs a dead shard may take.
 const BOUNDED: Duration = Duration::from_secs(3);

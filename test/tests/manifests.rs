@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use shardcart_test::kube::{Manifest, Manifests, render};
+use shardcart_harness::systems::kube::{Manifest, Manifests, render};
 
 const GKE: &str = "gke-scale/deploy.sh";
 const MINIKUBE: &str = "minikube/deploy.sh";

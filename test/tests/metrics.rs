@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hyper::Method;
-use shardcart_test::http::HttpClient;
-use shardcart_test::scrape::Scrape;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{
-    Cluster, ClusterOptions, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually, raw,
+use shardcart_harness::http::HttpClient;
+use shardcart_harness::http::raw;
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{
+    Cluster, ClusterOptions, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually,
 };
+use shardcart_test::scrape::Scrape;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const DOCUMENT: &str = include_str!("../../observability/metrics.md");

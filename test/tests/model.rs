@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use shardcart_test::{Answer, Front, Shop};
+use shardcart_harness::{Answer, Front, Shop};
 use tokio::runtime::Runtime;
 
 /// How many sequences are tried, and how long each may get.

@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-use shardcart_test::cluster::TOKEN;
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, binaries};
+use shardcart_harness::processes::binaries;
+use shardcart_harness::systems::cluster::TOKEN;
+use shardcart_harness::{Cluster, ClusterOptions, Service, Settings};
 
 /// Asks a machine on this port, as its container would.
 fn probe(service: Service, port: u16) -> (bool, String) {

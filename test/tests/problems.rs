@@ -6,12 +6,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hyper::Method;
 use hyper::body::Bytes;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::wait::PAUSE;
-use shardcart_test::{
-    Answer, Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions, Stage, eventually, ids,
-    on_shop_and_cluster,
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::wait::PAUSE;
+use shardcart_harness::{
+    Answer, Cluster, ClusterOptions, Front, Service, Settings, Shop, ShopOptions, eventually, ids,
 };
+use shardcart_test::{Stage, on_shop_and_cluster};
 
 on_shop_and_cluster! {
     what_is_unknown_is_404_on_every_endpoint,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use shardcart_test::kube::{Deployed, Kube, Kubectl, render};
-use shardcart_test::{Front, Service, eventually, ids, lease_is_short, thousand};
+use shardcart_harness::systems::kube::{Deployed, Kube, Kubectl, render};
+use shardcart_harness::{Front, Service, eventually, ids, lease_is_short};
+use shardcart_test::thousand;
 
 const DEPLOY: &str = "gke-scale/deploy.sh";
 const SETTLED: Duration = Duration::from_secs(30);

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use shardcart_harness::processes::process::Process;
+use shardcart_harness::systems::lone::LoneMachine;
+use shardcart_harness::{Answer, Cluster, ClusterOptions, RedisServer, Replicas, Service, Settings, Shop, eventually};
 use shardcart_test::auditor;
 use shardcart_test::buyers::Buyers;
-use shardcart_test::lone::LoneMachine;
-use shardcart_test::process::Process;
 use shardcart_test::purchase::{BOUGHT, NOTHING, Purchase, There};
-use shardcart_test::{Answer, Cluster, ClusterOptions, RedisServer, Replicas, Service, Settings, Shop, eventually};
 
 /// How long a load runs on before a fault, and between a failover and the restarts.
 const UNDISTURBED: Duration = Duration::from_millis(500);

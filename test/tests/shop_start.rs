@@ -7,8 +7,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use shardcart_test::process::Refusal;
-use shardcart_test::{Front, Settings, Shop, ShopOptions, ports};
+use shardcart_harness::network::ports;
+use shardcart_harness::processes::process::Refusal;
+use shardcart_harness::{Front, Settings, Shop, ShopOptions};
 use tempfile::TempDir;
 
 /// The settings of a shop that could start, over a data directory that is not there yet.
@@ -215,7 +216,7 @@ async fn more_shards_than_the_data_was_made_with_are_added() {
     let memory = Memory::make(&shop.front()).await;
     shop.stop().await;
     let settings = shop.settings().clone().with("SHARDS", 3);
-    let mut grown = shardcart_test::process::Process::start("shop", &settings);
+    let mut grown = shardcart_harness::processes::process::Process::start("shop", &settings);
     grown.ready(shop.port()).await;
     memory.is_there(&shop.front()).await;
     grown.end_within(Duration::from_secs(10));

@@ -11,8 +11,10 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use shardcart_test::proxy::Proxy;
-use shardcart_test::{Front, RedisServer, Service, ids, ports, raw};
+use shardcart_harness::http::raw;
+use shardcart_harness::network::ports;
+use shardcart_harness::network::proxy::Proxy;
+use shardcart_harness::{Front, RedisServer, Service, ids};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -80,7 +82,7 @@ fn proxy(machines: &[u16]) -> (Proxy, Front) {
 }
 
 async fn is_up(front: &Front) {
-    shardcart_test::eventually("the proxy listens", Duration::from_secs(5), async || {
+    shardcart_harness::eventually("the proxy listens", Duration::from_secs(5), async || {
         front.try_call(Method::GET, Service::Stock, "/up").await.ok()
     })
     .await;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use redis::AsyncTypedCommands;
-use shardcart_test::{Service, Stage, ids, on_systems_of_their_own};
+use shardcart_harness::{Service, ids};
+use shardcart_test::{Stage, on_systems_of_their_own};
 
 on_systems_of_their_own! {
     only_data_and_tombstones_with_an_end_remain_after_checkouts,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use hyper::Method;
 use hyper::body::Bytes;
 use serde_json::Value;
-use shardcart_test::collector::{Collector, Span};
-use shardcart_test::http::HttpClient;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{
+use shardcart_harness::http::HttpClient;
+use shardcart_harness::observers::collector::{Collector, Span};
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{
     Cluster, ClusterOptions, Front, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually,
 };
 

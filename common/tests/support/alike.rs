@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, Step};
-use shardcart_test::record;
+use shardcart_harness::redis::record;
 
 use super::shards::Raw;
 

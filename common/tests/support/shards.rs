@@ -11,7 +11,8 @@ use redis::aio::MultiplexedConnection;
 use shardcart_common::membership::{Fatal, Membership};
 use shardcart_common::settings::{Address, RedisSettings};
 use shardcart_common::shards::Shards;
-use shardcart_test::{Fsync, RedisServer, eventually, record};
+use shardcart_harness::redis::record;
+use shardcart_harness::{Fsync, RedisServer, eventually};
 
 /// Longer than anything takes that is waited for, on a busy machine too.
 pub const PATIENCE: Duration = Duration::from_secs(30);

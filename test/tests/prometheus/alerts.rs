@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use redis::{AsyncTypedCommands, pipe};
-use shardcart_test::clock::Clock;
-use shardcart_test::prometheus::Prometheus;
+use shardcart_harness::http::raw;
+use shardcart_harness::observers::prometheus::Prometheus;
+use shardcart_harness::redis::clock::Clock;
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Data, Front, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually, ids};
 use shardcart_test::scrape::Scrape;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Data, Front, Fsync, RedisServer, Service, Settings, Shop, ShopOptions, eventually, ids, raw};
 use tokio::time::sleep;
 
 use crate::files::alerts;
@@ -185,7 +186,7 @@ impl Faulty {
 
     /// Makes the shard of the paying user slow, for as long as it is polled: it says nothing most of the time.
     async fn slow(redis: &str) {
-        let mut shard = shardcart_test::redis::connect(redis).await;
+        let mut shard = shardcart_harness::redis::connect(redis).await;
         loop {
             let mut pause = redis::cmd("CLIENT");
             pause.arg("PAUSE").arg(350);

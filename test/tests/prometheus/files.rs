@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use shardcart_harness::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions};
 use shardcart_test::scrape::Scrape;
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, Shop, ShopOptions};
 
 const RULES: &str = include_str!("../../../observability/alerts.yml");
 const RUNBOOK: &str = include_str!("../../../observability/runbook.md");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use shardcart_test::prometheus::Prometheus;
-use shardcart_test::shop::ShopOverRedis;
-use shardcart_test::{Front, Fsync, RedisServer, Service, Settings, eventually};
+use shardcart_harness::observers::prometheus::Prometheus;
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Front, Fsync, RedisServer, Service, Settings, eventually};
 
 use crate::files::dashboards;
 

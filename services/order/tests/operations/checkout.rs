@@ -10,13 +10,13 @@ use futures_util::future::{LocalBoxFuture, join, join_all};
 use shardcart_common::gate::{Bodies, Gate};
 use shardcart_common::ids::{OrderId, TxId};
 use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
+use shardcart_harness::eventually;
 use shardcart_order::config::CheckoutSettings;
 use shardcart_order::coordinator::Coordinator;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
 use shardcart_order::settler;
 use shardcart_order::settling::{Settlement, Settling};
-use shardcart_test::eventually;
 use tokio::sync::mpsc;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, item, loads, order, willing};

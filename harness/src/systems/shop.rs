@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 use crate::data::Data;
 use crate::front::Front;
-use crate::ports;
-use crate::process::{Process, Refusal};
+use crate::network::ports;
+use crate::processes::process::{Process, Refusal};
+use crate::processes::settings::Settings;
 use crate::redis::RedisServer;
 use crate::service::Service;
-use crate::settings::Settings;
 
 /// How long a shop may take to end after SIGTERM, its Redis servers included.
 const END: Duration = Duration::from_secs(15);

@@ -4,7 +4,6 @@
 //! with their rendered environment; names of Services are replaced by their addresses, and mounted paths by
 //! directories. Deployments roll as they do on a cluster: a new pod gets ready, then the old one is told to end.
 
-mod addresses;
 mod balancer;
 mod kubectl;
 mod manifest;
@@ -16,13 +15,13 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-pub use self::addresses::{Addresses, port_here};
 use self::balancer::Balancer;
 pub use self::kubectl::{Deployed, Kubectl};
 pub use self::manifest::{Manifest, Manifests, render, root};
 use self::pod::Pod;
 use crate::data::Data;
 use crate::front::Front;
+use crate::network::addresses::Addresses;
 use crate::service::Service;
 
 /// The password of Redis and the token of the services, where `deploy.sh` did not make a secret.

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::{Kube, Manifests};
-use crate::child::Child;
-use crate::kube::manifest::root;
+use crate::processes::child::Child;
+use crate::systems::kube::manifest::root;
 use crate::wait::PAUSE;
 
 /// How long all of `deploy.sh` may take.

@@ -8,8 +8,8 @@ use ::redis::{AsyncTypedCommands, cmd};
 use futures_util::future::join_all;
 
 use crate::ids;
-use crate::record::{self, Fields};
 use crate::redis::connect;
+use crate::redis::record::{self, Fields};
 use crate::service::Service;
 use crate::wait::eventually;
 

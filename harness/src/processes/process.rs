@@ -10,11 +10,11 @@ use hyper::Method;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::binaries;
-use crate::child::Child;
-use crate::dirs;
 use crate::http::HttpClient;
-use crate::settings::Settings;
+use crate::processes::binaries;
+use crate::processes::child::Child;
+use crate::processes::dirs;
+use crate::processes::settings::Settings;
 use crate::wait::PAUSE;
 
 /// How long a start may take; far more than it does, on a busy machine too.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::ports;
+use crate::network::ports;
 
 /// A span, as far as tests look at it.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::ports;
+use crate::network::ports;
 
 /// How many exchanges are remembered: those of a test with a few checkouts.
 const REMEMBERED: usize = 1_000;

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::ports;
+use crate::network::ports;
 
 /// Bytes that are read at once, and how many such pieces wait in one direction before the sender has to.
 const PIECE: usize = 16 * 1024;

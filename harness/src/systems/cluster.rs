@@ -8,13 +8,13 @@ use hyper::Method;
 use crate::data::Data;
 use crate::front::Front;
 use crate::http::HttpClient;
-use crate::network::Network;
-use crate::ports;
-use crate::process::Process;
-use crate::proxy::Proxy;
+use crate::network::ports;
+use crate::network::proxy::Proxy;
+use crate::processes::process::Process;
+use crate::processes::settings::Settings;
 use crate::redis::RedisServer;
 use crate::service::Service;
-use crate::settings::Settings;
+use crate::systems::relays::Network;
 use crate::wait::eventually;
 
 /// The secret of the participant protocol in every cluster; tests look for it in logs.

@@ -14,11 +14,11 @@ use hyper::Method;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::addresses::port_here;
 use super::manifest::{Manifest, Manifests};
-use crate::binaries;
-use crate::child::Child;
 use crate::http::HttpClient;
+use crate::network::addresses::port_here;
+use crate::processes::binaries;
+use crate::processes::child::Child;
 use crate::wait::PAUSE;
 
 /// How much longer than they say things may take here: the machine is busy with everything else as well.

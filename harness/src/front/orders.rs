@@ -6,8 +6,8 @@ use hyper::Method;
 
 use super::{Answer, Front};
 use crate::http::NoAnswer;
+use crate::processes::settings::lease_is_short;
 use crate::service::Service;
-use crate::settings::lease_is_short;
 use crate::wait::PAUSE;
 
 /// How long repeats of one checkout may go on before a test gives up.

@@ -10,11 +10,11 @@ use ::redis::{AsyncConnectionConfig, Client, cmd};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::child::Child;
-use crate::clock::Clock;
-use crate::dirs;
-use crate::disk::Disk;
-use crate::ports;
+use crate::network::ports;
+use crate::processes::child::Child;
+use crate::processes::dirs;
+use crate::redis::clock::Clock;
+use crate::redis::disk::Disk;
 use crate::wait::eventually;
 
 /// How long Redis may take to start, to end or to answer.

@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 
-use crate::cluster::Cluster;
 use crate::redis::RedisServer;
 use crate::service::Service;
+use crate::systems::cluster::Cluster;
 
 /// One replica for each shard. They end when dropped.
 #[derive(Debug)]

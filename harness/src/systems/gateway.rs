@@ -14,9 +14,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::child::Child;
 use crate::front::Front;
-use crate::kube::{Addresses, port_here};
+use crate::network::addresses::{Addresses, port_here};
+use crate::processes::child::Child;
 use crate::service::Service;
 use crate::wait::eventually;
 

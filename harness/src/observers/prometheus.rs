@@ -10,10 +10,10 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::child::Child;
-use crate::dirs;
 use crate::http::HttpClient;
-use crate::ports;
+use crate::network::ports;
+use crate::processes::child::Child;
+use crate::processes::dirs;
 use crate::wait::eventually;
 
 /// How long the server may take to start.

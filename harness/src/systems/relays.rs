@@ -2,11 +2,11 @@
 
 use futures_util::future::join_all;
 
-use crate::cluster::Cluster;
-use crate::messages::MessageRelay;
+use crate::network::messages::MessageRelay;
+use crate::network::relay::Relay;
 use crate::redis::RedisServer;
-use crate::relay::Relay;
 use crate::service::Service;
+use crate::systems::cluster::Cluster;
 
 /// Two relays one behind the other, in front of an internal port: the wire, and the messages on it.
 #[derive(Debug)]

@@ -1,12 +1,12 @@
 //! One machine of the stock service without the other two: enough to see how a machine starts,
 //! mints ids and knows its data again.
 
-use crate::cluster::TOKEN;
 use crate::front::Front;
-use crate::ports;
-use crate::process::{Process, Refusal};
+use crate::network::ports;
+use crate::processes::process::{Process, Refusal};
+use crate::processes::settings::Settings;
 use crate::redis::RedisServer;
-use crate::settings::Settings;
+use crate::systems::cluster::TOKEN;
 
 /// A machine that runs alone.
 #[derive(Debug)]
