@@ -19,11 +19,12 @@ COPY services/stock/Cargo.toml services/stock/
 COPY services/payment/Cargo.toml services/payment/
 COPY services/shop/Cargo.toml services/shop/
 COPY harness/Cargo.toml harness/
+COPY harness/shards/Cargo.toml harness/shards/
 COPY model/Cargo.toml model/
 COPY test/Cargo.toml test/
 COPY benchmark/Cargo.toml benchmark/
 RUN set -eu; \
-    for crate in common services/order services/stock services/payment services/shop harness model test benchmark; do \
+    for crate in common services/order services/stock services/payment services/shop harness harness/shards model test benchmark; do \
         mkdir -p "$crate/src"; \
         touch "$crate/src/lib.rs"; \
         echo 'fn main() {}' > "$crate/src/main.rs"; \

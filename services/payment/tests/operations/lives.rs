@@ -133,8 +133,7 @@ async fn lives_of_foreign_orders_that_were_paid_and_are_overwritten_in_one_call_
         let old = payment.attempt_for(&user, order, "a").await;
         payment.reserve(&old, sum).await;
         payment.confirm(&old).await;
-        let new = payment.attempt_for(&user, order, "b").await;
-        let new = Attempt { deadline_ms, ..new };
+        let new = payment.attempt_for(&user, order, "b").await.until(deadline_ms);
         reserves.extend([new.reserve(1), new.reserve(1)]);
         confirms.push(new.confirm());
     }

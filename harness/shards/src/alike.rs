@@ -1,11 +1,11 @@
-//! Many operations in one batch do what they do one after the other. The tests of participants share this file.
+//! Many operations in one batch do what they do one after the other.
 
 use std::collections::{BTreeSet, HashSet};
 
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, Step};
 use shardcart_harness::redis::record;
 
-use super::shards::Raw;
+use crate::shards::Raw;
 
 const ATTEMPTS: usize = 16;
 /// At least so many; more until everything was met.

@@ -1,6 +1,4 @@
 //! Shards on real Redis servers of a test's own, and a view of what lies there that goes past the code under test.
-//! The script tests of all crates share this file.
-#![allow(dead_code, reason = "each crate's tests use another part of it")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +8,7 @@ use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use shardcart_common::membership::{Fatal, Membership};
 use shardcart_common::settings::{Address, RedisSettings};
+use shardcart_common::shard::Shard;
 use shardcart_common::shards::Shards;
 use shardcart_harness::redis::record;
 use shardcart_harness::{Fsync, RedisServer, eventually};
@@ -98,6 +97,11 @@ impl TestShards {
             raw: Raw::of(&servers[0]).await,
             servers,
         }
+    }
+
+    /// The first shard.
+    pub fn first(&self) -> &Shard {
+        self.shards.shard(0).expect("there is a shard 0")
     }
 }
 

@@ -1,5 +1,4 @@
-//! An order service that knows what a test tells it. The tests of participants share this file.
-#![allow(dead_code, reason = "each crate's tests use another part of it")]
+//! An order service that knows what a test tells it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -1,14 +1,12 @@
-//! What lies on a shard for attempts: what is held, and tombstones. The tests of participants share this file; the
-//! `Attempt` of each has at least a partition, a tx, a deadline and an order.
+//! What lies on a shard for attempts: what is held, and tombstones.
 
 use std::collections::BTreeMap;
 
 use shardcart_common::held::{self, Held};
-use shardcart_common::ids::Partition;
+use shardcart_common::ids::{OrderId, Partition, TxId};
 use shardcart_common::participant::{Operation, Step};
 
-use super::Attempt;
-use super::shards::TestShards;
+use crate::shards::TestShards;
 
 /// How long tombstones outlive the second in which the deadlines of their attempts are, in milliseconds.
 const TOMBSTONE_MS: u64 = 70_000;
@@ -24,20 +22,39 @@ pub const NEWER_TOMBSTONES: [&str; 4] = ["2 HELD of another form", "2 CANCELLED"
 /// What lies on the shard for an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lies {
+    /// Nothing at all.
     Nothing,
+    /// These bytes, as what is held.
     Held(Vec<u8>),
+    /// These words, as a tombstone.
     Tombstone(String),
 }
 
+/// One attempt, as its coordinator names it in every message.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The partition that its operations name.
+    pub at: Partition,
+    /// Its transaction.
+    pub tx: TxId,
+    /// Its deadline, Unix milliseconds.
+    pub deadline_ms: u64,
+    /// The order that it is to pay.
+    pub order: OrderId,
+}
+
 impl Attempt {
+    /// Its confirm.
     pub fn confirm(&self) -> Operation {
         self.operation(Step::Confirm)
     }
 
+    /// Its cancel.
     pub fn cancel(&self) -> Operation {
         self.operation(Step::Cancel)
     }
 
+    /// Any step of it.
     pub fn operation(&self, step: Step) -> Operation {
         Operation { at: self.at, tx: self.tx.clone(), deadline_ms: self.deadline_ms, trace: None, step }
     }
