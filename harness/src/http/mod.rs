@@ -1,5 +1,7 @@
 //! A small HTTP client: it sends paths as they are written, and has a bound on every call.
 
+pub mod raw;
+
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};

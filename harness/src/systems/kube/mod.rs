@@ -21,7 +21,7 @@ pub use self::manifest::{Manifest, Manifests, render, root};
 use self::pod::Pod;
 use crate::data::Data;
 use crate::front::Front;
-use crate::network::addresses::Addresses;
+use crate::network::addresses::{Addresses, port_here};
 use crate::service::Service;
 
 /// The password of Redis and the token of the services, where `deploy.sh` did not make a secret.
