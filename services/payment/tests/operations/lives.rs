@@ -4,7 +4,7 @@ use shardcart_common::orders::Standing;
 use shardcart_common::participant::Answer;
 use shardcart_payment::error::PaymentError;
 
-use crate::support::{Attempt, TestPayment, new_order, order, user};
+use crate::support::{TestPayment, new_order, order, user};
 
 #[actix_web::test]
 async fn lives_of_orders_minted_here_are_not_asked_for() {
@@ -153,7 +153,8 @@ async fn lives_do_not_bring_back_what_was_given_back_in_another_one_when_both_ar
     payment.pay(&user, &foreign, 3).await.unwrap();
     payment.cancel_payment(&user, &foreign).await.unwrap();
     let old = payment.attempt_for(&user, &foreign, "a").await;
-    let new = Attempt { life: "b".to_owned(), ..old.next() };
+    let mut new = old.next();
+    new.life = "b".to_owned();
 
     let answers = payment.run_all(vec![old.reserve(1), new.reserve(2)]).await.unwrap();
 

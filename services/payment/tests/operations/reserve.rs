@@ -4,7 +4,7 @@ use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::participant::{Answer, Refusal};
 use shardcart_payment::users;
 
-use crate::support::{Attempt, NEWER_HELD, NEWER_TOMBSTONES, Purse, TestPayment, amount, new_order, user};
+use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, Purse, TestPayment, amount, new_order, user};
 
 const UNKNOWN: Answer = Answer::Refused(Refusal::UnknownUser);
 const INSUFFICIENT: Answer = Answer::Refused(Refusal::InsufficientCredit);

@@ -1,6 +1,6 @@
 //! Many operations in one call do what they do one after the other.
 
-use shardcart_common::ids::{OrderId, TxId, UserId, now_ms};
+use shardcart_common::ids::{OrderId, UserId};
 use shardcart_common::participant::{Operation, Participant};
 
 use crate::support::{Attempt, Raw, TestPayment, assert_alike, order, some_deadline_ms, user};
