@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::Control;
 use crate::fill::{Fill, Goods};
-use crate::front::Service;
+use shardcart_harness::Service;
 
 /// Above this many items and users together the sums are not read: it would take longer than the measurement.
 const RECORDS_MAX: u64 = 20_000;

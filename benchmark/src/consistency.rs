@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
+use shardcart_harness::Service;
+
 use crate::books::{Item, User};
 use crate::client::Answer;
 use crate::control::Control;
 use crate::drive;
 use crate::findings::Findings;
-use crate::front::{Front, Service, ShopArgs};
+use crate::front::{Front, ShopArgs};
 use crate::table::{Table, grouped};
 
 /// How often a checkout is asked that was turned away, given up or not answered. Repeating it is safe.
@@ -212,10 +214,10 @@ impl Scene {
         let carts = RefCell::new(Vec::new());
         let all = control.each(wanted.len() as u64, async |at, control| {
             let (user, lines) = wanted[at as usize].clone();
-            let order = control.create(Service::Orders, format_args!("/create/{}", users[user].id)).await?;
+            let order = control.create(Service::Order, format_args!("/create/{}", users[user].id)).await?;
             for (item, quantity) in &lines {
                 let path = format_args!("/addItem/{order}/{}/{quantity}", items[*item].id);
-                control.post(Service::Orders, path).await?;
+                control.post(Service::Order, path).await?;
             }
             carts.borrow_mut().push(Cart { order, user, lines, outcome: Cell::new(Outcome::Unknown) });
             Ok(())
@@ -239,7 +241,7 @@ impl Scene {
     /// Asks until there is an answer that tells whether the order is paid.
     async fn check_out(&self, cart: &Cart, front: &mut Front) {
         for _ in 0..TRIES_MAX {
-            match front.ask(Service::Orders, "POST", format_args!("/checkout/{}", cart.order)).await {
+            match front.ask(Service::Order, "POST", format_args!("/checkout/{}", cart.order)).await {
                 Ok(Answer { status: 200..=299, .. }) => {
                     cart.outcome.set(Outcome::Paid);
                     return;
@@ -300,7 +302,7 @@ impl Scene {
         users.await?;
         let orders = control.each(self.carts.len() as u64, async |at, control| {
             let cart = &self.carts[at as usize];
-            let Order { paid } = control.find(Service::Orders, format_args!("/find/{}", cart.order)).await?;
+            let Order { paid } = control.find(Service::Order, format_args!("/find/{}", cart.order)).await?;
             change(|all, by| all.orders += by, u64::from(paid != (cart.outcome.get() == Outcome::Paid)));
             Ok(())
         });

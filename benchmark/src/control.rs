@@ -8,7 +8,9 @@ use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::front::{Front, Places, Service, ShopArgs};
+use shardcart_harness::Service;
+
+use crate::front::{Front, Places, ShopArgs};
 
 /// How long one call may take that is not a batch_init.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -131,9 +133,9 @@ impl Control {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.body),
             Ok(answer) => {
                 let said = String::from_utf8_lossy(answer.body);
-                Err(format!("{method} {shown}{path} was answered {}: {}", answer.status, said.trim()))
+                Err(format!("{method} /{shown}{path} was answered {}: {}", answer.status, said.trim()))
             }
-            Err(error) => Err(format!("{method} {shown}{path} at {} had no answer: {error}", self.places)),
+            Err(error) => Err(format!("{method} /{shown}{path} at {} had no answer: {error}", self.places)),
         }
     }
 

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::task::JoinSet;
 
+use shardcart_harness::Service;
+
 use crate::answers::{Answers, What};
 use crate::calls::{Call, Mix};
 use crate::client::{Answer, NoAnswer};
 use crate::cpu::Watched;
 use crate::fill::Goods;
-use crate::front::{Front, Places, Service};
+use crate::front::{Front, Places};
 use crate::orders::{Orders, Pick};
 use crate::pace::{Due, Pace};
 use crate::progress::Progress;
@@ -250,11 +252,11 @@ impl Shopper {
         }
         let read = |service, path| (service, "GET", path);
         let (service, method, path) = match call {
-            Call::FindOrder => read(Service::Orders, format!("/find/{}", orders.any())),
+            Call::FindOrder => read(Service::Order, format!("/find/{}", orders.any())),
             Call::FindItem => read(Service::Stock, format!("/find/{}", items.any())),
             Call::FindUser => read(Service::Payment, format!("/find_user/{}", users.any())),
             Call::PaymentStatus => read(Service::Payment, format!("/status/{}/{}", users.any(), orders.any())),
-            Call::CreateOrder => (Service::Orders, "POST", format!("/create/{}", users.any())),
+            Call::CreateOrder => (Service::Order, "POST", format!("/create/{}", users.any())),
             Call::CreateItem => (Service::Stock, "POST", "/item/create/1".to_owned()),
             Call::AddStock => (Service::Stock, "POST", format!("/add/{}/1", items.any())),
             Call::Subtract => (Service::Stock, "POST", format!("/subtract/{}/1", items.any())),
@@ -279,7 +281,7 @@ impl Shopper {
         shared.checkouts_left.set(left - 1);
         let path = format_args!("/checkout/{}", shared.goods.orders.get(order));
         let first = |()| if shared.orders.paid_now(order) { What::Committed } else { What::AlreadyPaid };
-        self.ask(Call::Checkout, Service::Orders, "POST", path, first, |_| ()).await.map(|_| Ok(()))
+        self.ask(Call::Checkout, Service::Order, "POST", path, first, |_| ()).await.map(|_| Ok(()))
     }
 
     /// A visitor who has never been here: an account with money, a look around, a cart, a checkout.
@@ -298,18 +300,18 @@ impl Shopper {
             self.plain(Call::FindItem, Service::Stock, "GET", path).await?;
         }
         self.pause(think).await;
-        let Some(order) = self.create(Call::CreateOrder, Service::Orders, format_args!("/create/{user}")).await? else {
+        let Some(order) = self.create(Call::CreateOrder, Service::Order, format_args!("/create/{user}")).await? else {
             return Ok(());
         };
         for item in &items[..BOUGHT] {
             self.pause(think).await;
             let path = format_args!("/addItem/{order}/{}/1", shared.goods.items.get(*item));
-            self.plain(Call::AddItem, Service::Orders, "POST", path).await?;
+            self.plain(Call::AddItem, Service::Order, "POST", path).await?;
         }
         self.pause(think).await;
         // Nobody else knows this order, and it is asked once: 2xx is its commit.
         let path = format_args!("/checkout/{order}");
-        self.ask(Call::Checkout, Service::Orders, "POST", path, |()| What::Committed, |_| ()).await?;
+        self.ask(Call::Checkout, Service::Order, "POST", path, |()| What::Committed, |_| ()).await?;
         Ok(())
     }
 
@@ -319,14 +321,14 @@ impl Shopper {
             Some(scratch) if scratch.1 < SCRATCH_LINES => scratch,
             _ => {
                 let path = format_args!("/create/{}", shared.goods.users.any());
-                match self.create(Call::CreateOrder, Service::Orders, path).await? {
+                match self.create(Call::CreateOrder, Service::Order, path).await? {
                     Some(order) => (order, 0),
                     None => return Ok(()),
                 }
             }
         };
         let path = format_args!("/addItem/{order}/{}/1", shared.goods.items.any());
-        self.plain(Call::AddItem, Service::Orders, "POST", path).await?;
+        self.plain(Call::AddItem, Service::Order, "POST", path).await?;
         self.scratch = Some((order, lines + 1));
         Ok(())
     }
@@ -363,7 +365,7 @@ impl Shopper {
         // What a request that was due waited for a connection is part of its latency. Of a visit's many requests only
         // the first was due.
         let begun = self.due.take().unwrap_or_else(Instant::now);
-        let asked = format_args!("{method} {}{path}", service.prefix());
+        let asked = format_args!("{method} /{}{path}", service.prefix());
         let answer = self.front.ask(service, method, path).await;
         let ended = Instant::now();
         match answer {

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::control::Control;
-use crate::front::Service;
+use shardcart_harness::Service;
 
 /// Largest amount the shop takes: 2^53-1.
 pub const AMOUNT_MAX: u64 = (1 << 53) - 1;
@@ -148,7 +148,7 @@ impl Fill {
         for (what, service, count, path) in [
             ("items", Service::Stock, items, format!("/batch_init/{items}/{stock}/{price}")),
             ("users", Service::Payment, users, format!("/batch_init/{users}/{credit}")),
-            ("orders", Service::Orders, orders, format!("/batch_init/{orders}/{items}/{users}/{price}")),
+            ("orders", Service::Order, orders, format!("/batch_init/{orders}/{items}/{users}/{price}")),
         ] {
             let spinner = ProgressBar::new_spinner().with_message(format!("loading {what}"));
             spinner.enable_steady_tick(Duration::from_millis(200));
@@ -179,9 +179,9 @@ impl Fill {
             return Err("orders need users, and as many items as each has lines".to_owned());
         }
         let orders = one_by_one("orders", self.orders, control, &mut loadings, async |control| {
-            let order = control.create(Service::Orders, format_args!("/create/{}", users.any())).await?;
+            let order = control.create(Service::Order, format_args!("/create/{}", users.any())).await?;
             for at in distinct(lines, items.len()) {
-                control.post(Service::Orders, format_args!("/addItem/{order}/{}/1", items.get(at))).await?;
+                control.post(Service::Order, format_args!("/addItem/{order}/{}/1", items.get(at))).await?;
             }
             Ok(order)
         });

@@ -3,32 +3,9 @@
 use std::fmt::{Arguments, Write as _};
 use std::time::Duration;
 
+use shardcart_harness::Service;
+
 use crate::client::{Answer, Client, NoAnswer, Target};
-
-/// One of the services, as paths name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// Carts and checkout.
-    Orders,
-    /// Items.
-    Stock,
-    /// Users.
-    Payment,
-}
-
-impl Service {
-    #[cfg(test)]
-    const ALL: [Self; 3] = [Self::Orders, Self::Stock, Self::Payment];
-
-    /// What the paths of this service begin with, behind a gateway.
-    pub const fn prefix(self) -> &'static str {
-        match self {
-            Self::Orders => "/orders",
-            Self::Stock => "/stock",
-            Self::Payment => "/payment",
-        }
-    }
-}
 
 /// Which shop, and how patient to be with it.
 #[derive(Debug, Clone, clap::Args)]
@@ -131,6 +108,7 @@ impl Front {
         self.path.clear();
         let client = match self.clients.as_mut_slice() {
             [gateway] => {
+                self.path.push('/');
                 self.path.push_str(service.prefix());
                 gateway
             }

@@ -8,6 +8,10 @@ mod overload;
 use std::rc::Rc;
 use std::time::Duration;
 
+use shardcart_harness::Fsync;
+
+use shardcart_harness::Service;
+
 use crate::calls::{Call, Mix};
 use crate::chart::{Chart, Series};
 use crate::checkout::{self, CheckoutArgs};
@@ -15,14 +19,14 @@ use crate::control::Control;
 use crate::drive::{self, Plan};
 use crate::fill::{Fill, Goods, How};
 use crate::findings::Findings;
-use crate::front::{Service, ShopArgs};
+use crate::front::ShopArgs;
 use crate::measure::Measurement;
 use crate::orders::Pick;
 use crate::pace::Pace;
 use crate::price::cost;
 use crate::report::Report;
 use crate::settle::OrderShards;
-use crate::system::{Fsync, System, SystemArgs};
+use crate::system::{System, SystemArgs};
 use crate::table::{Table, grouped, time};
 
 /// One answer may take so long.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use shardcart_harness::Fsync;
 
 use crate::checkout::{self, CheckoutArgs};
 use crate::findings::Findings;
 use crate::reference::Reference;
-use crate::system::{Fsync, Setting, System, SystemArgs};
+use crate::system::{Setting, System, SystemArgs};
 use crate::table::Table;
 
 /// This much more than recorded fails.
@@ -97,7 +98,7 @@ impl Rounds {
         let reference = Reference::measure(&args.system).await?;
         self.references.push(reference);
         for setting in &args.settings {
-            for fsync in [Fsync::Everysec, Fsync::Always] {
+            for fsync in [Fsync::EverySec, Fsync::Always] {
                 let system = System::start(&args.system, *setting, fsync).await?;
                 for (clients, checkouts) in [(64, args.checkouts), (1, args.checkouts / 10)] {
                     let name = format!("{setting} {} {clients}", fsync.as_str());
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn a_checkout_is_compared_with_its_scripts_and_a_request() {
         let reference = figures(&[]).reference;
-        assert_eq!(reference.checkout_us(Fsync::Everysec), 76.0);
+        assert_eq!(reference.checkout_us(Fsync::EverySec), 76.0);
         assert_eq!(reference.checkout_us(Fsync::Always), 146.0);
     }
 

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use shardcart_harness::Service;
+
 use crate::control::Control;
 use crate::fill::{Fill, Goods, How, Ids, Loading};
-use crate::front::{Service, ShopArgs};
+use crate::front::ShopArgs;
 
 /// What to load.
 #[derive(Debug, clap::Args)]
@@ -95,7 +97,7 @@ async fn read_back(control: &mut Control, fill: &Fill, goods: &Goods) -> Result<
     }
     if let Some(last) = last(&goods.orders) {
         let id = goods.orders.get(last);
-        let order: Order = control.find(Service::Orders, format_args!("/find/{id}")).await?;
+        let order: Order = control.find(Service::Order, format_args!("/find/{id}")).await?;
         if (order.paid, order.total_cost) != (false, 2 * fill.price) {
             return wrong("order", &id);
         }

@@ -1,10 +1,12 @@
 //! `price`: what a committed checkout costs in CPU time, in systems that are started for it.
 
+use shardcart_harness::Fsync;
+
 use crate::checkout::{self, CheckoutArgs};
 use crate::findings::Findings;
 use crate::reference::Parts;
 use crate::report::Report;
-use crate::system::{Fsync, Setting, System, SystemArgs};
+use crate::system::{Setting, System, SystemArgs};
 use crate::table::{Table, grouped, time};
 
 /// Programs that have a column of their own.

@@ -11,16 +11,17 @@ use std::time::Duration;
 use redis::Script;
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
+use shardcart_harness::Fsync;
+use shardcart_harness::network::ports;
+use shardcart_harness::processes::logged::Logged;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::child::Child;
 use crate::client::{Client, Target};
 use crate::cpu::Watched;
-use crate::ports::Ports;
 use crate::settle;
-use crate::system::{Fsync, SystemArgs};
+use crate::system::SystemArgs;
 
 /// Calls of the script.
 const CALLS: u32 = 40_000;
@@ -71,7 +72,7 @@ impl Reference {
     pub async fn measure(args: &SystemArgs) -> Result<Self, String> {
         let directory = args.directory()?;
         Ok(Self {
-            script_everysec_us: scripts(args, directory.path(), Fsync::Everysec).await?,
+            script_everysec_us: scripts(args, directory.path(), Fsync::EverySec).await?,
             script_always_us: scripts(args, directory.path(), Fsync::Always).await?,
             http_us: requests(directory.path()).await?,
         })
@@ -86,7 +87,7 @@ impl Reference {
 
 async fn scripts(args: &SystemArgs, directory: &Path, fsync: Fsync) -> Result<f64, String> {
     let name = format!("redis-{}", fsync.as_str());
-    let (mut server, address) = args.redis(&name, directory, &mut Ports::default(), fsync)?;
+    let (mut server, address) = args.redis(&name, directory, fsync)?;
     let mut connection = connected(&mut server, &address).await?;
     let failed = |error: redis::RedisError| format!("the reference script failed: {error}");
     let script = Script::new(SCRIPT);
@@ -129,9 +130,9 @@ impl Parts {
     /// A server does not start, or stops answering.
     pub async fn measure(args: &SystemArgs, fsync: Fsync, clients: u32) -> Result<Self, String> {
         let directory = args.directory()?;
-        let (mut servers, mut addresses, mut ports) = (Vec::new(), Vec::new(), Ports::default());
+        let (mut servers, mut addresses) = (Vec::new(), Vec::new());
         for name in ["redis-0", "redis-1", "redis-2"] {
-            let (mut server, address) = args.redis(name, directory.path(), &mut ports, fsync)?;
+            let (mut server, address) = args.redis(name, directory.path(), fsync)?;
             connected(&mut server, &address).await?;
             servers.push(server);
             addresses.push(address);
@@ -139,7 +140,7 @@ impl Parts {
         let (service, target) = bare_server(directory.path(), &addresses).await?;
         let requests = if clients == 1 { REQUESTS / 20 } else { REQUESTS / 2 };
         let watched = |pids: Vec<u32>| Watched { alone: pids, ..Watched::default() };
-        let (service, redis) = (watched(vec![service.pid()]), watched(servers.iter().map(Child::pid).collect()));
+        let (service, redis) = (watched(vec![service.pid()]), watched(servers.iter().map(Logged::pid).collect()));
         let before = (service.read()?, redis.read()?);
         ask(&target, clients, requests).await?;
         let us = |used: Duration| used.as_secs_f64() * 1e6 / f64::from(requests);
@@ -160,15 +161,15 @@ async fn requests(directory: &Path) -> Result<f64, String> {
 }
 
 /// Starts the bare server and waits until it answers.
-async fn bare_server(directory: &Path, redis: &[String]) -> Result<(Child, Target), String> {
-    let port = Ports::default().free()?;
+async fn bare_server(directory: &Path, redis: &[String]) -> Result<(Logged, Target), String> {
+    let port = ports::try_free()?;
     let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
     let mut command = Command::new(program);
     command.args(["bare", "--port", &port.to_string()]);
     if !redis.is_empty() {
         command.args(["--redis", &redis.join(",")]);
     }
-    let mut server = Child::start("bare", command, directory)?;
+    let mut server = Logged::start("bare", command, directory)?;
     let target: Target = format!("http://127.0.0.1:{port}").parse()?;
     let mut tries = 0;
     while Client::new(&target, TIMEOUT).ask("GET", "/").await.is_err() {
@@ -201,7 +202,7 @@ async fn ask(target: &Target, clients: u32, requests: u32) -> Result<(), String>
 }
 
 /// A connection to a server that has just been started.
-async fn connected(server: &mut Child, address: &str) -> Result<MultiplexedConnection, String> {
+async fn connected(server: &mut Logged, address: &str) -> Result<MultiplexedConnection, String> {
     let mut tries = 0;
     loop {
         match settle::connect(address).await {

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use shardcart_harness::network::{nginx, ports};
+use shardcart_harness::processes::logged::Logged;
+use shardcart_harness::redis;
+use shardcart_harness::{Fsync, Service};
 use tempfile::TempDir;
 
-use crate::child::Child;
 use crate::client::Target;
 use crate::cpu::Watched;
-use crate::front::{Front, Places, Service};
-use crate::nginx;
-use crate::ports::Ports;
+use crate::front::{Front, Places};
 
 /// Longest a start may take.
 const START_WAIT: Duration = Duration::from_secs(60);
@@ -32,18 +33,6 @@ pub enum Setting {
     B,
     /// Separate services, two machines and two shards each, behind nginx
     C,
-}
-
-/// When Redis writes through to the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fsync {
-    /// Before each answer.
-    Always,
-    /// Every second.
-    Everysec,
-    /// When the system likes.
-    No,
 }
 
 /// Where programs and data are.
@@ -73,7 +62,7 @@ pub struct SystemArgs {
 #[derive(Debug)]
 pub struct System {
     /// Dropped in this order: what calls others ends before them.
-    children: Vec<Child>,
+    children: Vec<Logged>,
     url: Target,
     /// Addresses of the Redis servers of order, stock and payment, in shard order.
     redis: [Vec<String>; 3],
@@ -83,17 +72,6 @@ pub struct System {
 impl Display for Setting {
     fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(self, out)
-    }
-}
-
-impl Fsync {
-    /// The value of Redis' setting `appendfsync`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Always => "always",
-            Self::Everysec => "everysec",
-            Self::No => "no",
-        }
     }
 }
 
@@ -153,18 +131,11 @@ impl SystemArgs {
     ///
     /// # Errors
     /// It does not start.
-    pub fn redis(
-        &self,
-        name: &str,
-        directory: &Path,
-        ports: &mut Ports,
-        fsync: Fsync,
-    ) -> Result<(Child, String), String> {
-        let (port, data) = (ports.free()?, directory.join(name));
+    pub fn redis(&self, name: &str, directory: &Path, fsync: Fsync) -> Result<(Logged, String), String> {
+        let (port, data) = (ports::try_free()?, directory.join(name));
         std::fs::create_dir(&data).map_err(|error| format!("{}: {error}", data.display()))?;
-        let mut command = Command::new(&self.redis_server);
-        command.current_dir(&data).args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
-        command.args(["--appendonly", "yes", "--appendfsync", fsync.as_str(), "--maxmemory-policy", "noeviction"]);
+        let mut command = redis::command(&self.redis_server, port, fsync, "noeviction");
+        command.current_dir(&data);
         // As compose.yaml and the shop set them.
         command.args([
             "--latency-tracking",
@@ -174,7 +145,7 @@ impl SystemArgs {
             "--lazyfree-lazy-expire",
             "yes",
         ]);
-        Ok((Child::start(name, command, directory)?, format!("127.0.0.1:{port}")))
+        Ok((Logged::start(name, command, directory)?, format!("127.0.0.1:{port}")))
     }
 }
 
@@ -197,12 +168,12 @@ impl System {
     /// As [`System::start`].
     pub async fn shop(args: &SystemArgs, shards: u16, fsync: Fsync) -> Result<Self, String> {
         let directory = args.directory()?;
-        let port = Ports::default().free()?;
+        let port = ports::try_free()?;
         let data = directory.path().join("shop");
         let mut command = args.program("shop")?;
         command.args(["--port", &port.to_string(), "--shards", &shards.to_string(), "--fsync", fsync.as_str()]);
         command.arg("--redis-server").arg(&args.redis_server).arg("--data-dir").arg(&data);
-        let children = vec![Child::start("shop", command, directory.path())?];
+        let children = vec![Logged::start("shop", command, directory.path())?];
         let redis = ["order", "stock", "payment"].map(|service| {
             let socket = |shard| format!("unix:{}/{service}-{shard}/redis.sock", data.display());
             (0..shards).map(socket).collect()
@@ -219,18 +190,18 @@ impl System {
     /// As [`System::start`].
     pub async fn services(args: &SystemArgs, machines: usize, shards: usize, fsync: Fsync) -> Result<Self, String> {
         let directory = args.directory()?;
-        let mut ports = Ports::default();
         let mut servers = Vec::new();
         let mut redis: [Vec<String>; 3] = Default::default();
         for (service, addresses) in ["order", "stock", "payment"].into_iter().zip(&mut redis) {
             for shard in 0..shards {
                 let name = format!("redis-{service}-{shard}");
-                let (server, address) = args.redis(&name, directory.path(), &mut ports, fsync)?;
+                let (server, address) = args.redis(&name, directory.path(), fsync)?;
                 servers.push(server);
                 addresses.push(address);
             }
         }
-        let mut take = || (0..machines).map(|_| Ok((ports.free()?, ports.free()?))).collect::<Result<Vec<_>, String>>();
+        let take =
+            || (0..machines).map(|_| Ok((ports::try_free()?, ports::try_free()?))).collect::<Result<Vec<_>, String>>();
         let places = [take()?, take()?, take()?];
         let internal = places.each_ref().map(|machines| {
             let urls = machines.iter().map(|(_, internal)| format!("http://127.0.0.1:{internal}"));
@@ -252,12 +223,12 @@ impl System {
                     "order" => command.env("STOCK_SERVICE_URL", &internal[1]).env("PAYMENT_SERVICE_URL", &internal[2]),
                     _ => command.env("ORDER_SERVICE_URL", &internal[0]),
                 };
-                services.push(Child::start(&format!("{name}-{machine}"), command, directory.path())?);
+                services.push(Logged::start(&format!("{name}-{machine}"), command, directory.path())?);
             }
         }
-        let gateway = ports.free()?;
+        let gateway = ports::try_free()?;
         let public = |service: usize| places[service].iter().map(|(port, _)| *port).collect::<Vec<_>>();
-        let upstreams = [(Service::Orders, public(0)), (Service::Stock, public(1)), (Service::Payment, public(2))];
+        let upstreams = [(Service::Order, public(0)), (Service::Stock, public(1)), (Service::Payment, public(2))];
         let mut children = vec![nginx::start(&args.nginx, directory.path(), gateway, &upstreams)?];
         children.extend(services);
         children.extend(servers);
@@ -274,7 +245,7 @@ impl System {
             let target: Target = format!("http://127.0.0.1:{port}").parse()?;
             let mut front = Front::new(&Places::Gateway(target), Duration::from_secs(5));
             while let Err(why) = front.ready().await {
-                self.children.iter_mut().try_for_each(Child::alive)?;
+                self.children.iter_mut().try_for_each(Logged::alive)?;
                 if begun.elapsed() > START_WAIT {
                     return Err(format!("the machine on port {port} is not ready: {why}"));
                 }
@@ -301,6 +272,6 @@ impl System {
 
     /// All of its processes.
     pub fn watched(&self) -> Watched {
-        Watched { trees: self.children.iter().map(Child::pid).collect(), ..Watched::default() }
+        Watched { trees: self.children.iter().map(Logged::pid).collect(), ..Watched::default() }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod messages;
+pub mod nginx;
 pub mod ports;
 pub mod proxy;
 pub mod relay;

@@ -23,33 +23,44 @@ struct Blocks {
 /// It lies below the range from which the kernel takes the ports of outgoing connections:
 /// otherwise one of thousands of clients could sit on it before its server does, or between the
 /// death of a server and its restart.
+///
+/// # Panics
+/// When none is found.
 pub fn free() -> u16 {
+    try_free().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same.
+///
+/// # Errors
+/// None is found: a sentence that says so.
+pub fn try_free() -> Result<u16, String> {
     let mut owned = OWNED.lock().expect("no holder of this lock panics");
     loop {
         while let Some(port) = owned.left.pop() {
             // What an earlier, killed run left behind may still listen there. Asked by connecting, not by listening:
             // a process that is being started at this moment has a copy of our listener, until its program begins.
             if TcpStream::connect(("127.0.0.1", port)).is_err() {
-                return port;
+                return Ok(port);
             }
         }
-        let (lock, ports) = block();
+        let (lock, ports) = block()?;
         owned.locks.push(lock);
         owned.left = ports.collect();
     }
 }
 
-fn block() -> (TcpListener, impl Iterator<Item = u16>) {
+fn block() -> Result<(TcpListener, impl Iterator<Item = u16>), String> {
     let blocks = u64::from((outgoing_from().max(FIRST + 1_000) - FIRST) / BLOCK);
     let random = RandomState::new();
     for attempt in 0..10_000 {
         let place = u16::try_from(random.hash_one(attempt) % blocks).expect("there are fewer blocks than ports");
         let first = FIRST + place * BLOCK;
         if let Ok(lock) = TcpListener::bind(("127.0.0.1", first)) {
-            return (lock, first + 1..first + BLOCK);
+            return Ok((lock, first + 1..first + BLOCK));
         }
     }
-    panic!("no free TCP port found on 127.0.0.1");
+    Err("no free TCP port was found on 127.0.0.1".to_owned())
 }
 
 fn outgoing_from() -> u16 {

@@ -1,8 +1,8 @@
-//! Child processes that end with the tests: when they are dropped, and when the test process dies.
+//! Child processes that end with who started them: when they are dropped, and when that process dies.
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Child as StdChild, Command, ExitStatus};
+use std::process::{Child as StdChild, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{LazyLock, Mutex};
 use std::thread;
@@ -37,10 +37,22 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts a program. `orphaned` is the signal that it gets when the test process dies first.
-    pub fn start(mut command: Command, orphaned: Signal) -> Child {
+    /// Starts a program. `orphaned` is the signal that it gets when the process that started it dies first.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(command: Command, orphaned: Signal) -> Child {
         let program = command.get_program().to_owned();
-        // Ctrl-C at a terminal is for the test: it ends its children itself.
+        Child::try_start(command, orphaned)
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()))
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn try_start(mut command: Command, orphaned: Signal) -> io::Result<Child> {
+        // Ctrl-C at a terminal is for that process: it ends its children itself.
         command.process_group(0);
         // SAFETY: between fork and exec only two system calls are made, which are async-signal-safe.
         unsafe {
@@ -54,10 +66,8 @@ impl Child {
         let starter = STARTER.lock().expect("no holder of this lock panics");
         starter.send((command, started)).expect("the starter lives as long as the process");
         drop(starter);
-        match answer.recv().expect("the starter answers every order") {
-            Ok(process) => Child { process, status: None },
-            Err(error) => panic!("{} does not start: {error}", program.display()),
-        }
+        let process = answer.recv().expect("the starter answers every order")?;
+        Ok(Child { process, status: None })
     }
 
     /// Sends a signal; does nothing to a process that has already been waited for.
@@ -74,6 +84,16 @@ impl Child {
             self.process.kill().expect("one may kill one's own child");
             self.status = Some(self.process.wait().expect("one may wait for one's own child"));
         }
+    }
+
+    /// What it writes to standard output, if that is a pipe and was not taken before.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.process.stdout.take()
+    }
+
+    /// What it writes to standard error, likewise.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.process.stderr.take()
     }
 
     /// Its process id.

@@ -3,5 +3,6 @@
 pub mod binaries;
 pub mod child;
 pub mod dirs;
+pub mod logged;
 pub mod process;
 pub mod settings;

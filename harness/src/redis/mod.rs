@@ -5,4 +5,4 @@ pub mod disk;
 pub mod record;
 mod server;
 
-pub use server::{Fsync, RedisServer, connect};
+pub use server::{Fsync, RedisServer, command, connect};

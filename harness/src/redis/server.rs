@@ -1,7 +1,7 @@
 //! A real `redis-server` that can be killed, paused, restarted and emptied.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -24,14 +24,43 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// What was acknowledged survives the death of the Redis *process* with the first and the last: it
 /// has been written to the operating system before the reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum Fsync {
-    /// Before every reply, as in production.
+    /// Before each answer.
     Always,
-    /// About once a second, in the background.
+    /// Every second.
     EverySec,
-    /// Never: faster, for tests in which no power fails.
+    /// When the system likes: faster, for tests in which no power fails.
+    #[value(help = "When the system likes")]
     No,
+}
+
+impl Fsync {
+    /// The value of Redis' setting `appendfsync`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Fsync::Always => "always",
+            Fsync::EverySec => "everysec",
+            Fsync::No => "no",
+        }
+    }
+}
+
+/// How a server is started that listens on one port of 127.0.0.1, keeps all that it is told in an append-only file in its
+/// working directory, and evicts by `policy`.
+pub fn command(program: &Path, port: u16, fsync: Fsync, policy: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]).args([
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        fsync.as_str(),
+        "--maxmemory-policy",
+        policy,
+    ]);
+    command
 }
 
 /// A Redis server on a port of its own, with its data in a directory of its own; ended when
@@ -98,16 +127,9 @@ impl RedisServer {
     /// Starts it again (ending it first if it runs) on the same port, with the data that it left.
     pub async fn restart(&mut self) {
         self.stop().await;
-        let fsync = match self.fsync {
-            Fsync::Always => "always",
-            Fsync::EverySec => "everysec",
-            Fsync::No => "no",
-        };
-        let mut command = Command::new("redis-server");
+        let mut command = command(Path::new("redis-server"), self.port, self.fsync, self.policy);
         command
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
-            .args(["--port", &self.port.to_string(), "--appendfsync", fsync])
-            .args(["--maxmemory-policy", self.policy, "--logfile", "redis.log"])
+            .args(["--logfile", "redis.log"])
             // A replica that asks for a copy gets it at once.
             .args(["--repl-diskless-sync-delay", "0"])
             .current_dir(self.dir.path())

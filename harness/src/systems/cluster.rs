@@ -90,7 +90,9 @@ impl Cluster {
         let proxy = Proxy::start(ports::free(), public);
         let mut cluster = Cluster { machines, redis, settings: options.settings, proxy, network: None };
         if relayed {
-            cluster.network = Some(Network::between(&cluster).await);
+            let internal = |all: &Vec<Machine>| all.iter().map(|machine| machine.internal_port).collect();
+            let internal = cluster.machines.each_ref().map(internal);
+            cluster.network = Some(Network::before(&cluster.redis, internal).await);
         }
         // All at once: the services may ask one another for their health when they start.
         for service in Service::ALL {

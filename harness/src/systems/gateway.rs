@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::front::Front;
 use crate::network::addresses::{Addresses, port_here};
+use crate::network::nginx;
 use crate::processes::child::Child;
 use crate::service::Service;
 use crate::wait::eventually;
@@ -172,8 +173,7 @@ impl Gateway {
         } else {
             start.arg(format!("{own}/run.sh"));
         }
-        let path = std::env::var("PATH").unwrap_or_default();
-        start.env("PATH", format!("{own}:{path}:/usr/sbin"));
+        start.env("PATH", format!("{own}:{}", nginx::search_path()));
         let file = |name| File::create(dir.path().join(name)).expect("an output file can be made");
         start.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
         // A killed nginx would leave its workers behind.

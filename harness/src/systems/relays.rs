@@ -6,7 +6,6 @@ use crate::network::messages::MessageRelay;
 use crate::network::relay::Relay;
 use crate::redis::RedisServer;
 use crate::service::Service;
-use crate::systems::cluster::Cluster;
 
 /// Two relays one behind the other, in front of an internal port: the wire, and the messages on it.
 #[derive(Debug)]
@@ -25,12 +24,10 @@ pub struct Network {
 }
 
 impl Network {
-    /// Puts a relay in front of every shard and every internal port.
-    pub async fn between(cluster: &Cluster) -> Network {
-        let shards =
-            Service::ALL.map(|service| cluster.shards(service).iter().map(RedisServer::port).map(Relay::start));
-        let links =
-            Service::ALL.map(|service| cluster.machines(service).iter().map(|machine| link(machine.internal_port)));
+    /// Puts a relay in front of every shard and every internal port, which are by [`Service::index`].
+    pub async fn before(shards: &[Vec<RedisServer>; 3], internal_ports: [Vec<u16>; 3]) -> Network {
+        let shards = shards.each_ref().map(|shards| shards.iter().map(RedisServer::port).map(Relay::start));
+        let links = internal_ports.map(|ports| ports.into_iter().map(link));
         Network { shards: each(shards.map(join_all)).await, links: each(links.map(join_all)).await }
     }
 

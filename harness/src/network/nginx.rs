@@ -4,18 +4,24 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::child::Child;
-use crate::front::Service;
+use crate::processes::logged::Logged;
+use crate::service::Service;
 
 /// More requests than any measurement sends: nginx would close a connection after a thousand.
 const REQUESTS_MAX: u64 = 1_000_000_000;
+
+/// The directories in which nginx may be: it is not always installed where a user looks for programs.
+pub fn search_path() -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{path}:/usr/sbin:/usr/local/sbin")
+}
 
 /// The configuration of a gateway on `port` before the machines of orders, stock and payment, by their ports.
 pub fn configuration(port: u16, machines: &[(Service, Vec<u16>)]) -> String {
     let mut upstreams = String::new();
     let mut locations = String::new();
     for (service, ports) in machines {
-        let name = service.prefix().trim_start_matches('/');
+        let name = service.prefix();
         let servers: String = ports.iter().map(|port| format!("server 127.0.0.1:{port}; ")).collect();
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -43,16 +49,14 @@ pub fn configuration(port: u16, machines: &[(Service, Vec<u16>)]) -> String {
 ///
 /// # Errors
 /// It is not installed, or does not start.
-pub fn start(program: &Path, directory: &Path, port: u16, machines: &[(Service, Vec<u16>)]) -> Result<Child, String> {
+pub fn start(program: &Path, directory: &Path, port: u16, machines: &[(Service, Vec<u16>)]) -> Result<Logged, String> {
     let file = directory.join("nginx.conf");
     let failed = |error| format!("{}: {error}", file.display());
     std::fs::write(&file, configuration(port, machines)).map_err(failed)?;
     let mut command = Command::new(program);
-    // Where it is installed is not always where a user looks for programs.
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
+    command.env("PATH", search_path());
     command.arg("-p").arg(directory).arg("-c").arg(&file).args(["-e", "error.log"]);
-    Child::start("nginx", command, directory)
+    Logged::start("nginx", command, directory)
         .map_err(|error| format!("{error} (scripts/install-tools.sh nginx installs it)"))
 }
 
@@ -62,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_service_has_its_machines_and_loses_its_prefix() {
-        let machines = [(Service::Orders, vec![1, 2]), (Service::Stock, vec![3]), (Service::Payment, vec![4])];
+        let machines = [(Service::Order, vec![1, 2]), (Service::Stock, vec![3]), (Service::Payment, vec![4])];
         let text = configuration(8000, &machines);
         assert!(text.contains("upstream orders { server 127.0.0.1:1; server 127.0.0.1:2; keepalive 512;"), "{text}");
         assert!(text.contains("location /stock/ { proxy_pass http://stock/; }"), "{text}");
