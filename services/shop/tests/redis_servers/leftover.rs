@@ -11,7 +11,7 @@ use shardcart_shop::start_error::StartError;
 use tempfile::TempDir;
 
 use crate::support::{
-    Process, REDIS, any_runs, fill, keys, open, remember, remembered, setting, signal, socket, start, temp_dir,
+    REDIS, any_runs, fill, foreign_redis, keys, open, remember, remembered, setting, signal, socket, start, temp_dir,
 };
 
 /// Servers of a shop that is gone, as they are where the system does not end them with it: their
@@ -83,10 +83,10 @@ fn start_takes_over_from_a_server_that_still_loads() {
     servers.stop();
     // By hand, so there is no lock to tell of it. It would load for 15 seconds and more.
     let slow = ["--appendonly", "yes", "--key-load-delay", "300"];
-    let mut leftover = Process::redis(&socket(&dir, "stock-0"), &dir.path().join("stock-0"), &slow);
+    let mut leftover = foreign_redis(&socket(&dir, "stock-0"), &dir.path().join("stock-0"), &slow);
 
     let servers = start(&dir);
-    assert!(!leftover.runs());
+    assert!(leftover.status().is_some());
     assert_eq!(keys(&dir, "stock-0"), 50_000);
     servers.stop();
 }
@@ -107,10 +107,10 @@ fn start_beside_a_leftover_that_never_ends_is_refused() {
 fn start_refuses_a_foreign_server_and_leaves_it_alone() {
     let (dir, elsewhere) = (temp_dir(), temp_dir());
     fs::create_dir(dir.path().join("stock-0")).unwrap();
-    let mut foreign = Process::redis(&socket(&dir, "stock-0"), elsewhere.path(), &[]);
+    let mut foreign = foreign_redis(&socket(&dir, "stock-0"), elsewhere.path(), &[]);
 
     let refused = RedisServers::start(&open(&dir), REDIS, Fsync::Always).unwrap_err();
     assert!(matches!(refused, StartError::ForeignServer { .. }), "{refused}");
     assert!(refused.to_string().contains(elsewhere.path().to_str().unwrap()), "{refused}");
-    assert!(foreign.runs());
+    assert!(foreign.status().is_none());
 }

@@ -4,12 +4,13 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
+use shardcart_harness::processes::child::Child;
 use shardcart_shop::data_dir::DataDir;
 use shardcart_shop::redis_servers::{Fsync, RedisServers};
 use tempfile::{TempDir, tempdir};
@@ -102,44 +103,19 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A process that does not outlive its test.
-pub struct Process(Child);
-
-impl Process {
-    pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().expect("a program that starts"))
-    }
-
-    /// A Redis server that no shop has started, with its data in `dir`.
-    pub fn redis(socket: &Path, dir: &Path, settings: &[&str]) -> Self {
-        let mut command = Command::new(REDIS);
-        command.args(["--port", "0", "--save", "", "--unixsocket"]).arg(socket);
-        command.arg("--dir").arg(dir).args(settings).stdout(Stdio::null());
-        let started = Self::start(&mut command);
-        eventually("a server started by hand", || socket.exists());
-        started
-    }
-
-    pub fn runs(&mut self) -> bool {
-        self.0.try_wait().expect("a child of this test").is_none()
-    }
-
-    pub fn kill(&mut self) {
-        self.0.kill().expect("a child of this test");
-        self.0.wait().expect("its end");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
+/// A Redis server that no shop has started, with its data in `dir`.
+pub fn foreign_redis(socket: &Path, dir: &Path, settings: &[&str]) -> Child {
+    let mut command = Command::new(REDIS);
+    command.args(["--port", "0", "--save", "", "--unixsocket"]).arg(socket);
+    command.arg("--dir").arg(dir).args(settings).stdout(Stdio::null());
+    let started = Child::start(command, Signal::SIGKILL);
+    eventually("a server started by hand", || socket.exists());
+    started
 }
 
 /// A shop in a process of its own, which a test can kill. It ends by itself after a minute.
 pub struct OtherShop {
-    process: Process,
+    process: Child,
     pub pids: Vec<u32>,
 }
 
@@ -150,9 +126,9 @@ impl OtherShop {
         command.args(["--exact", "support::shop_for_other_tests", "--nocapture"]);
         command.env(SHOP_DATA_DIR, dir.path()).env(SHOP_PROGRAM, program);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = Process::start(&mut command);
+        let mut process = Child::start(command, Signal::SIGKILL);
 
-        let said = BufReader::new(process.0.stdout.take().expect("a pipe"));
+        let said = BufReader::new(process.take_stdout().expect("a pipe"));
         let ready = |line: String| Some(line.split_once("pids ")?.1.to_owned());
         let pids = said.lines().map_while(Result::ok).find_map(ready).expect("servers that start");
         let pids = pids.split(' ').map(|pid| pid.parse().expect("a process id")).collect();
@@ -163,7 +139,7 @@ impl OtherShop {
     pub fn kill(mut self) -> String {
         self.process.kill();
         let mut said = String::new();
-        let mut stderr = self.process.0.stderr.take().expect("a pipe");
+        let mut stderr = self.process.take_stderr().expect("a pipe");
         stderr.read_to_string(&mut said).expect("text");
         said
     }
