@@ -25,3 +25,15 @@ pub fn shard(id: &str) -> usize {
 pub fn own_key(shard: usize, kind: &str) -> String {
     format!("{{{}}}:{kind}", 16 * shard)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_partition_of_an_id_is_read_from_behind_version_and_variant() {
+        assert_eq!(partition("018f3e2a-0000-8abc-b400-000000000000"), 0xabcd);
+        assert_eq!(partition("018f3e2a-0000-8001-8000-000000000000"), 0x0010);
+        assert_eq!(shard("018f3e2a-0000-8001-8000-000000000000"), 1);
+    }
+}

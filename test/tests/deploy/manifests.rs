@@ -313,7 +313,7 @@ fn the_gateway_serves_from_outside_and_routes_to_every_machine() {
             let port = machine.variable("PORT").expect("a port");
             assert!(upstreams.contains(&format!("server {}:{port} ", machine.name())), "{size} {}", machine.name());
         }
-        let configuration = include_str!("../../gateway/nginx.conf");
+        let configuration = include_str!("../../../gateway/nginx.conf");
         assert_eq!(text(manifests.get("ConfigMap", "gateway"), "/data/nginx.conf"), configuration, "as compose has it");
         let front = manifests.get("Service", "gateway");
         let outside = !size.contains("gateway-api");
@@ -368,7 +368,7 @@ fn a_size_that_is_no_number_is_refused_by_name() {
 
 #[test]
 fn monitoring_scrapes_every_machine_and_has_the_rules_as_they_are_shipped() {
-    let rules: Value = serde_yaml_ng::from_str(include_str!("../../observability/alerts.yml")).expect("it is YAML");
+    let rules: Value = serde_yaml_ng::from_str(include_str!("../../../observability/alerts.yml")).expect("it is YAML");
     let kinds = [("gke", "PodMonitoring", "Rules"), ("operator", "ServiceMonitor", "PrometheusRule")];
     for (monitoring, scrapes, alerts) in kinds {
         let manifests = render(GKE, &[("MONITORING", monitoring), ("MONITORING_NAMESPACE", "watch")]);

@@ -13,7 +13,7 @@ use shardcart_harness::{
 use shardcart_test::scrape::Scrape;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const DOCUMENT: &str = include_str!("../../observability/metrics.md");
+const DOCUMENT: &str = include_str!("../../../observability/metrics.md");
 
 type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
 

@@ -1,9 +1,8 @@
-//! The parts of this crate that other tests lean on.
+//! The proxy of a cluster does what the shipped gateway does.
 
 use std::convert::Infallible;
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -14,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use shardcart_harness::http::raw;
 use shardcart_harness::network::ports;
 use shardcart_harness::network::proxy::Proxy;
-use shardcart_harness::{Front, RedisServer, Service, ids};
+use shardcart_harness::{Front, Service, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -82,7 +81,7 @@ fn proxy(machines: &[u16]) -> (Proxy, Front) {
 }
 
 async fn is_up(front: &Front) {
-    shardcart_harness::eventually("the proxy listens", Duration::from_secs(5), async || {
+    eventually("the proxy listens", Duration::from_secs(5), async || {
         front.try_call(Method::GET, Service::Stock, "/up").await.ok()
     })
     .await;
@@ -153,68 +152,4 @@ async fn the_proxy_repeats_on_the_next_machine_only_what_may_be_repeated() {
         let answer = front.call(Method::POST, Service::Order, "/create/1").await;
         assert_eq!(answer.status, 200, "what never reached a machine may always be repeated");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_server_keeps_its_data_when_killed_and_loses_it_when_wiped() {
-    let mut server = RedisServer::start().await;
-    let set = async |server: &RedisServer| {
-        let mut connection = server.connection().await;
-        redis::cmd("INCR").arg("count").query_async::<u64>(&mut connection).await.expect("Redis counts")
-    };
-    assert_eq!(set(&server).await, 1);
-    server.kill9();
-    server.restart().await;
-    assert_eq!(set(&server).await, 2);
-    server.restart().await;
-    assert_eq!(set(&server).await, 3);
-    server.wipe();
-    server.restart().await;
-    assert_eq!(set(&server).await, 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paused_redis_server_is_silent_and_carries_on_when_resumed() {
-    let server = RedisServer::start().await;
-    let mut connection = server.connection().await;
-    server.pause();
-    let ping = async || redis::cmd("PING").query_async::<String>(&mut connection.clone()).await;
-    let silent = tokio::time::timeout(Duration::from_millis(200), ping()).await;
-    assert!(silent.is_err(), "{silent:?}");
-    server.resume();
-    let pong: String = redis::cmd("PING").query_async(&mut connection).await.expect("it runs on");
-    assert_eq!(pong, "PONG");
-}
-
-#[test]
-fn the_partition_of_an_id_is_read_from_behind_version_and_variant() {
-    assert_eq!(ids::partition("018f3e2a-0000-8abc-b400-000000000000"), 0xabcd);
-    assert_eq!(ids::partition("018f3e2a-0000-8001-8000-000000000000"), 0x0010);
-    assert_eq!(ids::shard("018f3e2a-0000-8001-8000-000000000000"), 1);
-}
-
-#[test]
-fn free_ports_are_given_once() {
-    let given: std::collections::BTreeSet<u16> = (0..100).map(|_| ports::free()).collect();
-    assert_eq!(given.len(), 100);
-}
-
-#[test]
-fn a_free_port_can_be_listened_on_while_processes_are_started() {
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    Command::new("true").status().expect("a process starts");
-                }
-            });
-        }
-        let taken: Vec<u16> = (0..300)
-            .map(|_| ports::free())
-            .filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_err())
-            .collect();
-        over.store(true, Ordering::Relaxed);
-        assert!(taken.is_empty(), "{taken:?}");
-    });
 }
