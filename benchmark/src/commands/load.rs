@@ -1,10 +1,11 @@
 //! `load`: how long it takes to fill a shop.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use shardcart_harness::Service;
 
-use crate::load::fill::{Fill, Goods, How, Ids, Loading};
+use crate::load::fill::{Fill, Goods, How, Ids};
+use crate::report::outcome::LoadReport;
 use crate::shop::control::Control;
 use crate::shop::front::ShopArgs;
 
@@ -34,17 +35,6 @@ pub struct LoadArgs {
     /// Credit of every user, in the shop's unit of money
     #[arg(long, default_value_t = 1_000_000)]
     pub credit: u64,
-}
-
-/// How long filling took.
-#[derive(Debug, Serialize)]
-pub struct LoadReport {
-    /// Where the shop is.
-    pub url: String,
-    /// One entry for each kind of record, in the order they were loaded.
-    pub calls: Vec<Loading>,
-    /// All of them, in seconds.
-    pub seconds: f64,
 }
 
 #[derive(Deserialize)]

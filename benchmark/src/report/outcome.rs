@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::commands::load::LoadReport;
 use crate::load::answers::{CallReport, Counts, Kind, Latency, Point, What};
 use crate::load::books::Books;
 use crate::load::drive::Run;
+use crate::load::fill::Loading;
 use crate::load::timeline::Tick;
 use crate::measure::cpu::{Reading, Spent};
 use crate::measure::settle::Settled;
@@ -267,6 +267,17 @@ impl Report {
 
 fn us_each(seconds: f64, count: u64) -> f64 {
     if count == 0 { 0.0 } else { seconds * 1e6 / count as f64 }
+}
+
+/// How long filling took.
+#[derive(Debug, Serialize)]
+pub struct LoadReport {
+    /// Where the shop is.
+    pub url: String,
+    /// One entry for each kind of record, in the order they were loaded.
+    pub calls: Vec<Loading>,
+    /// All of them, in seconds.
+    pub seconds: f64,
 }
 
 impl Display for LoadReport {

@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::commands::load::LoadReport;
 use crate::load::answers::{CallReport, Counts, Kind};
 use crate::load::timeline::Tick;
 use crate::report::chart::{Bar, Chart, Series, bars, escape};
 use crate::report::findings::Findings;
-use crate::report::outcome::Report;
+use crate::report::outcome::{LoadReport, Report};
 use crate::report::table::{Table, time};
 
 const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;background:#fff;color:#222}\
