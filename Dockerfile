@@ -19,11 +19,13 @@ COPY services/stock/Cargo.toml services/stock/
 COPY services/payment/Cargo.toml services/payment/
 COPY services/shop/Cargo.toml services/shop/
 COPY operator/Cargo.toml operator/
+COPY harness/Cargo.toml harness/
+COPY harness/shards/Cargo.toml harness/shards/
 COPY model/Cargo.toml model/
 COPY test/Cargo.toml test/
 COPY benchmark/Cargo.toml benchmark/
 RUN set -eu; \
-    for crate in common services/order services/stock services/payment services/shop operator model test benchmark; do \
+    for crate in common services/order services/stock services/payment services/shop operator harness harness/shards model test benchmark; do \
         mkdir -p "$crate/src"; \
         touch "$crate/src/lib.rs"; \
     done; \

@@ -13,7 +13,7 @@ use shardcart_common::participant::{
     Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Step, Topology,
 };
 use shardcart_common::routing;
-use shardcart_test::eventually;
+use shardcart_harness::eventually;
 use tokio::sync::Semaphore;
 
 use crate::support::PATIENCE;

@@ -8,7 +8,7 @@ use shardcart_common::membership::{Fatal, Membership};
 use shardcart_common::settings::RedisSettings;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
-use shardcart_test::{Fsync, RedisServer};
+use shardcart_harness::{Fsync, RedisServer};
 
 use crate::support::{Raw, addresses, impatient, join, server, settings};
 

@@ -13,7 +13,7 @@ use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
 use shardcart_common::orders::{Orders, Standing};
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_common::review;
-use shardcart_test::{RedisServer, eventually};
+use shardcart_harness::{RedisServer, eventually};
 
 use crate::support::{KnownOrders, PATIENCE, Raw, TestShards};
 

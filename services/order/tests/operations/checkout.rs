@@ -17,7 +17,7 @@ use shardcart_order::orders;
 use shardcart_order::participants::Participants;
 use shardcart_order::settling::Settlement;
 use shardcart_order::settling::settler;
-use shardcart_test::eventually;
+use shardcart_harness::eventually;
 use tokio::sync::mpsc;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, item, loads, order, willing};

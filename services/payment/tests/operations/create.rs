@@ -1,9 +1,9 @@
 //! Create: a new user, without credit.
 
 use shardcart_common::shard::ShardError;
+use shardcart_harness::redis::record;
 use shardcart_payment::error::PaymentError;
 use shardcart_payment::users;
-use shardcart_test::record;
 
 use crate::support::TestPayment;
 

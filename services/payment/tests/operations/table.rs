@@ -158,7 +158,7 @@ async fn every_row_of_the_table_of_direct_payments_holds() {
     payment.orders.fall_silent();
     for row in table::direct() {
         let user = payment.user_with(row.holdings.free.into()).await;
-        let order = payment.attempt(&user).await.order;
+        let order = payment.attempt(&user).await.order.clone();
         let key = payment.payment_key(&user, &order);
         write(&payment, &key, row.holdings.paid).await;
 

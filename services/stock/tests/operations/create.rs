@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::shard::ShardError;
+use shardcart_harness::redis::record;
 use shardcart_stock::error::StockError;
 use shardcart_stock::items::{self, Item};
-use shardcart_test::record;
 
 use crate::support::{TestStock, amount};
 
