@@ -14,6 +14,7 @@ ENV CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_OPT_LEVEL=${OPT_LE
 # The dependencies, from the manifests alone: this layer stays as long as Cargo.lock does.
 COPY Cargo.toml Cargo.lock ./
 COPY common/Cargo.toml common/
+COPY common/schema/Cargo.toml common/schema/
 COPY services/order/Cargo.toml services/order/
 COPY services/stock/Cargo.toml services/stock/
 COPY services/payment/Cargo.toml services/payment/
@@ -22,7 +23,7 @@ COPY model/Cargo.toml model/
 COPY test/Cargo.toml test/
 COPY benchmark/Cargo.toml benchmark/
 RUN set -eu; \
-    for crate in common services/order services/stock services/payment services/shop model test benchmark; do \
+    for crate in common common/schema services/order services/stock services/payment services/shop model test benchmark; do \
         mkdir -p "$crate/src"; \
         touch "$crate/src/lib.rs"; \
         echo 'fn main() {}' > "$crate/src/main.rs"; \
@@ -33,7 +34,7 @@ RUN set -eu; \
 COPY common common
 COPY services services
 RUN set -eu; \
-    rm common/src/main.rs; \
+    rm common/src/main.rs common/schema/src/main.rs; \
     find common services -name '*.rs' -exec touch {} +; \
     cargo build --release --locked -p shardcart-order -p shardcart-stock -p shardcart-payment -p shardcart-shop; \
     mkdir /programs; \

@@ -9,7 +9,7 @@
 -- concerned or was asked for, nil for what is not there, `?` in one that cannot be read
 --
 -- The records' keys come from what is held: they were passed as keys when it was written, and are on this shard.
--- {fields}
+-- @include fields
 -- The keys of what is held for an attempt. A record of a later release tells none.
 local function keys_of(record)
   local keys, place = {}, 19

@@ -17,11 +17,8 @@ use crate::users;
 
 shardcart_common::scripts! {
     RESERVE = "reserve.lua";
-}
-
-shardcart_common::scripts! {
-    CONFIRM = "confirm.lua" with "settle.lua";
-    CANCEL = "cancel.lua" with "settle.lua";
+    CONFIRM = "confirm.lua" including "settle";
+    CANCEL = "cancel.lua" including "settle";
 }
 
 /// The payment service as a participant, in-process.

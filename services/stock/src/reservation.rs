@@ -19,11 +19,8 @@ use crate::items;
 
 shardcart_common::scripts! {
     RESERVE = "reserve.lua";
-}
-
-shardcart_common::scripts! {
-    CONFIRM = "confirm.lua" with "settle.lua";
-    CANCEL = "cancel.lua" with "settle.lua";
+    CONFIRM = "confirm.lua" including "settle";
+    CANCEL = "cancel.lua" including "settle";
 }
 
 /// The stock service as a participant, in-process.

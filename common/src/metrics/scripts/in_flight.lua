@@ -9,7 +9,7 @@
 -- What is stuck is due again and again, so it is among the first sooner or later. A tx begins with the milliseconds of
 -- its making; one that does not, or cannot be read, is passed over. The orders' keys come from the set: they are on this
 -- shard.
--- {fields}
+-- @include fields
 local count, oldest = redis.call('ZCARD', KEYS[1]), nil
 for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
   local tx = legible(key, 'tx')[1] or ''

@@ -7,7 +7,7 @@
 -- ARGV[2]  refusal
 --
 -- Returns { status, tx, refusal } as they are now: that is the truth | { UNKNOWN, '', '' } | { NEWER, '', '' }
--- {fields}
+-- @include fields
 local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'v')
 if order[4] then return { 'NEWER', '', '' } end
 if not order[1] then return { 'UNKNOWN', '', '' } end

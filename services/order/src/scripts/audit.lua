@@ -6,7 +6,7 @@
 --
 -- Returns for each { status, tx, user, total, life, v, due, item, line, item, line, … }: nil for what is not there, `?` for
 -- what cannot be read; due is not looked up for an open order
--- {fields}
+-- @include fields
 local answer = {}
 for place = 1, #KEYS / 3 do
   local order = legible(KEYS[3 * place - 2], 'status', 'tx', 'user', 'total', 'life', 'v')

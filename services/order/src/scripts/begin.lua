@@ -16,7 +16,7 @@
 -- release)
 --
 -- Everything is read before anything is written.
--- {together}
+-- @include together
 local count = (#KEYS - 1) / 2
 local records = call('MGET', unpack(KEYS, 2, 1 + count))
 local time = call('TIME')

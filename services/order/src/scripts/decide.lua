@@ -8,7 +8,7 @@
 -- attempt, or one for all of them
 --
 -- Everything is read before anything is written.
--- {together}
+-- @include together
 return orders(1, function(place, key, record, paid)
   local status, tx, user = read('<Bc0Bc0', record, 27)
   if tx == ARGV[place] and (status == 'pending' or status == 'paid') then

@@ -9,7 +9,7 @@
 -- attempt, or one for all of them
 --
 -- Everything is read before anything is written.
--- {together}
+-- @include together
 local gone = {}
 local answers = orders(2, function(place, key, record, opened)
   local status, tx, user = read('<Bc0Bc0', record, 27)

@@ -7,7 +7,7 @@
 --
 -- Returns { now, status, tx, user, total, life, deadline, lease, refusal, v, due, item, line, item, line, … }: nil for
 -- what is not there; now is this server's clock (Unix ms)
--- {fields}
+-- @include fields
 local time = redis.call('TIME')
 local order = fields(KEYS[1], 'status', 'tx', 'user', 'total', 'life', 'deadline', 'lease', 'refusal', 'v')
 local answer = { string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) }

@@ -8,7 +8,7 @@
 -- `?` for what cannot be read
 --
 -- The orders' keys come from the set: they are on this shard.
--- {fields}
+-- @include fields
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local answer = {}

@@ -9,7 +9,7 @@
 -- Returns `status tx refusal` as they are now: that is the truth | UNKNOWN | NEWER for each attempt, or one for all of them
 --
 -- Everything is read before anything is written.
--- {together}
+-- @include together
 local count, gone = #KEYS - 1, {}
 local answers = orders(2, function(place, key, record, opened)
   local status, tx, user, refusal, life = read('<Bc0Bc0Bc0Bc0', record, 27)

@@ -5,7 +5,7 @@
 -- KEYS[2]  {p}:cart:<id>   hash
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | NEWER (a record of a later release)
--- {fields}
+-- @include fields
 local order = fields(KEYS[1], 'status', 'v')
 if order[2] then return 'NEWER' end
 if not order[1] then return 'UNKNOWN' end

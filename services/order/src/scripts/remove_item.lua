@@ -6,7 +6,7 @@
 -- ARGV[1]  item
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | NO_LINE | NEWER (a record of a later release)
--- {fields}
+-- @include fields
 local order = fields(KEYS[1], 'status', 'total', 'v')
 if order[3] then return 'NEWER' end
 if not order[1] then return 'UNKNOWN' end

@@ -6,7 +6,7 @@
 -- ARGV[1]  tx that is still held, or empty
 --
 -- Returns { status, tx, refusal, life } | { UNKNOWN, '', '' } | { NEWER, '', '' }
--- {fields}
+-- @include fields
 local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'life', 'v')
 if order[5] then return { 'NEWER', '', '' } end
 if not order[1] then return { 'UNKNOWN', '', '' } end

@@ -12,7 +12,7 @@
 --   settled
 -- | { aborting or paid, tx, … } likewise: it was that before
 -- | { open or pending, tx, refusal } (nothing to do, or its lease is not over) | { UNKNOWN, '', '' } | { NEWER, '', '' }
--- {fields}
+-- @include fields
 local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'deadline', 'user', 'total', 'life', 'lease', 'v')
 local status, tx, refusal = order[1], order[2], order[3] or ''
 if order[9] then return { 'NEWER', '', '' } end

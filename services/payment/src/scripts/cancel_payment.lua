@@ -8,7 +8,7 @@
 --
 -- Returns DONE (also for a repeat) | UNKNOWN_PAYMENT | PENDING (a checkout holds the order) | CHECKOUT (a checkout
 -- paid it: not cancelled here) | OUT_OF_RANGE | NEWER (a record of a later release)
--- {fields}
+-- @include fields
 local user = fields(KEYS[1], 'credit', 'held', 'net', 'life', 'v')
 local payment = fields(KEYS[2], 'state', 'by', 'charged', 'life', 'v')
 if user[5] or payment[5] then return 'NEWER' end

@@ -13,8 +13,8 @@
 --
 -- The other keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
--- {together}
--- {settle}
+-- @include together
+-- @include settle
 local charged, gone, tombstones, left = {}, {}, {}, {}
 local function confirm(place, tx)
   if left[tx] then return 'CONFIRMED' end

@@ -9,7 +9,7 @@
 --
 -- Returns DONE (also for a repeat) | UNKNOWN | INSUFFICIENT | PENDING (a checkout holds the order) | ALREADY_PAID
 -- | NEWER (a record of a later release)
--- {fields}
+-- @include fields
 local user = redis.call('GET', KEYS[1])
 if not user then return 'UNKNOWN' end
 if string.byte(user) ~= 1 then return 'NEWER' end

@@ -18,7 +18,7 @@
 --
 -- What was answered before is looked for before clock and credit: a repeat must get the first answer even when the
 -- deadline has passed, or the credit has been spent, since. Everything is read before anything is written.
--- {together}
+-- @include together
 local count = tonumber(ARGV[1])
 local held = call('HMGET', KEYS[1], unpack(ARGV, 4, 3 + count))
 local ended = call('HMGET', KEYS[2], unpack(ARGV, 4, 3 + count))

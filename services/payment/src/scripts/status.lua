@@ -6,7 +6,7 @@
 -- ARGV[1]  the order's life (see pay.lua)
 --
 -- Returns NONE | RESERVED (an attempt is undecided, or not settled yet) | CHARGED | CANCELLED | NEWER (a record of a later release)
--- {fields}
+-- @include fields
 local user = fields(KEYS[1], 'life', 'v')
 local payment = fields(KEYS[2], 'state', 'life', 'v')
 if user[2] or payment[3] then return 'NEWER' end

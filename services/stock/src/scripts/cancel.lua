@@ -9,8 +9,8 @@
 --
 -- The items' keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
--- {together}
--- {settle}
+-- @include together
+-- @include settle
 local back, gone, tombstones, left = {}, {}, {}, {}
 local function cancel(place, tx)
   if left[tx] then return 'CANCELLED' end

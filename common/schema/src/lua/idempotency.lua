@@ -31,7 +31,7 @@ if done then
 end
 
 local function run()
--- {script}
+-- @include script
 end
 
 local reply = run()
