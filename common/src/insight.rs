@@ -13,10 +13,10 @@ use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
+use shardcart_schema::record::{self, Layout, Record};
+use shardcart_schema::reservation_record::{self as held, Held, Taken};
 
-use crate::held::{self, Held, Taken};
 use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
-use crate::record::{self, Layout, Record};
 use crate::script::Call;
 use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;

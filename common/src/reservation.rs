@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use crate::held;
+use shardcart_schema::reservation_record as held;
+
 use crate::ids::{Partition, TxId};
 use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, Step, Topology};
 use crate::script::{Call, Script, each, words};

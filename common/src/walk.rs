@@ -9,8 +9,8 @@ use std::future::Future;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::{FromRedisValue, Value};
+use shardcart_schema::reservation_record::Held;
 
-use crate::held::Held;
 use crate::ids::Partition;
 use crate::script::{Call, words};
 use crate::shard::{Shard, ShardError};

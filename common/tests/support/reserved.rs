@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::held::{self, Held};
 use shardcart_common::ids::Partition;
 use shardcart_common::participant::{Operation, Step};
+use shardcart_schema::reservation_record::{self as held, Held};
 
 use super::Attempt;
 use super::shards::TestShards;

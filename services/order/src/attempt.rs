@@ -5,10 +5,10 @@ use std::time::Duration;
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
 use shardcart_common::insight::LEASE_MAX_MS;
 use shardcart_common::participant::Refusal;
-use shardcart_common::record::{self, Found};
 use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::Key;
+use shardcart_schema::record::{self, Found};
 
 use crate::orders::{inflight_key, keys, parse_lines};
 

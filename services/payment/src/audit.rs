@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use shardcart_common::held::Taken;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::{self, Reservation};
+use shardcart_schema::reservation_record::Taken;
 
 /// What was found where a user should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

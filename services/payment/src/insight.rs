@@ -2,9 +2,9 @@
 
 use shardcart_common::ids::{OrderId, Partition, UserId};
 use shardcart_common::insight::{self, Found, LookUp, PaymentRecord, Seen, UserRecord, Wanted};
-use shardcart_common::record;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::record;
 
 use crate::users;
 

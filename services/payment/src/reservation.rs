@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::held;
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
 };
 use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
+use shardcart_schema::reservation_record as held;
 
 use crate::users;
 

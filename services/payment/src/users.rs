@@ -7,11 +7,11 @@ use shardcart_common::amount::{AMOUNT_MAX, Amount};
 use shardcart_common::bulk::{self, LoadError};
 use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId, now_ms};
-use shardcart_common::record::{self, Found};
 use shardcart_common::script::{Call, words};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::record::{self, Found};
 
 use crate::error::{PaymentError, Result};
 use crate::lives::Lives;

@@ -2,9 +2,9 @@
 
 use shardcart_common::ids::{ItemId, Partition};
 use shardcart_common::insight::{self, Found, ItemRecord, LookUp, Seen, Wanted};
-use shardcart_common::record;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::record;
 
 /// The stock service itself, asked in-process.
 pub type LocalInsight = insight::LocalInsight<Stock>;

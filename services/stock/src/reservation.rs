@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::held;
 use shardcart_common::ids::ItemId;
 use shardcart_common::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Prices, Refusal, Service, Step, Topology,
@@ -13,6 +12,7 @@ use shardcart_common::participant::{
 use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
+use shardcart_schema::reservation_record as held;
 
 use crate::error::StockError;
 use crate::items;

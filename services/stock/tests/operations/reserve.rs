@@ -1,9 +1,9 @@
 //! Reserve: all lines that an attempt wants of a shard, or none.
 
 use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::held;
 use shardcart_common::ids::{ItemId, Partition};
 use shardcart_common::participant::{Answer, Refusal};
+use shardcart_schema::reservation_record as held;
 use shardcart_stock::items;
 
 use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, TestStock, Units, amount, item, loads};

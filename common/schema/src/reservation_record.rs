@@ -8,7 +8,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use crate::amount::AMOUNT_MAX;
+use crate::limit::AMOUNT_MAX;
 use crate::record::VERSION;
 
 /// What is held for an attempt.

@@ -5,7 +5,7 @@
 //! read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without the rest:
 //! `ARCHITECTURE.md` has the figures. `scripts/fields.lua` is the same for scripts that are in no hurry.
 
-use crate::amount::AMOUNT_MAX;
+use crate::limit::AMOUNT_MAX;
 
 /// The version of all records that this release writes.
 pub const VERSION: u8 = 1;
