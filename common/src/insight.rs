@@ -14,7 +14,7 @@ use futures_util::future::{LocalBoxFuture, join_all};
 use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
 use shardcart_schema::record::{self, Layout, Record};
-use shardcart_schema::reservation_record::{self as held, Held, Taken};
+use shardcart_schema::reservation_record::{self, Reservation, Taken};
 
 use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
 use crate::script::Call;
@@ -390,8 +390,8 @@ async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecor
 fn held_record(shard: u16, partition: Partition, bytes: &[u8]) -> ReservationRecord {
     let name = |key: &str| walk::Key::parse(key).map_or_else(|| key.to_owned(), |key| key.name.to_owned());
     let amount = |number: i64| u64::try_from(number).unwrap_or(0);
-    let Some(held) = Held::read(bytes) else {
-        let state = if held::is_newer(bytes) { "of another release" } else { "unreadable" };
+    let Some(held) = Reservation::read(bytes) else {
+        let state = if reservation_record::is_newer(bytes) { "of another release" } else { "unreadable" };
         return ReservationRecord { shard, partition, state: state.to_owned(), order: None, holds: Vec::new() };
     };
     let holds = match held.taken {
@@ -408,10 +408,11 @@ mod tests {
     #[test]
     fn what_is_held_is_told_in_words() {
         let lines = [("{17}:item:a", 2), ("{18}:item:b", 3)];
-        let units = held_record(1, Partition(16), &held::units(5, "7", lines.into_iter()));
+        let units = held_record(1, Partition(16), &reservation_record::units(5, "7", lines.into_iter()));
         assert_eq!((units.state.as_str(), units.order.as_deref()), ("held", Some("7")));
         assert_eq!(units.holds, [("a".to_owned(), 2), ("b".to_owned(), 3)]);
-        let credit = held_record(0, Partition(0), &held::credit(5, "7", "{3}:user:ann", "{3}:payment:ann:7", 30));
+        let credit =
+            held_record(0, Partition(0), &reservation_record::credit(5, "7", "{3}:user:ann", "{3}:payment:ann:7", 30));
         assert_eq!(credit.holds, [("ann".to_owned(), 30)]);
         assert_eq!(held_record(0, Partition(0), b"\x02").state, "of another release");
         assert_eq!(held_record(0, Partition(0), b"\x01").state, "unreadable");

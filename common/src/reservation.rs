@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use shardcart_schema::reservation_record as held;
+use shardcart_schema::reservation_record;
 
 use crate::ids::{Partition, TxId};
 use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, Step, Topology};
@@ -205,7 +205,8 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
 fn settle(script: &'static Script, operations: &[&Operation]) -> Call {
     let mut call = call(script, operations, 0);
     call.push(ends_ms(operations));
-    let deadlines: Vec<u8> = operations.iter().flat_map(|operation| held::double(operation.deadline_ms)).collect();
+    let deadlines: Vec<u8> =
+        operations.iter().flat_map(|operation| reservation_record::double(operation.deadline_ms)).collect();
     call.push(&deadlines[..]);
     operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
     call

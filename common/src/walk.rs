@@ -9,7 +9,7 @@ use std::future::Future;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::{FromRedisValue, Value};
-use shardcart_schema::reservation_record::Held;
+use shardcart_schema::reservation_record;
 
 use crate::ids::Partition;
 use crate::script::{Call, words};
@@ -165,8 +165,8 @@ pub struct Reservation {
 
 impl Reservation {
     /// What is held; `None` if that cannot be read.
-    pub fn held(&self) -> Option<Held<'_>> {
-        Held::read(&self.bytes)
+    pub fn held(&self) -> Option<reservation_record::Reservation<'_>> {
+        reservation_record::Reservation::read(&self.bytes)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a participant holds for an attempt: how it lies in the hash `{p}:held` of its shard, by tx.
+//! A reservation, which is what a participant holds for an attempt: how it lies in the hash `{p}:held` of its shard, by tx.
 //!
 //! Byte by byte: the version (1), `u` for units or `c` for credit, and the deadline (a double, Unix ms). Units go on with
 //! the number of lines (two bytes), for each the item's key and the units (a double), and the order to the end. Credit
@@ -13,7 +13,7 @@ use crate::record::VERSION;
 
 /// What is held for an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held<'a> {
+pub struct Reservation<'a> {
     /// When its attempt must have ended, Unix milliseconds.
     pub deadline_ms: u64,
     /// The order that is being paid.
@@ -86,7 +86,7 @@ pub fn is_newer(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|version| *version != VERSION)
 }
 
-impl<'a> Held<'a> {
+impl<'a> Reservation<'a> {
     /// Reads what is held; `None` for bytes that this release never writes.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes.strip_prefix(&[VERSION])?;
@@ -98,13 +98,13 @@ impl<'a> Held<'a> {
                 let lines = u16::from_le_bytes([lines[0], lines[1]]);
                 let line = |_| Some((text(&mut rest)?, number(&mut rest)?));
                 let lines: Option<Vec<_>> = (0..lines).map(line).collect();
-                Some(Held { deadline_ms, order: std::str::from_utf8(rest).ok()?, taken: Taken::Units(lines?) })
+                Some(Reservation { deadline_ms, order: std::str::from_utf8(rest).ok()?, taken: Taken::Units(lines?) })
             }
             b"c" => {
                 let amount = number(&mut rest)?;
                 let (user, payment, order) = (text(&mut rest)?, text(&mut rest)?, text(&mut rest)?);
                 let life = std::str::from_utf8(rest).ok()?;
-                Some(Held { deadline_ms, order, taken: Taken::Credit { user, payment, amount, life } })
+                Some(Reservation { deadline_ms, order, taken: Taken::Credit { user, payment, amount, life } })
             }
             _ => None,
         }
@@ -138,21 +138,21 @@ mod tests {
         let lines = [("{17}:item:a", 2), ("{18}:item:b", 9_007_199_254_740_991)];
         let bytes = units(5_000, "7", lines.iter().copied());
         let taken = Taken::Units(vec![("{17}:item:a", 2), ("{18}:item:b", 9_007_199_254_740_991)]);
-        assert_eq!(Held::read(&bytes), Some(Held { deadline_ms: 5_000, order: "7", taken }));
+        assert_eq!(Reservation::read(&bytes), Some(Reservation { deadline_ms: 5_000, order: "7", taken }));
 
         let mut bytes = credit(5_000, "7", "{3}:user:ann", "{3}:payment:ann:7", 30);
         bytes.extend(b"l/");
         let taken = Taken::Credit { user: "{3}:user:ann", payment: "{3}:payment:ann:7", amount: 30, life: "l/" };
-        assert_eq!(Held::read(&bytes), Some(Held { deadline_ms: 5_000, order: "7", taken }));
+        assert_eq!(Reservation::read(&bytes), Some(Reservation { deadline_ms: 5_000, order: "7", taken }));
     }
 
     #[test]
     fn what_is_cut_off_or_of_another_release_is_not_read() {
         let bytes = units(5_000, "", [("{17}:item:a", 2)].into_iter());
         for length in 0..bytes.len() {
-            assert_eq!(Held::read(&bytes[..length]), None, "{length}");
+            assert_eq!(Reservation::read(&bytes[..length]), None, "{length}");
         }
         let newer = [&[2], &bytes[1..]].concat();
-        assert!(Held::read(&newer).is_none() && is_newer(&newer) && !is_newer(&bytes) && !is_newer(b""));
+        assert!(Reservation::read(&newer).is_none() && is_newer(&newer) && !is_newer(&bytes) && !is_newer(b""));
     }
 }

@@ -12,7 +12,7 @@ use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
 use shardcart_common::orders::{Orders, Standing};
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_common::review;
-use shardcart_schema::reservation_record as held;
+use shardcart_schema::reservation_record;
 use shardcart_test::{RedisServer, eventually};
 
 use crate::support::{KnownOrders, PATIENCE, Raw, TestShards};
@@ -52,7 +52,7 @@ impl Reservation {
 
     /// What `reserve.lua` keeps for it.
     fn bytes(&self) -> Vec<u8> {
-        held::units(self.deadline_ms, self.order.as_str(), [("{3}:item:a", 2)].into_iter())
+        reservation_record::units(self.deadline_ms, self.order.as_str(), [("{3}:item:a", 2)].into_iter())
     }
 }
 

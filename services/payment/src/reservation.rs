@@ -11,7 +11,7 @@ use shardcart_common::participant::{
 use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
-use shardcart_schema::reservation_record as held;
+use shardcart_schema::reservation_record;
 
 use crate::users;
 
@@ -47,9 +47,9 @@ impl LocalPayment {
                 return None;
             }
             let [user, payment] = users::keys(operation.at, user, order);
-            kept.push(held::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
+            kept.push(reservation_record::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
             for number in [operation.deadline_ms, place(user), place(payment), *amount] {
-                wanted.extend(held::double(number));
+                wanted.extend(reservation_record::double(number));
             }
             lives.push(life.as_str());
         }

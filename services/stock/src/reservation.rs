@@ -12,7 +12,7 @@ use shardcart_common::participant::{
 use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
-use shardcart_schema::reservation_record as held;
+use shardcart_schema::reservation_record;
 
 use crate::error::StockError;
 use crate::items;
@@ -38,8 +38,8 @@ impl LocalStock {
         let (mut wanted, mut kept) = (Vec::new(), Vec::with_capacity(operations.len()));
         for operation in operations {
             let Step::ReserveStock { order, lines } = &operation.step else { return None };
-            wanted.extend(held::double(operation.deadline_ms));
-            wanted.extend(held::double(lines.len() as u64));
+            wanted.extend(reservation_record::double(operation.deadline_ms));
+            wanted.extend(reservation_record::double(lines.len() as u64));
             let mut own = Vec::with_capacity(lines.len());
             for (item, units) in lines {
                 let place = *places.entry(item.as_str()).or_insert_with(|| {
@@ -50,11 +50,11 @@ impl LocalStock {
                 if partition.shard() != operation.at.shard() {
                     return None;
                 }
-                wanted.extend(held::double(place as u64));
-                wanted.extend(held::double(*units));
+                wanted.extend(reservation_record::double(place as u64));
+                wanted.extend(reservation_record::double(*units));
                 own.push((partition.name("item", item.as_str()), *units));
             }
-            kept.push(held::units(operation.deadline_ms, order.as_str(), own.into_iter()));
+            kept.push(reservation_record::units(operation.deadline_ms, order.as_str(), own.into_iter()));
         }
         let mut items: Vec<(&str, usize)> = places.into_iter().collect();
         items.sort_unstable_by_key(|(_, place)| *place);
