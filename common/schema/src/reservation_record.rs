@@ -9,7 +9,21 @@ use std::fmt::Display;
 use std::io::Write;
 
 use crate::limit::AMOUNT_MAX;
-use crate::record::VERSION;
+use crate::record::{NUMBER_SIZE, VERSION};
+
+/// The kind of a reservation of units.
+pub const UNITS: u8 = b'u';
+/// The kind of a reservation of credit.
+pub const CREDIT: u8 = b'c';
+
+/// Bytes before the kind.
+pub const KIND_OFFSET: usize = 1;
+/// Bytes before what is held: the version, the kind and the deadline.
+pub const BODY_OFFSET: usize = KIND_OFFSET + 1 + NUMBER_SIZE;
+/// Bytes before the first line of units: what comes before it is the number of lines.
+pub const FIRST_LINE_OFFSET: usize = BODY_OFFSET + size_of::<u16>();
+/// Bytes before the user's key of credit: what comes before it is the amount.
+pub const USER_OFFSET: usize = BODY_OFFSET + NUMBER_SIZE;
 
 /// What is held for an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +57,7 @@ pub enum Taken<'a> {
 /// What is kept for units that are held.
 pub fn units<K: Display>(deadline_ms: u64, order: &str, lines: impl ExactSizeIterator<Item = (K, u64)>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64 * (1 + lines.len()));
-    bytes.extend([VERSION, b'u']);
+    bytes.extend([VERSION, UNITS]);
     bytes.extend(double(deadline_ms));
     // A cart has a thousand lines at most.
     bytes.extend(u16::try_from(lines.len()).unwrap_or(u16::MAX).to_le_bytes());
@@ -58,7 +72,7 @@ pub fn units<K: Display>(deadline_ms: u64, order: &str, lines: impl ExactSizeIte
 /// What is kept for credit that is held, up to the life, which is known where the user is.
 pub fn credit(deadline_ms: u64, order: &str, user: impl Display, payment: impl Display, amount: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(320);
-    bytes.extend([VERSION, b'c']);
+    bytes.extend([VERSION, CREDIT]);
     bytes.extend(double(deadline_ms));
     bytes.extend(double(amount));
     push(&mut bytes, user);
@@ -93,14 +107,14 @@ impl<'a> Reservation<'a> {
         let kind = take(&mut rest, 1)?;
         let deadline_ms = u64::try_from(number(&mut rest)?).ok()?;
         match kind {
-            b"u" => {
+            [UNITS] => {
                 let lines = take(&mut rest, 2)?;
                 let lines = u16::from_le_bytes([lines[0], lines[1]]);
                 let line = |_| Some((text(&mut rest)?, number(&mut rest)?));
                 let lines: Option<Vec<_>> = (0..lines).map(line).collect();
                 Some(Reservation { deadline_ms, order: std::str::from_utf8(rest).ok()?, taken: Taken::Units(lines?) })
             }
-            b"c" => {
+            [CREDIT] => {
                 let amount = number(&mut rest)?;
                 let (user, payment, order) = (text(&mut rest)?, text(&mut rest)?, text(&mut rest)?);
                 let life = std::str::from_utf8(rest).ok()?;
@@ -118,7 +132,7 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
 }
 
 fn number(rest: &mut &[u8]) -> Option<i64> {
-    let bytes = take(rest, 8)?;
+    let bytes = take(rest, NUMBER_SIZE)?;
     let number = f64::from_le_bytes(bytes.try_into().ok()?);
     // Whole numbers of this size are exact.
     (number.fract() == 0.0 && number.abs() <= AMOUNT_MAX as f64).then_some(number as i64)

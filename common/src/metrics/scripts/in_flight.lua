@@ -12,8 +12,8 @@
 -- @include fields
 local count, oldest = redis.call('ZCARD', KEYS[1]), nil
 for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
-  local tx = legible(key, 'tx')[1] or ''
-  local began = tonumber(string.sub(tx, 1, 8) .. string.sub(tx, 10, 13), 16)
+  local tx = legible(key, ORDER.TX)[1] or ''
+  local began = tonumber(string.sub(tx, 1, MINTED.MS_HIGH_END) .. string.sub(tx, MINTED.MS_LOW_AT, MINTED.MS_LOW_END), 16)
   if began and began < (oldest or math.huge) then oldest = began end
 end
 local time = redis.call('TIME')
