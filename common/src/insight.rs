@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
+use shardcart_schema::key::{self, Kind};
 use shardcart_schema::record::{self, Layout, Record};
 use shardcart_schema::reservation_record::{self, Reservation, Taken};
 
@@ -282,7 +283,7 @@ pub trait Insight {
 /// What one service looks up on its own shards.
 pub trait LookUp: 'static {
     /// What is under way on a shard stands in this one key of it: `inflight` or `held`.
-    const UNDER_WAY: &'static str;
+    const UNDER_WAY: Kind;
 
     /// Looks one thing up; `None` where the service keeps nothing of its kind.
     fn look_up(shards: &Shards, wanted: Wanted) -> impl Future<Output = Option<Seen>>;
@@ -370,7 +371,7 @@ async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecor
     let minted_s = tx.minted_ms() / 1_000;
     let seconds = minted_s.saturating_sub(CLOCKS_APART_S)..minted_s + DEADLINE_S;
     let mut keys = vec![walk::held_key(shard)];
-    keys.extend(seconds.map(|second| keeper.key("ended", &second.to_string())));
+    keys.extend(seconds.map(|second| key::ended(keeper.0, second).to_string()));
     let reply = shard.ask(&ATTEMPT.keys(&keys).arg(tx.as_str())).await?;
     let (state, held) = <(Option<String>, Option<Vec<u8>>)>::from_redis_value(reply)
         .map_err(|error| walk::odd(shard, ATTEMPT.name(), &error.to_string()))?;
@@ -388,7 +389,7 @@ async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecor
 }
 
 fn held_record(shard: u16, partition: Partition, bytes: &[u8]) -> ReservationRecord {
-    let name = |key: &str| walk::Key::parse(key).map_or_else(|| key.to_owned(), |key| key.name.to_owned());
+    let name = |key: &str| key::parse(key).map_or(key, |key| key.name).to_owned();
     let amount = |number: i64| u64::try_from(number).unwrap_or(0);
     let Some(held) = Reservation::read(bytes) else {
         let state = if reservation_record::is_newer(bytes) { "of another release" } else { "unreadable" };

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use shardcart_schema::key;
 use shardcart_schema::reservation_record;
 
 use crate::ids::{Partition, TxId};
@@ -35,8 +36,8 @@ pub fn call(script: &'static Script, operations: &[&Operation], others: usize) -
     let (shard, second) = operations.first().map_or((0, 0), |first| (first.at.shard(), second(first)));
     let keeper = Partition::first_of(shard);
     let mut call = script.with_keys(2 + others);
-    call.key(keeper.own_name("held"));
-    call.key(keeper.name("ended", &second.to_string()));
+    call.key(key::held(keeper.0));
+    call.key(key::ended(keeper.0, second));
     call
 }
 

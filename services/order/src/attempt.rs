@@ -8,6 +8,7 @@ use shardcart_common::participant::Refusal;
 use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::Key;
+use shardcart_schema::key::{self, Kind};
 use shardcart_schema::record::{self, Found};
 
 use crate::orders::{inflight_key, keys, parse_lines};
@@ -133,8 +134,8 @@ type Answer<T> = Result<T, ShardError>;
 pub async fn begin(shard: &Shard, named: &[Named], lease: Duration, deadline: Duration) -> Answer<Vec<Answer<Begun>>> {
     let mut call = BEGIN.with_keys(1 + 2 * named.len());
     call.key(inflight_key(shard.number()));
-    push_keys(&mut call, named, "order");
-    push_keys(&mut call, named, "cart");
+    push_keys(&mut call, named, Kind::Order);
+    push_keys(&mut call, named, Kind::Cart);
     call.push(millis(lease));
     call.push(millis(deadline));
     named.iter().for_each(|named| call.push(named.tx.as_str()));
@@ -185,7 +186,7 @@ fn attempt_of(named: &Named, record: &[u8], cart: &[u8]) -> Option<Attempt> {
 /// `Unanswered`: any of them may be paid now; only asking again tells.
 pub async fn decide(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>> {
     let mut call = DECIDE.with_keys(named.len());
-    push_keys(&mut call, named, "order");
+    push_keys(&mut call, named, Kind::Order);
     named.iter().for_each(|named| call.push(named.tx.as_str()));
     let replies = replies(shard, call.repeatable(), named.len()).await?;
     Ok(replies.into_iter().zip(named).map(|(reply, named)| standing_of(shard, DECIDE.name(), named, reply)).collect())
@@ -208,7 +209,7 @@ pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answe
 pub async fn refuse(shard: &Shard, refused: &[(Named, Refusal)]) -> Answer<Vec<Answer<Truth>>> {
     let mut call = REFUSE.with_keys(1 + refused.len());
     call.key(inflight_key(shard.number()));
-    refused.iter().for_each(|(named, _)| call.key(named.partition.name("order", named.order.as_str())));
+    refused.iter().for_each(|(named, _)| call.key(key::order(named.partition.0, &named.order)));
     refused.iter().for_each(|(named, _)| call.push(named.tx.as_str()));
     refused.iter().for_each(|(_, refusal)| call.push(refusal.to_record()));
     let replies = replies(shard, call.repeatable(), refused.len()).await?;
@@ -223,7 +224,7 @@ pub async fn refuse(shard: &Shard, refused: &[(Named, Refusal)]) -> Answer<Vec<A
 pub async fn finish(shard: &Shard, named: &[Named]) -> Answer<Vec<Answer<Truth>>> {
     let mut call = FINISH.with_keys(1 + named.len());
     call.key(inflight_key(shard.number()));
-    push_keys(&mut call, named, "order");
+    push_keys(&mut call, named, Kind::Order);
     named.iter().for_each(|named| call.push(named.tx.as_str()));
     let replies = replies(shard, call.repeatable(), named.len()).await?;
     Ok(replies.into_iter().zip(named).map(|(reply, named)| standing_of(shard, FINISH.name(), named, reply)).collect())
@@ -243,7 +244,7 @@ pub async fn claim(shard: &Shard, hold: Duration, most: usize) -> Answer<Vec<(Pa
 
 /// The partition and the id of an order in its key; `None` for another key.
 pub(crate) fn order_of_key(key: &str) -> Option<(Partition, &str)> {
-    Key::parse(key).filter(|key| key.kind == "order").map(|key| (key.partition, key.name))
+    Key::parse(key).filter(|key| key.kind == Some(Kind::Order)).map(|key| (key.partition, key.name))
 }
 
 /// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
@@ -288,9 +289,9 @@ pub fn stands(shard: &Shard, reply: redis::Value) -> Answer<(Truth, String)> {
     Ok((truth(shard, STANDING.name(), &words)?, life))
 }
 
-fn push_keys(call: &mut Call, named: &[Named], kind: &str) {
+fn push_keys(call: &mut Call, named: &[Named], kind: Kind) {
     for Named { partition, order, .. } in named {
-        call.key(partition.name(kind, order.as_str()));
+        call.key(key::named(partition.0, kind, order));
     }
 }
 

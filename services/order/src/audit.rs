@@ -8,6 +8,7 @@ use shardcart_common::ids::Partition;
 use shardcart_common::script::Call;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk;
+use shardcart_schema::key;
 
 use crate::attempt::order_of_key;
 use crate::orders::{inflight_key, keys};
@@ -69,7 +70,7 @@ pub async fn walk<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, "{*}:order:*", read).await
+    walk::walk(shard, &key::order("*", "*").to_string(), read).await
 }
 
 /// Reads orders by partition and id, in their order; each with its cart and its place in flight at one moment.
@@ -158,7 +159,7 @@ pub async fn overwritten(shard: &Shard) -> Result<Vec<(String, i64)>, ShardError
     let mut all = Vec::new();
     for partition in Partition::of_shard(shard.number()) {
         let mut read = redis::cmd("HGETALL");
-        read.arg(partition.own_key("overwritten"));
+        read.arg(key::overwritten(partition.0).to_string());
         let reply = shard.ask_bulk(&Call::read(read)).await?;
         let lines = Vec::<(String, i64)>::from_redis_value(reply)
             .map_err(|error| walk::odd(shard, "HGETALL", &error.to_string()))?;

@@ -9,6 +9,7 @@ use shardcart_common::insight::{self, Found, LookUp, OrderRecord, Seen, Wanted};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::walk;
+use shardcart_schema::key::{self, Kind};
 use tokio::sync::Mutex;
 
 use crate::audit;
@@ -34,7 +35,7 @@ pub type LocalInsight = insight::LocalInsight<Orders>;
 pub struct Orders;
 
 impl LookUp for Orders {
-    const UNDER_WAY: &'static str = "inflight";
+    const UNDER_WAY: Kind = Kind::Inflight;
 
     async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
         let seen = match wanted {
@@ -120,7 +121,7 @@ async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, Shar
         }
     }
     let hit = std::cell::RefCell::new(None);
-    let pattern = format!("{}*", at.key("order", ""));
+    let pattern = key::order(at.0, "*").to_string();
     let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
         let hit = &hit;
         async move {

@@ -10,6 +10,7 @@ use shardcart_common::script::words;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
 use std::sync::Arc;
 
 use crate::error::{OrderError, Result};
@@ -42,12 +43,16 @@ pub struct Order {
 
 /// The keys of an order: its record, its cart, and its shard's set of what is in flight.
 pub(crate) fn keys(partition: Partition, order: &str) -> [String; 3] {
-    [partition.key("order", order), partition.key("cart", order), inflight_key(partition.shard())]
+    [order_key(partition, order), key::cart(partition.0, order).to_string(), inflight_key(partition.shard())]
+}
+
+fn order_key(partition: Partition, order: &str) -> String {
+    key::order(partition.0, order).to_string()
 }
 
 /// The key of the set of what is in flight on a shard.
 pub(crate) fn inflight_key(shard: u16) -> String {
-    Partition::first_of(shard).own_key("inflight")
+    key::inflight(Partition::first_of(shard).0).to_string()
 }
 
 /// Reads items and units out of a script's `item, line, item, line, …`.
@@ -66,7 +71,7 @@ pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>
         let order = OrderId::mint(partition, now_ms);
         let once = key.map(|key| key.creation(partition, order.as_str(), format_args!("create {user}")));
         // The id carries the moment of creation, so it serves as the first last tx.
-        let call = CREATE.once(once, &[partition.key("order", order.as_str())]).arg(user.as_str()).arg(order.as_str());
+        let call = CREATE.once(once, &[order_key(partition, order.as_str())]).arg(user.as_str()).arg(order.as_str());
         (order, call)
     });
     Ok(created.await??)
@@ -193,7 +198,7 @@ pub async fn load(
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
         let mut keys = vec![inflight_key(shard)];
-        keys.extend(Partition::of_shard(shard).map(|partition| partition.own_key("overwritten")));
+        keys.extend(Partition::of_shard(shard).map(|partition| key::overwritten(partition.0).to_string()));
         for (partition, order) in chunk {
             let [record, cart, _] = self::keys(*partition, &order.to_string());
             keys.extend([record, cart]);

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::{self, Reservation};
+use shardcart_schema::key::{self, Kind};
 use shardcart_schema::reservation_record::Taken;
 
 /// What was found where a user should be.
@@ -92,7 +93,7 @@ pub async fn walk_users<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Re
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, "{*}:user:*", read).await
+    walk::walk(shard, &key::user("*", "*").to_string(), read).await
 }
 
 /// Goes through the keys of all payments of a shard: see [`walk::walk`].
@@ -103,7 +104,7 @@ pub async fn walk_payments<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) ->
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, "{*}:payment:*", read).await
+    walk::walk(shard, &key::named("*", Kind::Payment, "*").to_string(), read).await
 }
 
 /// Reads users by their keys, in their order.
@@ -194,8 +195,8 @@ pub async fn holdings(shard: &Shard, besides: &[String]) -> Result<Holdings, Sha
     let mut holdings = Holdings { reservations: all.reservations, ..Holdings::default() };
     for (key, mut row) in all.records {
         let of_payment = row.split_off(USER.len());
-        match walk::Key::parse(&key).map(|key| key.kind.to_owned()).as_deref() {
-            Some("user") => holdings.users.push((key, user(row))),
+        match walk::Key::parse(&key).and_then(|key| key.kind) {
+            Some(Kind::User) => holdings.users.push((key, user(row))),
             _ => holdings.payments.push((key, payment(of_payment))),
         }
     }
@@ -228,5 +229,5 @@ pub fn held(reservation: &Reservation) -> Option<Held<'_>> {
 
 /// User and order in a payment's key; `None` for another key.
 pub fn user_and_order(key: &str) -> Option<(&str, &str)> {
-    walk::Key::parse(key).filter(|key| key.kind == "payment")?.name.split_once(':')
+    key::two(walk::Key::parse(key).filter(|key| key.kind == Some(Kind::Payment))?.name)
 }

@@ -11,6 +11,7 @@ use shardcart_common::script::{Call, words};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
 use shardcart_schema::record::{self, Found};
 
 use crate::error::{PaymentError, Result};
@@ -27,12 +28,16 @@ shardcart_common::scripts! {
 
 /// The keys of a user and of its payment for an order.
 pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [String; 2] {
-    [partition.key("user", user.as_str()), payment_key(partition, user, order)]
+    [user_key(partition, user), payment_key(partition, user, order)]
+}
+
+fn user_key(partition: Partition, user: &UserId) -> String {
+    key::user(partition.0, user).to_string()
 }
 
 /// The key of a user's payment for an order.
 pub(crate) fn payment_key(partition: Partition, user: &UserId, order: &OrderId) -> String {
-    partition.key("payment", &format!("{user}:{order}"))
+    key::payment(partition.0, user, order).to_string()
 }
 
 /// Creates a user without credit. A repeat creates another, unless it has the same key.
@@ -44,7 +49,7 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
     let created = shards.mint_once(key, |partition, now_ms| {
         let user = UserId::mint(partition, now_ms);
         let once = key.map(|key| key.creation(partition, user.as_str(), "create_user"));
-        let call = CREATE.once(once, &[partition.key("user", user.as_str())]);
+        let call = CREATE.once(once, &[user_key(partition, &user)]);
         (user, call)
     });
     Ok(created.await??)
@@ -57,7 +62,7 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
 /// - `Newer`, `Shard`: no answer.
 pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let bytes = shard.run(&Call::get(partition.name("user", user.as_str()))).await?;
+    let bytes = shard.run(&Call::get(key::user(partition.0, user))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::USER.read(bytes.as_deref()) {
@@ -76,7 +81,7 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
 pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
     let once = key.map(|key| key.change(partition, user.as_str(), format_args!("add_funds {amount}")));
-    let call = ADD_FUNDS.once(once, &[partition.key("user", user.as_str())]).arg(amount.get()).arg(AMOUNT_MAX);
+    let call = ADD_FUNDS.once(once, &[user_key(partition, user)]).arg(amount.get()).arg(AMOUNT_MAX);
     change(shard, user, None, call).await
 }
 
@@ -88,7 +93,7 @@ pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Opti
 pub async fn pay(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
     let once = key.map(|key| key.change(partition, user.as_str(), format_args!("pay {amount}")));
-    let call = PAY.once(once, &[partition.key("user", user.as_str())]).arg(amount.get()).arg("");
+    let call = PAY.once(once, &[user_key(partition, user)]).arg(amount.get()).arg("");
     change(shard, user, None, call).await
 }
 
@@ -173,8 +178,8 @@ pub async fn load(
 ) -> std::result::Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let held = [Partition::first_of(shard).own_key("held")].into_iter();
-        let users = chunk.iter().map(|(partition, user)| partition.key("user", &user.to_string()));
+        let held = [key::held(Partition::first_of(shard).0).to_string()].into_iter();
+        let users = chunk.iter().map(|(partition, user)| key::user(partition.0, user).to_string());
         let life = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
         LOAD.keys(&held.chain(users).collect::<Vec<_>>()).arg(credit.get()).arg(life.as_str())
     })

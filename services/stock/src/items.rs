@@ -11,6 +11,7 @@ use shardcart_common::script::{Call, words};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
 use shardcart_schema::record::{self, Found};
 
 use crate::error::{Result, StockError};
@@ -31,6 +32,10 @@ pub struct Item {
     pub price: u64,
 }
 
+fn item_key(partition: Partition, item: &ItemId) -> String {
+    key::item(partition.0, item).to_string()
+}
+
 /// Creates an item without stock. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
@@ -40,7 +45,7 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
     let created = shards.mint_once(key, |partition, now_ms| {
         let item = ItemId::mint(partition, now_ms);
         let once = key.map(|key| key.creation(partition, item.as_str(), format_args!("create {price}")));
-        let call = CREATE.once(once, &[partition.key("item", item.as_str())]).arg(price.get());
+        let call = CREATE.once(once, &[item_key(partition, &item)]).arg(price.get());
         (item, call)
     });
     Ok(created.await??)
@@ -53,7 +58,7 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
 /// - `Newer`, `Shard`: no answer.
 pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
     let (shard, partition) = shards.route(item.as_str())?;
-    let bytes = shard.run(&Call::get(partition.name("item", item.as_str()))).await?;
+    let bytes = shard.run(&Call::get(key::item(partition.0, item))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::ITEM.read(bytes.as_deref()) {
@@ -75,7 +80,7 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
 pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(item.as_str())?;
     let once = key.map(|key| key.change(partition, item.as_str(), format_args!("add {units}")));
-    let call = ADD.once(once, &[partition.key("item", item.as_str())]).arg(units.get()).arg(AMOUNT_MAX);
+    let call = ADD.once(once, &[item_key(partition, item)]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
 }
 
@@ -87,7 +92,7 @@ pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&Ide
 pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(item.as_str())?;
     let once = key.map(|key| key.change(partition, item.as_str(), format_args!("subtract {units}")));
-    let call = SUBTRACT.once(once, &[partition.key("item", item.as_str())]).arg(units.get());
+    let call = SUBTRACT.once(once, &[item_key(partition, item)]).arg(units.get());
     change(shard, item, call).await
 }
 
@@ -104,8 +109,8 @@ pub async fn load(
 ) -> std::result::Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let held = [Partition::first_of(shard).own_key("held")].into_iter();
-        let items = chunk.iter().map(|(partition, item)| partition.key("item", &item.to_string()));
+        let held = [key::held(Partition::first_of(shard).0).to_string()].into_iter();
+        let items = chunk.iter().map(|(partition, item)| key::item(partition.0, item).to_string());
         LOAD.keys(&held.chain(items).collect::<Vec<_>>()).arg(price.get()).arg(stock.get())
     })
     .await

@@ -12,6 +12,7 @@ use shardcart_common::participant::{
 use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
 use shardcart_schema::reservation_record;
 
 use crate::error::StockError;
@@ -52,7 +53,7 @@ impl LocalStock {
                 }
                 wanted.extend(reservation_record::double(place as u64));
                 wanted.extend(reservation_record::double(*units));
-                own.push((partition.name("item", item.as_str()), *units));
+                own.push((key::item(partition.0, item), *units));
             }
             kept.push(reservation_record::units(operation.deadline_ms, order.as_str(), own.into_iter()));
         }
@@ -60,7 +61,7 @@ impl LocalStock {
         items.sort_unstable_by_key(|(_, place)| *place);
         let mut call = reservation::call(&RESERVE, operations, items.len());
         for (item, place) in items {
-            call.key(keys[place - 1].name("item", item));
+            call.key(key::item(keys[place - 1].0, item));
         }
         call.push(operations.len());
         call.push(reservation::ends_ms(operations));

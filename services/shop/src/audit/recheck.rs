@@ -9,6 +9,7 @@ use shardcart_common::shards::Shards;
 use shardcart_common::walk;
 use shardcart_order::audit::{Found, Record};
 use shardcart_payment::audit::{self as payments, FoundPayment, Payment};
+use shardcart_schema::key;
 
 use super::findings::{Findings, Kind};
 use super::ids::Names;
@@ -139,7 +140,7 @@ async fn read_payments(shards: &Shards, wanted: &[Option<(String, String)>]) -> 
         let here = wanted.iter().enumerate().filter_map(|(place, wanted)| {
             let (user, order) = wanted.as_ref()?;
             let partition = shards.partition(user);
-            (partition.shard() == shard.number()).then(|| (place, partition.key("payment", &format!("{user}:{order}"))))
+            (partition.shard() == shard.number()).then(|| (place, key::payment(partition.0, user, order).to_string()))
         });
         let (places, keys): (Vec<usize>, Vec<String>) = here.unzip();
         if keys.is_empty() {
