@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use redis::{FromRedisValue, Value};
+use shardcart_schema::reply::Reply;
 use shardcart_schema::{identity, key};
 use uuid::Uuid;
 
@@ -145,7 +146,7 @@ impl Found {
             Vec::from_redis_value(reply).map_err(|error| format!("the identity record cannot be read: {error}"))?;
         match words.as_slice() {
             [] => return Ok(Found::Empty),
-            [word] if word == "NOT_EMPTY" => return Ok(Found::NotOurs),
+            [word] if Reply::parse(word) == Some(Reply::NotEmpty) => return Ok(Found::NotOurs),
             _ => {}
         }
         let mut fields: HashMap<&str, &str> =

@@ -14,6 +14,7 @@ use futures_util::future::{LocalBoxFuture, join_all};
 use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
 use shardcart_schema::key::{self, Kind};
+use shardcart_schema::order::OrderStatus;
 use shardcart_schema::record::{self, Layout, Record};
 use shardcart_schema::reservation_record::{self, Reservation, Taken};
 
@@ -204,10 +205,15 @@ pub struct OrderRecord {
 pub const LEASE_MAX_MS: u64 = 300_000;
 
 impl OrderRecord {
+    /// Its status; `None`: one that this release does not know.
+    pub fn status(&self) -> Option<OrderStatus> {
+        OrderStatus::parse(&self.status)
+    }
+
     /// For how long its attempt is still its coordinator's alone, in milliseconds; 0: it is not, or there is none.
     pub fn lease_left_ms(&self) -> u64 {
         let left = self.lease_ms.saturating_sub(self.now_ms);
-        if self.status == "pending" && left < LEASE_MAX_MS { left } else { 0 }
+        if self.status() == Some(OrderStatus::Pending) && left < LEASE_MAX_MS { left } else { 0 }
     }
 }
 

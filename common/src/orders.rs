@@ -2,6 +2,7 @@
 
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
+use shardcart_schema::order::OrderStatus;
 
 use crate::ids::{OrderId, TxId};
 
@@ -42,7 +43,9 @@ impl Standing {
     pub fn may_hold(&self, tx: &TxId) -> bool {
         match self {
             Standing::Unknown => false,
-            Standing::Known { status, tx: current, .. } => status != "open" && current == tx.as_str(),
+            Standing::Known { status, tx: current, .. } => {
+                OrderStatus::parse(status) != Some(OrderStatus::Open) && current == tx.as_str()
+            }
             Standing::Unanswered => true,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use shardcart_schema::key;
+use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
 
 use crate::ids::{Partition, TxId};
@@ -52,16 +53,16 @@ fn second(operation: &Operation) -> u64 {
 }
 
 /// Understands what confirm and cancel answer, and what reserve answers in the same words.
-pub fn answer(word: &str) -> Option<Answer> {
-    Some(match word {
-        "HELD" => Answer::Held,
-        "EXPIRED" => Answer::Expired,
-        "CANCELLED" => Answer::Cancelled,
-        "CONFIRMED" => Answer::Confirmed,
-        "GONE" => Answer::Gone,
-        "LOST" => Answer::Lost,
-        "CONFLICT" => Answer::Conflict,
-        "NEWER" => Answer::Newer,
+pub fn answer(reply: Reply) -> Option<Answer> {
+    Some(match reply {
+        Reply::Held => Answer::Held,
+        Reply::Expired => Answer::Expired,
+        Reply::Cancelled => Answer::Cancelled,
+        Reply::Confirmed => Answer::Confirmed,
+        Reply::Gone => Answer::Gone,
+        Reply::Lost => Answer::Lost,
+        Reply::Conflict => Answer::Conflict,
+        Reply::Newer => Answer::Newer,
         _ => return None,
     })
 }
@@ -71,7 +72,8 @@ pub fn topology(shards: &Shards) -> Topology {
     Topology { founding: shards.membership().founding(), shards: shards.membership().count() }
 }
 
-/// Runs a batch as one pipeline on its shard. `understand` knows what the participant's own answers mean.
+/// Runs a batch as one pipeline on its shard. `understand` knows what the participant's own replies mean; it is also given
+/// what stands behind the word.
 ///
 /// # Errors
 /// - `Misrouted`: the sender routes by another data set; nothing happened.
@@ -81,7 +83,7 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
     shards: &Shards,
     batch: &Batch,
     scripts: &Scripts<R>,
-    understand: impl Fn(&Operation, &str) -> Option<Answer>,
+    understand: impl Fn(&Operation, Reply, &str) -> Option<Answer>,
 ) -> Result<Vec<Answer>, ParticipantError> {
     let founding = shards.membership().founding();
     if batch.founding != founding {
@@ -111,7 +113,7 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
                 for (place, reply) in places.into_iter().zip(replies) {
                     let (operation, words) = (&batch.operations[place], words(reply));
                     let word = words.first().map_or("", String::as_str);
-                    match understand(operation, word) {
+                    match Reply::split(word).and_then(|(reply, rest)| understand(operation, reply, rest)) {
                         Some(answer) => answers[place] = answer,
                         None => {
                             trace::aside(

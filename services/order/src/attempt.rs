@@ -9,7 +9,9 @@ use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::Key;
 use shardcart_schema::key::{self, Kind};
+pub use shardcart_schema::order::StatusReply as Status;
 use shardcart_schema::record::{self, Found};
+use shardcart_schema::reply::Reply;
 
 use crate::orders::{inflight_key, keys, parse_lines};
 
@@ -61,23 +63,6 @@ impl Attempt {
     pub fn named(&self) -> Named {
         Named { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
     }
-}
-
-/// How an order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// No attempt is under way.
-    Open,
-    /// An attempt is under way and undecided.
-    Pending,
-    /// An attempt is being given up: it will never be decided.
-    Aborting,
-    /// Paid, for ever.
-    Paid,
-    /// There is no such order.
-    Unknown,
-    /// A later release wrote it.
-    Newer,
 }
 
 /// What an order's shard says of the order: the truth, whatever was asked of it.
@@ -151,7 +136,7 @@ fn begun(shard: &Shard, named: &Named, reply: redis::Value) -> Answer<Begun> {
         return attempt.map(Begun::Attempt).ok_or_else(|| unexpected(shard, BEGIN.name(), &[]));
     }
     let words = split(reply);
-    if words.first().is_some_and(|word| word == "MOVED") {
+    if words.first().is_some_and(|word| Reply::parse(word) == Some(Reply::Moved)) {
         let last = words.get(1).map_or("", String::as_str);
         return Ok(Begun::Moved { last_ms: shardcart_common::ids::minted_ms(last) });
     }
@@ -263,7 +248,7 @@ pub fn take_over(partition: Partition, order: &OrderId) -> Call {
 pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: redis::Value) -> Answer<TakenOver> {
     let words = words(reply);
     let attempt = || attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words));
-    if words.first().is_some_and(|word| word == "TAKEN") {
+    if words.first().is_some_and(|word| Reply::parse(word) == Some(Reply::Taken)) {
         return attempt().map(TakenOver::Taken);
     }
     match truth(shard, TAKE_OVER.name(), &words)?.status {
@@ -310,7 +295,7 @@ async fn tell(shard: &Shard, call: Call) -> Answer<Truth> {
 fn standing_of(shard: &Shard, script: &str, named: &Named, reply: redis::Value) -> Answer<Truth> {
     let words = split(reply);
     if let [word] = words.as_slice()
-        && word == "PAID"
+        && Reply::parse(word) == Some(Reply::Paid)
     {
         return Ok(Truth { status: Status::Paid, tx: named.tx.as_str().to_owned(), refusal: String::new() });
     }
@@ -324,15 +309,8 @@ fn split(reply: redis::Value) -> Vec<String> {
 
 /// Reads `{ status, tx, … }`.
 fn truth(shard: &Shard, script: &str, words: &[String]) -> Answer<Truth> {
-    let status = match words.first().map(String::as_str) {
-        Some("open") => Status::Open,
-        Some("pending") => Status::Pending,
-        Some("aborting") => Status::Aborting,
-        Some("paid") => Status::Paid,
-        Some("UNKNOWN") => Status::Unknown,
-        Some("NEWER") => Status::Newer,
-        _ => return Err(unexpected(shard, script, words)),
-    };
+    let status = words.first().and_then(|word| Status::parse(word));
+    let status = status.ok_or_else(|| unexpected(shard, script, words))?;
     let word = |place: usize| words.get(place).cloned().unwrap_or_default();
     Ok(Truth { status, tx: word(1), refusal: word(2) })
 }

@@ -9,6 +9,7 @@ use shardcart_common::script::Call;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk;
 use shardcart_schema::key;
+use shardcart_schema::order::OrderStatus;
 
 use crate::attempt::order_of_key;
 use crate::orders::{inflight_key, keys};
@@ -34,8 +35,8 @@ pub enum Found {
 /// An order as it lies on its shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// `open`, `pending`, `aborting`, `paid`.
-    pub status: String,
+    /// How it stands.
+    pub status: OrderStatus,
     /// The current or last attempt.
     pub tx: String,
     /// Whose it is.
@@ -53,7 +54,7 @@ pub struct Record {
 impl Record {
     /// Whether it is paid.
     pub fn is_paid(&self) -> bool {
-        self.status == "paid"
+        self.status == OrderStatus::Paid
     }
 
     /// The sum of the cart's sums.
@@ -97,9 +98,9 @@ fn found(mut row: Vec<Option<String>>) -> Found {
     let Some(status) = status else {
         return Found::Absent;
     };
-    if !matches!(status.as_str(), "open" | "pending" | "aborting" | "paid") {
+    let Some(status) = OrderStatus::parse(&status) else {
         return Found::Unreadable(format!("status {status:?}"));
-    }
+    };
     let Some(((tx, user), total)) = tx.zip(user).zip(total) else {
         return Found::Unreadable("it has no tx, user or total".to_owned());
     };

@@ -10,6 +10,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::walk;
 use shardcart_schema::key::{self, Kind};
+use shardcart_schema::order::CartLine;
 use tokio::sync::Mutex;
 
 use crate::audit;
@@ -78,8 +79,8 @@ fn found(order: &OrderId, mut row: Vec<Option<String>>) -> Found {
     let ms = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).map_or(0, whole);
     let line = |pair: &[Option<String>]| {
         let [Some(item), Some(line)] = pair else { return None };
-        let (units, sum) = line.split_once(' ')?;
-        Some((item.clone(), units.parse().ok()?, sum.parse().ok()?))
+        let CartLine { units, sum } = CartLine::parse(line)?;
+        Some((item.clone(), units, sum))
     };
     let lines: Option<Vec<_>> = lines.chunks(2).map(line).collect();
     match (tx, user, total.and_then(|total| total.parse().ok()), lines) {

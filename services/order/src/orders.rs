@@ -11,6 +11,8 @@ use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 use shardcart_schema::key;
+use shardcart_schema::order::{CartLine, OrderStatus};
+use shardcart_schema::reply::Reply;
 use std::sync::Arc;
 
 use crate::error::{OrderError, Result};
@@ -57,7 +59,7 @@ pub(crate) fn inflight_key(shard: u16) -> String {
 
 /// Reads items and units out of a script's `item, line, item, line, …`.
 pub(crate) fn parse_lines(words: &[String]) -> Option<Vec<(ItemId, u64)>> {
-    let line = |pair: &[String]| Some((ItemId::parse(&pair[0]).ok()?, pair[1].split_once(' ')?.0.parse().ok()?));
+    let line = |pair: &[String]| Some((ItemId::parse(&pair[0]).ok()?, CartLine::parse(&pair[1])?.units));
     words.chunks_exact(2).map(line).collect()
 }
 
@@ -95,10 +97,11 @@ pub async fn add_item(
     let once = key.map(|key| adding(key, partition, order, item, units));
     let call = ADD_ITEM.once(once, &[record, cart]).arg(item.as_str()).arg(units.get()).arg(price);
     let call = call.arg(LINES_MAX).arg(AMOUNT_MAX);
-    match only_word(words(shard.run(&call).await?)).as_str() {
-        "TOO_LARGE" => Err(OrderError::TooLarge(format!("a cart has at most {LINES_MAX} lines"))),
-        "OUT_OF_RANGE" => Err(OrderError::OutOfRange),
-        other => changed(other, order, shard.number(), ADD_ITEM.name()),
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::TooLarge) => Err(OrderError::TooLarge(format!("a cart has at most {LINES_MAX} lines"))),
+        Some(Reply::OutOfRange) => Err(OrderError::OutOfRange),
+        _ => changed(&word, order, shard.number(), ADD_ITEM.name()),
     }
 }
 
@@ -117,9 +120,10 @@ pub async fn was_added(
     let (shard, partition) = shards.route(order.as_str())?;
     let [record, _, _] = keys(partition, order.as_str());
     let call = REPLAY.once(Some(adding(key, partition, order, item, units)), &[record]);
-    match only_word(words(shard.run(&call).await?)).as_str() {
-        "NONE" => Ok(false),
-        other => Ok(changed(other, order, shard.number(), REPLAY.name())?.is_replay),
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::None) => Ok(false),
+        _ => Ok(changed(&word, order, shard.number(), REPLAY.name())?.is_replay),
     }
 }
 
@@ -142,9 +146,10 @@ pub async fn remove_item(
     let [record, cart, _] = keys(partition, order.as_str());
     let once = key.map(|key| key.change(partition, order.as_str(), format_args!("removeItem {item}")));
     let call = REMOVE_ITEM.once(once, &[record, cart]).arg(item.as_str());
-    match only_word(words(shard.run(&call).await?)).as_str() {
-        "NO_LINE" => Err(OrderError::UnknownItem(item.clone())),
-        other => changed(other, order, shard.number(), REMOVE_ITEM.name()),
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::NoLine) => Err(OrderError::UnknownItem(item.clone())),
+        _ => changed(&word, order, shard.number(), REMOVE_ITEM.name()),
     }
 }
 
@@ -177,7 +182,7 @@ pub async fn find(shards: &Shards, order: &OrderId) -> Result<Order> {
         [status, user, total, lines @ ..] => {
             let parsed = UserId::parse(user).ok().zip(u64::from_str(total).ok()).zip(parse_lines(lines));
             let ((user, total), items) = parsed.ok_or_else(|| unexpected(shard.number(), FIND.name(), status))?;
-            Ok(Order { paid: status == "paid", user, total, items })
+            Ok(Order { paid: OrderStatus::parse(status) == Some(OrderStatus::Paid), user, total, items })
         }
         _ => Err(unexpected(shard.number(), FIND.name(), "")),
     }
@@ -215,15 +220,15 @@ pub async fn load(
 
 /// What a script that changes an order answers in one word.
 fn changed(word: &str, order: &OrderId, shard: u16, script: &str) -> Result<Done> {
-    match word {
-        "DONE" => Ok(Done::now(())),
-        "REPLAYED" => Ok(Done::before(())),
-        "REUSED" => Err(KeyReused.into()),
-        "UNKNOWN" => Err(OrderError::UnknownOrder(order.clone())),
-        "PENDING" => Err(OrderError::Pending(order.clone())),
-        "PAID" => Err(OrderError::Paid(order.clone())),
-        "NEWER" => Err(OrderError::Newer(order.clone())),
-        other => Err(unexpected(shard, script, other)),
+    match Reply::parse(word) {
+        Some(Reply::Done) => Ok(Done::now(())),
+        Some(Reply::Replayed) => Ok(Done::before(())),
+        Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::Unknown) => Err(OrderError::UnknownOrder(order.clone())),
+        Some(Reply::Pending) => Err(OrderError::Pending(order.clone())),
+        Some(Reply::Paid) => Err(OrderError::Paid(order.clone())),
+        Some(Reply::Newer) => Err(OrderError::Newer(order.clone())),
+        _ => Err(unexpected(shard, script, word)),
     }
 }
 

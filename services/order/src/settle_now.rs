@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shardcart_common::ids::OrderId;
 use shardcart_common::insight::Found;
 use shardcart_common::shard::ShardError;
+use shardcart_schema::order::OrderStatus;
 
 use crate::insight;
 use crate::settling::Settling;
@@ -54,7 +55,7 @@ impl SettledNow {
                  make a checkout fail that may be about to succeed. Ask again then; recovery will have done it by itself.",
                 *lease_left_ms as f64 / 1000.0
             ),
-            SettledNow::Nothing { status } if status == "paid" => {
+            SettledNow::Nothing { status } if OrderStatus::parse(status) == Some(OrderStatus::Paid) => {
                 "Nothing to do: the order is paid and settled.".to_owned()
             }
             SettledNow::Nothing { .. } => "Nothing to do: no attempt is under way for this order.".to_owned(),
@@ -86,7 +87,9 @@ pub async fn settle_now(settling: &Settling, order: &OrderId) -> Result<SettledN
     }
     settling.resolve(order).await?;
     Ok(match look(settling, order).await? {
-        Look::Ended(SettledNow::Nothing { status }) => SettledNow::Settled { paid: status == "paid" },
+        Look::Ended(SettledNow::Nothing { status }) => {
+            SettledNow::Settled { paid: OrderStatus::parse(&status) == Some(OrderStatus::Paid) }
+        }
         after => after.outcome(),
     })
 }
@@ -111,12 +114,13 @@ async fn look(settling: &Settling, order: &OrderId) -> Result<Look, ShardError> 
     let (shard, partition) = settling.shards.route(order.as_str())?;
     Ok(match insight::order(shard, partition, order).await? {
         Found::Order(found) => {
-            let is_over = found.status == "open" || found.status == "paid" && found.due_ms.is_none();
+            let paid = found.status() == Some(OrderStatus::Paid);
+            let is_over = found.status() == Some(OrderStatus::Open) || paid && found.due_ms.is_none();
             let lease_left_ms = found.lease_left_ms();
             if is_over {
                 Look::Ended(SettledNow::Nothing { status: found.status })
             } else {
-                Look::InFlight { tx: found.tx, paid: found.status == "paid", lease_left_ms }
+                Look::InFlight { tx: found.tx, paid, lease_left_ms }
             }
         }
         Found::Absent => Look::Ended(SettledNow::Unknown),

@@ -23,16 +23,11 @@ impl LocalOrders {
         let (shard, partition) = self.0.route(asked.order.as_str())?;
         let reply = shard.run(&attempt::standing(partition, &asked.order, asked.tx.as_ref())).await?;
         let (truth, life) = attempt::stands(shard, reply)?;
-        let status = match truth.status {
-            Status::Open => "open",
-            Status::Pending => "pending",
-            Status::Aborting => "aborting",
-            Status::Paid => "paid",
-            Status::Unknown => return Ok(Standing::Unknown),
+        let Some(status) = truth.status.status() else {
             // What a later release wrote is nothing to conclude from.
-            Status::Newer => return Ok(Standing::Unanswered),
+            return Ok(if truth.status == Status::Unknown { Standing::Unknown } else { Standing::Unanswered });
         };
-        Ok(Standing::Known { status: status.to_owned(), tx: truth.tx, life })
+        Ok(Standing::Known { status: status.to_string(), tx: truth.tx, life })
     }
 }
 

@@ -5,6 +5,8 @@ use std::future::Future;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::{self, Reservation};
 use shardcart_schema::key::{self, Kind};
+use shardcart_schema::life;
+use shardcart_schema::payment::{PaidBy, PaymentState};
 use shardcart_schema::reservation_record::Taken;
 
 /// What was found where a user should be.
@@ -58,8 +60,8 @@ pub enum FoundPayment {
 /// A payment for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// `reserved`, `charged`, `cancelled`.
-    pub state: String,
+    /// How it stands.
+    pub state: PaymentState,
     /// Whether a checkout made it; otherwise `pay` did.
     pub by_checkout: bool,
     /// The amount.
@@ -73,12 +75,12 @@ pub struct Payment {
 impl Payment {
     /// Whether a checkout has charged it, for good.
     pub fn is_charged_by_checkout(&self) -> bool {
-        self.by_checkout && self.state == "charged"
+        self.by_checkout && self.state == PaymentState::Charged
     }
 
     /// Whether an attempt holds it.
     pub fn is_reserved(&self) -> bool {
-        self.state == "reserved"
+        self.state == PaymentState::Reserved
     }
 }
 
@@ -156,15 +158,11 @@ fn payment(row: Vec<Option<String>>) -> FoundPayment {
     let Some(state) = state else {
         return if by.is_none() && charged.is_none() { FoundPayment::Absent } else { FoundPayment::Unreadable };
     };
-    let lives = life.as_deref().and_then(|life| life.split_once('/'));
-    match (state.as_str(), by.as_deref(), number(charged.as_deref()), lives) {
-        (
-            "reserved" | "charged" | "cancelled",
-            Some(by @ ("checkout" | "pay")),
-            Some(charged),
-            Some((user_life, order_life)),
-        ) => FoundPayment::Payment(Payment {
-            by_checkout: by == "checkout",
+    let (state, by) = (PaymentState::parse(&state), by.as_deref().and_then(PaidBy::parse));
+    let lives = life.as_deref().and_then(life::split);
+    match (state, by, number(charged.as_deref()), lives) {
+        (Some(state), Some(by), Some(charged), Some((user_life, order_life))) => FoundPayment::Payment(Payment {
+            by_checkout: by == PaidBy::Checkout,
             charged,
             user_life: user_life.to_owned(),
             order_life: order_life.to_owned(),

@@ -11,6 +11,7 @@ use shardcart_common::participant::{
 use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
+use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
 
 use crate::users;
@@ -65,13 +66,13 @@ impl LocalPayment {
     }
 }
 
-fn understand(_: &Operation, word: &str) -> Option<Answer> {
-    reservation::answer(word).or(match word {
-        "UNKNOWN" => Some(Answer::Refused(Refusal::UnknownUser)),
-        "INSUFFICIENT" => Some(Answer::Refused(Refusal::InsufficientCredit)),
-        "ALREADY_PAID" => Some(Answer::Refused(Refusal::AlreadyPaid)),
-        "PENDING" => Some(Answer::Busy(Refusal::CheckoutAborted)),
-        "BUSY" => Some(Answer::Busy(Refusal::InsufficientCredit)),
+fn understand(_: &Operation, reply: Reply, _: &str) -> Option<Answer> {
+    reservation::answer(reply).or(match reply {
+        Reply::Unknown => Some(Answer::Refused(Refusal::UnknownUser)),
+        Reply::Insufficient => Some(Answer::Refused(Refusal::InsufficientCredit)),
+        Reply::AlreadyPaid => Some(Answer::Refused(Refusal::AlreadyPaid)),
+        Reply::Pending => Some(Answer::Busy(Refusal::CheckoutAborted)),
+        Reply::Busy => Some(Answer::Busy(Refusal::InsufficientCredit)),
         _ => None,
     })
 }

@@ -13,6 +13,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_schema::key;
 use shardcart_schema::record::{self, Found};
+use shardcart_schema::reply::Reply;
 
 use crate::error::{PaymentError, Result};
 use crate::lives::Lives;
@@ -156,13 +157,15 @@ pub async fn cancel_payment(
 pub async fn has_paid(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<bool> {
     let (shard, partition) = shards.route(user.as_str())?;
     let call = STATUS.keys(&keys(partition, user, order)).arg(lives.of(order).await?);
-    match words(shard.run(&call).await?).first().map_or("", String::as_str) {
-        "CHARGED" => Ok(true),
-        "NONE" | "CANCELLED" => Ok(false),
+    let words = words(shard.run(&call).await?);
+    let word = words.first().map_or("", String::as_str);
+    match Reply::parse(word) {
+        Some(Reply::Charged) => Ok(true),
+        Some(Reply::None | Reply::Cancelled) => Ok(false),
         // Undecided here, or decided and not settled yet: the order's shard knows.
-        "RESERVED" => lives.is_paid(order).await,
-        "NEWER" => Err(PaymentError::Newer(user.clone())),
-        other => Err(unexpected(shard, STATUS.name(), other)),
+        Some(Reply::Reserved) => lives.is_paid(order).await,
+        Some(Reply::Newer) => Err(PaymentError::Newer(user.clone())),
+        _ => Err(unexpected(shard, STATUS.name(), word)),
     }
 }
 
@@ -190,18 +193,18 @@ pub async fn load(
 async fn change(shard: &Shard, user: &UserId, order: Option<&OrderId>, call: Call) -> Result<Done> {
     let words = words(shard.run(&call).await?);
     let word = words.first().map_or("", String::as_str);
-    match (word, order) {
-        ("DONE", _) => Ok(Done::now(())),
-        ("REPLAYED", _) => Ok(Done::before(())),
-        ("REUSED", _) => Err(KeyReused.into()),
-        ("UNKNOWN", _) => Err(PaymentError::UnknownUser(user.clone())),
-        ("INSUFFICIENT", _) => Err(PaymentError::InsufficientCredit(user.clone())),
-        ("OUT_OF_RANGE", _) => Err(PaymentError::OutOfRange(user.clone())),
-        ("NEWER", _) => Err(PaymentError::Newer(user.clone())),
-        ("UNKNOWN_PAYMENT", Some(order)) => Err(PaymentError::UnknownPayment(order.clone())),
-        ("PENDING", Some(order)) => Err(PaymentError::OrderPending(order.clone())),
-        ("ALREADY_PAID", Some(order)) => Err(PaymentError::AlreadyPaid(order.clone())),
-        ("CHECKOUT", Some(order)) => Err(PaymentError::OrderPaid(order.clone())),
+    match (Reply::parse(word), order) {
+        (Some(Reply::Done), _) => Ok(Done::now(())),
+        (Some(Reply::Replayed), _) => Ok(Done::before(())),
+        (Some(Reply::Reused), _) => Err(KeyReused.into()),
+        (Some(Reply::Unknown), _) => Err(PaymentError::UnknownUser(user.clone())),
+        (Some(Reply::Insufficient), _) => Err(PaymentError::InsufficientCredit(user.clone())),
+        (Some(Reply::OutOfRange), _) => Err(PaymentError::OutOfRange(user.clone())),
+        (Some(Reply::Newer), _) => Err(PaymentError::Newer(user.clone())),
+        (Some(Reply::UnknownPayment), Some(order)) => Err(PaymentError::UnknownPayment(order.clone())),
+        (Some(Reply::Pending), Some(order)) => Err(PaymentError::OrderPending(order.clone())),
+        (Some(Reply::AlreadyPaid), Some(order)) => Err(PaymentError::AlreadyPaid(order.clone())),
+        (Some(Reply::Checkout), Some(order)) => Err(PaymentError::OrderPaid(order.clone())),
         _ => Err(unexpected(shard, call.name(), word)),
     }
 }

@@ -13,6 +13,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_schema::key;
 use shardcart_schema::record::{self, Found};
+use shardcart_schema::reply::Reply;
 
 use crate::error::{Result, StockError};
 
@@ -117,15 +118,17 @@ pub async fn load(
 }
 
 async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<Done> {
-    match words(shard.run(&call).await?).first().map_or("", String::as_str) {
-        "DONE" => Ok(Done::now(())),
-        "REPLAYED" => Ok(Done::before(())),
-        "REUSED" => Err(KeyReused.into()),
-        "UNKNOWN" => Err(StockError::UnknownItem(item.clone())),
-        "INSUFFICIENT" => Err(StockError::InsufficientStock(item.clone())),
-        "OUT_OF_RANGE" => Err(StockError::OutOfRange(item.clone())),
-        "NEWER" => Err(StockError::Newer(item.clone())),
-        other => Err(unexpected(shard, call.name(), other)),
+    let words = words(shard.run(&call).await?);
+    let word = words.first().map_or("", String::as_str);
+    match Reply::parse(word) {
+        Some(Reply::Done) => Ok(Done::now(())),
+        Some(Reply::Replayed) => Ok(Done::before(())),
+        Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::Unknown) => Err(StockError::UnknownItem(item.clone())),
+        Some(Reply::Insufficient) => Err(StockError::InsufficientStock(item.clone())),
+        Some(Reply::OutOfRange) => Err(StockError::OutOfRange(item.clone())),
+        Some(Reply::Newer) => Err(StockError::Newer(item.clone())),
+        _ => Err(unexpected(shard, call.name(), word)),
     }
 }
 

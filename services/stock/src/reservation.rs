@@ -13,6 +13,7 @@ use shardcart_common::reservation::{self, Scripts, topology};
 use shardcart_common::script::Call;
 use shardcart_common::shards::Shards;
 use shardcart_schema::key;
+use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
 
 use crate::error::StockError;
@@ -72,21 +73,20 @@ impl LocalStock {
     }
 }
 
-/// Understands one word of answer; a refusal names its line.
-fn understand(operation: &Operation, word: &str) -> Option<Answer> {
-    if let Some(answer) = reservation::answer(word) {
+/// Understands a reply; behind the word of a refusal stands its line.
+fn understand(operation: &Operation, reply: Reply, line: &str) -> Option<Answer> {
+    if let Some(answer) = reservation::answer(reply) {
         return Some(answer);
     }
-    let (word, line) = word.split_once(' ')?;
     let Step::ReserveStock { lines, .. } = &operation.step else {
         return None;
     };
     let (item, _) = lines.get(line.parse::<usize>().ok()?.checked_sub(1)?)?;
     let item = item.clone();
-    match word {
-        "UNKNOWN" => Some(Answer::Refused(Refusal::UnknownItem(item))),
-        "INSUFFICIENT" => Some(Answer::Refused(Refusal::InsufficientStock(item))),
-        "BUSY" => Some(Answer::Busy(Refusal::InsufficientStock(item))),
+    match reply {
+        Reply::Unknown => Some(Answer::Refused(Refusal::UnknownItem(item))),
+        Reply::Insufficient => Some(Answer::Refused(Refusal::InsufficientStock(item))),
+        Reply::Busy => Some(Answer::Busy(Refusal::InsufficientStock(item))),
         _ => None,
     }
 }

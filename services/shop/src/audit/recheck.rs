@@ -10,6 +10,7 @@ use shardcart_common::walk;
 use shardcart_order::audit::{Found, Record};
 use shardcart_payment::audit::{self as payments, FoundPayment, Payment};
 use shardcart_schema::key;
+use shardcart_schema::payment::PaymentState;
 
 use super::findings::{Findings, Kind};
 use super::ids::Names;
@@ -180,7 +181,7 @@ async fn judge(
             }
             let charged = mine.filter(|payment| payment.is_charged_by_checkout());
             Ok(charged.map(|payment| {
-                let stands = if order.is_paid() { format!("paid by {}", order.user) } else { order.status.clone() };
+                let stands = if order.is_paid() { format!("paid by {}", order.user) } else { order.status.to_string() };
                 charged_without(payment, user, &format!("an order that is {stands}"))
             }))
         }
@@ -209,7 +210,7 @@ async fn is_charged(
     };
     match (mine, payment) {
         (Some(mine), _) if mine.charged != total => wrong(format!("{} {}", mine.charged, mine.state)),
-        (Some(mine), _) if mine.state == "charged" => Ok(None),
+        (Some(mine), _) if mine.state == PaymentState::Charged => Ok(None),
         (Some(mine), _) if mine.is_reserved() => {
             if is_held(&source.payment, user, &order.tx).await? {
                 return Ok(None);

@@ -9,6 +9,7 @@ use shardcart_common::shard::Shard;
 use shardcart_common::walk::Key;
 use shardcart_payment::audit::{self as payments, FoundPayment, FoundUser, Payment};
 use shardcart_schema::key;
+use shardcart_schema::payment::PaymentState;
 
 use super::super::findings::Kind;
 use super::super::ids::Id;
@@ -124,7 +125,7 @@ impl Pass<'_> {
         let totals = &mut self.totals.borrow_mut().payments;
         if payment.is_reserved() {
             totals.reserved += 1;
-        } else if payment.state == "cancelled" {
+        } else if payment.state == PaymentState::Cancelled {
             totals.cancelled += 1;
         } else if payment.by_checkout {
             totals.checkout += 1;
