@@ -14,7 +14,8 @@ use futures_util::future::{LocalBoxFuture, join_all};
 use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
 use shardcart_schema::key::{self, Kind};
-use shardcart_schema::order::OrderStatus;
+use shardcart_schema::limit::WAIT_MAX_MS;
+use shardcart_schema::order::{OrderStatus, lease_left_ms};
 use shardcart_schema::record::{self, Layout, Record};
 use shardcart_schema::reservation_record::{self, Reservation, Taken};
 
@@ -29,12 +30,9 @@ crate::scripts! {
 }
 
 /// Tombstones lie by the second of their attempts' deadlines: they are looked for from so long before the attempt's id was
-/// made (clocks may be apart) until so long after: settings allow deadlines of up to four minutes.
+/// made (clocks may be apart) until so long after: a deadline is shorter than the longest wait.
 const CLOCKS_APART_S: u64 = 5;
-const DEADLINE_S: u64 = 240 + CLOCKS_APART_S;
-
-/// Things looked up in one request at most: an order's lines and a few more.
-pub const WANTED_MAX: usize = 1_100;
+const DEADLINE_S: u64 = WAIT_MAX_MS / 1_000 + CLOCKS_APART_S;
 
 /// How one shard is, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,10 +198,6 @@ pub struct OrderRecord {
     pub lines: Vec<(String, u64, u64)>,
 }
 
-/// A lease, or a look of recovery, that is further ahead was written before its shard's clock was set back, and counts as
-/// over.
-pub const LEASE_MAX_MS: u64 = 300_000;
-
 impl OrderRecord {
     /// Its status; `None`: one that this release does not know.
     pub fn status(&self) -> Option<OrderStatus> {
@@ -212,8 +206,7 @@ impl OrderRecord {
 
     /// For how long its attempt is still its coordinator's alone, in milliseconds; 0: it is not, or there is none.
     pub fn lease_left_ms(&self) -> u64 {
-        let left = self.lease_ms.saturating_sub(self.now_ms);
-        if self.status() == Some(OrderStatus::Pending) && left < LEASE_MAX_MS { left } else { 0 }
+        lease_left_ms(&self.status, self.lease_ms, self.now_ms)
     }
 }
 

@@ -6,9 +6,6 @@ use shardcart_schema::order::OrderStatus;
 
 use crate::ids::{OrderId, TxId};
 
-/// Attempts asked about in one request at most.
-pub const ASKED_MAX: usize = 512;
-
 /// An attempt that a participant still holds something for, or an order whose life it wants to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Asked {

@@ -13,9 +13,6 @@ use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
 use crate::problem::{Code, Problem};
 use crate::trace::parent::{self, Origin};
 
-/// Operations in one batch at most.
-pub const BATCH_MAX: usize = 512;
-
 /// One operation of an attempt on a participant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operation {
@@ -208,7 +205,7 @@ pub struct Batch {
     pub founding: u16,
     /// The shard.
     pub shard: u16,
-    /// At most [`BATCH_MAX`].
+    /// At most [`shardcart_schema::limit::REQUEST_MAX`].
     pub operations: Vec<Operation>,
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use shardcart_schema::key;
+use shardcart_schema::limit::{CALL_MAX, LINES_MAX, TOMBSTONES_LAST_MS};
 use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
 
@@ -12,14 +13,6 @@ use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, St
 use crate::script::{Call, Script, each, words};
 use crate::shards::Shards;
 use crate::trace::{self, export};
-
-/// Operations in one script call at most, and lines of them: while it runs, its shard does nothing else.
-const TOGETHER_MAX: usize = 128;
-const LINES_MAX: usize = 1_000;
-
-/// How long tombstones last beyond the deadlines of their attempts, in milliseconds: until a late confirm would be told
-/// that its attempt was settled long ago, and ten seconds more.
-const TOMBSTONES_LAST_MS: u64 = 70_000;
 
 /// The scripts of a participant. Each is asked many things in one call.
 pub struct Scripts<R> {
@@ -190,7 +183,7 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
         let own = if let Step::ReserveStock { lines, .. } = &operations[place].step { lines.len() } else { 1 };
         match all.last_mut() {
             Some(together)
-                if together.len() < TOGETHER_MAX && lines + own <= LINES_MAX && group(together[0]) == group(place) =>
+                if together.len() < CALL_MAX && lines + own <= LINES_MAX && group(together[0]) == group(place) =>
             {
                 together.push(place);
                 lines += own;

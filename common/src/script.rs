@@ -5,9 +5,14 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 
 use redis::{Cmd, FromRedisValue, RedisWrite, ToRedisArgs, Value};
-use shardcart_schema::lua;
+use shardcart_schema::{limit, lua};
 
+use crate::amount::AMOUNT_MAX;
 use crate::idempotency::Once;
+use crate::ids::ID_LENGTH_MAX;
+
+// What is counted on in records and scripts is what is checked at the door.
+const _: () = assert!(AMOUNT_MAX == limit::AMOUNT_MAX && ID_LENGTH_MAX == limit::ID_LENGTH_MAX);
 
 /// A Lua script, known by its file name. Redis keeps it by its SHA-1.
 #[derive(Debug)]
@@ -197,11 +202,20 @@ macro_rules! scripts {
 mod tests {
     use std::sync::LazyLock;
 
+    use shardcart_schema::minted;
+
     use super::*;
     use crate::idempotency::IdempotencyKey;
-    use crate::ids::Partition;
+    use crate::ids::{Partition, mint};
 
     static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("a.lua", "#!lua flags=allow-oom\nreturn 'DONE'\n"));
+
+    #[test]
+    fn scripts_find_the_milliseconds_of_a_minted_id() {
+        let id = mint(Partition(113), 1_795_000_000_123);
+        let (high, low) = (&id[..minted::MS_HIGH_DIGITS], &id[minted::MS_LOW_OFFSET..minted::REST_OFFSET]);
+        assert_eq!(u64::from_str_radix(&format!("{high}{low}"), 16), Ok(1_795_000_000_123), "{id}");
+    }
 
     #[test]
     fn without_a_key_a_script_is_called_as_it_is_written() {

@@ -15,6 +15,12 @@ pub const CALL_MAX: usize = 128;
 /// Operations in one request between services at most.
 pub const REQUEST_MAX: usize = 512;
 
+/// Orders that are asked about in one request between services at most.
+pub const ASKED_MAX: usize = 512;
+
+/// Things that are looked up for an operator in one request at most: an order's lines, and a few more.
+pub const WANTED_MAX: usize = 1_100;
+
 /// The longest wait of a checkout. Its deadline and its lease are shorter.
 pub const WAIT_MAX_MS: u64 = 240_000;
 
@@ -45,6 +51,8 @@ const _: () = assert!(WAIT_MAX_MS < IDEMPOTENCY_LASTS_MS);
 const _: () = assert!(LINES_MAX <= u16::MAX as usize);
 // A batch is some full calls.
 const _: () = assert!(REQUEST_MAX.is_multiple_of(CALL_MAX));
+// An order is looked up with all its lines.
+const _: () = assert!(LINES_MAX < WANTED_MAX);
 // The longest key of a record in a reservation, `{65535}:payment:<user>:<order>`, fits a text.
 const _: () = assert!("{65535}:payment::".len() + 2 * ID_LENGTH_MAX <= TEXT_MAX);
 // A record of an order says in one byte where its life begins: behind the longest status, tx, user and refusal.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
-use shardcart_common::insight::LEASE_MAX_MS;
 use shardcart_common::participant::Refusal;
 use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::Key;
 use shardcart_schema::key::{self, Kind};
+use shardcart_schema::limit::LEASE_MAX_MS;
 pub use shardcart_schema::order::StatusReply as Status;
 use shardcart_schema::record::{self, Found};
 use shardcart_schema::reply::Reply;

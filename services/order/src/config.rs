@@ -7,10 +7,10 @@ use reqwest::Url;
 use shardcart_common::settings::{
     BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, Secret, base_url, milliseconds,
 };
+use shardcart_schema::limit::WAIT_MAX_MS;
 
-/// The longest wait of a checkout: claim.lua and take_over.lua take a lease that ends in more than five minutes for one
-/// that was written before the shard's clock was set back.
-const WAIT_MAX: Duration = Duration::from_secs(240);
+/// The longest wait of a checkout.
+const WAIT_MAX: Duration = Duration::from_millis(WAIT_MAX_MS);
 
 /// The console's token is asked for from the outside: it has to be harder to guess than those between machines.
 const TOKEN_MIN: usize = 16;

@@ -11,6 +11,7 @@ use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 use shardcart_schema::key;
+use shardcart_schema::limit::LINES_MAX;
 use shardcart_schema::order::{CartLine, OrderStatus};
 use shardcart_schema::reply::Reply;
 use std::sync::Arc;
@@ -26,9 +27,6 @@ shardcart_common::scripts! {
     FIND = "find.lua";
     LOAD = "load.lua";
 }
-
-/// The most lines that a cart has.
-pub const LINES_MAX: usize = 1000;
 
 /// An order as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

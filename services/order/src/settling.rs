@@ -11,14 +11,14 @@ use shardcart_common::fault::{self, Point};
 use shardcart_common::flow::Flow;
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId};
 use shardcart_common::metrics;
-use shardcart_common::participant::{Answer, BATCH_MAX, Operation, Participant, ParticipantError, Service, Step};
+use shardcart_common::participant::{Answer, Operation, Participant, ParticipantError, Service, Step};
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 use shardcart_common::trace::span::Span;
 use shardcart_common::trace::{self, Origin, export};
+use shardcart_schema::limit::{CALL_MAX, REQUEST_MAX};
 
 use crate::attempt::{self, Attempt, Named, TakenOver};
-use crate::together::TOGETHER_MAX;
 
 /// What one participant shard is asked to reserve for an attempt.
 #[derive(Debug, Clone)]
@@ -153,7 +153,7 @@ impl Settling {
         }
         let unsettled = join_all(told.into_iter().map(async |((service, shard), parts)| {
             let mut unsettled = Vec::new();
-            for parts in parts.chunks(BATCH_MAX) {
+            for parts in parts.chunks(REQUEST_MAX) {
                 unsettled.extend(self.tell(service, shard, settlements, parts).await);
             }
             unsettled
@@ -200,7 +200,7 @@ impl Settling {
             shards.entry(settlement.partition.shard()).or_default().push(settlement);
         }
         join_all(shards.into_iter().map(async |(number, settlements)| {
-            for together in settlements.chunks(TOGETHER_MAX) {
+            for together in settlements.chunks(CALL_MAX) {
                 let named: Vec<Named> = together.iter().map(|settlement| settlement.named()).collect();
                 let sent = export::on().then(Instant::now);
                 let finished = match self.shards.shard(number) {

@@ -9,12 +9,10 @@ use shardcart_common::participant::Refusal;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
 use shardcart_common::trace::{self, export};
+use shardcart_schema::limit::CALL_MAX;
 
 use crate::attempt::{self, Begun, Named, Truth};
 use crate::config::CheckoutSettings;
-
-/// Attempts in one script call at most: while it runs, its shard does nothing else.
-pub const TOGETHER_MAX: usize = 128;
 
 type Answer<T> = Result<T, ShardError>;
 
@@ -84,7 +82,7 @@ struct Begins {
 impl Together for Begins {
     type Asked = Named;
     type Answer = Answer<Begun>;
-    const MOST: usize = TOGETHER_MAX;
+    const MOST: usize = CALL_MAX;
 
     async fn ask(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Begun>> {
         let (lease, deadline) = (self.settings.checkout_lease_ms, self.settings.checkout_deadline_ms);
@@ -101,7 +99,7 @@ struct Decides(Arc<Shards>);
 impl Together for Decides {
     type Asked = Named;
     type Answer = Answer<Truth>;
-    const MOST: usize = TOGETHER_MAX;
+    const MOST: usize = CALL_MAX;
 
     async fn ask(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Truth>> {
         let answers = match self.0.shard(shard) {
@@ -117,7 +115,7 @@ struct Refuses(Arc<Shards>);
 impl Together for Refuses {
     type Asked = (Named, Refusal);
     type Answer = Answer<Truth>;
-    const MOST: usize = TOGETHER_MAX;
+    const MOST: usize = CALL_MAX;
 
     async fn ask(&self, shard: u16, refused: Vec<(Named, Refusal)>) -> Vec<Answer<Truth>> {
         let answers = match self.0.shard(shard) {
