@@ -10,7 +10,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::walk;
 use shardcart_schema::key::{self, Kind};
-use shardcart_schema::order::CartLine;
+use shardcart_schema::order::{CartLine, lease_left_ms};
 use tokio::sync::Mutex;
 
 use crate::audit;
@@ -193,7 +193,7 @@ fn in_flight(shard: u16, row: Vec<Option<String>>) -> Option<InFlight> {
     let ms = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).map_or(0, whole);
     let (now, lease, tx) = (ms(now), ms(lease), tx.unwrap_or_default());
     let status = status.unwrap_or_else(|| "unknown".to_owned());
-    let lease_left_ms = if status == "pending" { lease.saturating_sub(now) } else { 0 };
+    let lease_left_ms = lease_left_ms(&status, lease, now);
     Some(InFlight {
         order: order.to_owned(),
         age_ms: if tx.is_empty() { 0 } else { now.saturating_sub(minted_ms(&tx)) },
@@ -204,4 +204,34 @@ fn in_flight(shard: u16, row: Vec<Option<String>>) -> Option<InFlight> {
         shard,
         lease_left_ms,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use shardcart_schema::limit::LEASE_MAX_MS;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_lease_is_the_same_wherever_an_operator_looks() {
+        let now = 1_795_000_000_000;
+        // The last was written before the shard's clock was set back.
+        for (lease, left) in [(now + 1_500, 1_500), (now - 1, 0), (now + LEASE_MAX_MS, 0)] {
+            let text = |text: &str| Some(text.to_owned());
+            let row = vec![
+                text("{3}:order:7"),
+                text(&now.to_string()),
+                text("pending"),
+                text("t"),
+                text("ann"),
+                text(&lease.to_string()),
+            ];
+            let listed = in_flight(0, row).unwrap();
+            let order = OrderId::parse("7").unwrap();
+            let row = [&now.to_string(), "pending", "t", "ann", "5", "", "1", &lease.to_string(), "", "", ""];
+            let row = row.iter().map(|field| text(field).filter(|field| !field.is_empty())).collect();
+            let Found::Order(inspected) = found(&order, row) else { panic!("it is an order") };
+            assert_eq!((listed.lease_left_ms, inspected.lease_left_ms()), (left, left), "{lease}");
+        }
+    }
 }
