@@ -24,8 +24,8 @@ use shardcart_common::gate::Gate;
 use shardcart_common::ids::OrderId;
 use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shards::Shards;
-use shardcart_order::settle_now::{SettledNow, settle_now};
 use shardcart_order::participants::Participants;
+use shardcart_order::settle_now::{SettledNow, settle_now};
 
 use crate::inspect;
 use crate::sources::Sources;

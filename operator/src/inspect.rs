@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use shardcart_common::ids::{InvalidId, ItemId, OrderId, Partition, TxId, UserId, minted_ms, minted_partition};
 use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, Seen, Wanted};
 use shardcart_order::recent::AttemptSummary;
+use shardcart_schema::order::OrderStatus;
 
 use crate::sources::Sources;
 
@@ -263,7 +264,8 @@ async fn order_told(looks: &Looks<'_>, seen: &Seen, record: &OrderRecord) -> Thi
     };
     thing.user = Some(record.user.clone());
     thing.amount = Some(record.total);
-    thing.in_flight = record.due_ms.is_some() || matches!(record.status.as_str(), "pending" | "aborting");
+    thing.in_flight =
+        record.due_ms.is_some() || matches!(record.status(), Some(OrderStatus::Pending | OrderStatus::Aborting));
     thing.story = words::order(record, user, thing.payment.as_ref(), payment);
     thing.attempts = attempts(looks.sources.recent.as_deref().map(|recent| recent.of_order(&record.order)), record);
     thing

@@ -118,7 +118,8 @@ pub async fn assert_alike(
             assert_eq!(answer, answers[place..=place], "{operation:?} in {operations:?}");
         }
         assert_eq!(together.1.everything().await, apart.1.everything().await, "{operations:?}");
-        let odd: Vec<String> = together.1.ask(&["EVAL", &format!("{}{WRITTEN_OTHERWISE}", record::SNIPPET), "0"]).await;
+        let odd: Vec<String> =
+            together.1.ask(&["EVAL", &format!("{}{WRITTEN_OTHERWISE}", *record::SNIPPET), "0"]).await;
         assert!(odd.is_empty(), "{odd:?} are not written as they should be: {operations:?}");
         let told: BTreeSet<String> = answers.iter().map(|answer| format!("{answer:?}")).collect();
         let is_told = |start: &&str| told.iter().any(|answer| answer.starts_with(*start));

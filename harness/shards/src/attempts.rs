@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::held::{self, Held};
 use shardcart_common::ids::{OrderId, Partition, TxId};
 use shardcart_common::participant::{Operation, Step};
+use shardcart_schema::reservation_record::{self, Reservation};
 
 use crate::shards::TestShards;
 
@@ -78,7 +78,7 @@ impl TestShards {
     /// What the shard says it holds: tx -> deadline.
     pub async fn held(&self) -> Vec<(String, u64)> {
         let held: BTreeMap<String, Vec<u8>> = self.raw.ask(&["HGETALL", HELD]).await;
-        let read = |bytes: &[u8]| Held::read(bytes).expect("what is held can be read").deadline_ms;
+        let read = |bytes: &[u8]| Reservation::read(bytes).expect("what is held can be read").deadline_ms;
         held.iter().map(|(tx, bytes)| (tx.clone(), read(bytes))).collect()
     }
 
@@ -116,7 +116,7 @@ impl TestShards {
     /// Has the deadline of an attempt for which something is held lie at another moment.
     pub async fn move_deadline(&self, attempt: &mut Attempt, deadline_ms: u64) {
         let mut bytes = self.held_for(attempt).await.expect("something is held");
-        bytes[2..10].copy_from_slice(&held::double(deadline_ms));
+        bytes[2..10].copy_from_slice(&reservation_record::double(deadline_ms));
         self.hold(attempt, &bytes).await;
         attempt.deadline_ms = deadline_ms;
     }
@@ -133,7 +133,7 @@ impl TestShards {
     /// Checks that something is held for an attempt, with its order and deadline, and that this stays.
     pub async fn assert_held(&self, attempt: &Attempt) {
         let bytes = self.held_for(attempt).await.unwrap_or_default();
-        let held = Held::read(&bytes).unwrap_or_else(|| panic!("held for {} is {bytes:?}", attempt.tx));
+        let held = Reservation::read(&bytes).unwrap_or_else(|| panic!("held for {} is {bytes:?}", attempt.tx));
         assert_eq!((held.order, held.deadline_ms), (attempt.order.as_str(), attempt.deadline_ms));
         assert_eq!(self.raw.expires_ms(HELD).await, None, "what is held never goes");
         assert_eq!(self.tombstone(attempt).await, None);

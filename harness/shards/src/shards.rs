@@ -198,7 +198,7 @@ impl Raw {
 
     /// Everything but the identity record at one moment, as text: key -> what it holds, and when it goes if it does.
     pub async fn everything(&self) -> BTreeMap<String, String> {
-        let entries: Vec<Vec<String>> = self.ask(&["EVAL", &format!("{}{EVERYTHING}", record::SNIPPET), "0"]).await;
+        let entries: Vec<Vec<String>> = self.ask(&["EVAL", &format!("{}{EVERYTHING}", *record::SNIPPET), "0"]).await;
         let entries = entries.into_iter().map(|entry| {
             let [key, kind, end, values @ ..] = entry.as_slice() else {
                 panic!("the script gives three words at the least: {entry:?}");

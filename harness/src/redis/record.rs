@@ -2,15 +2,18 @@
 //! services, with the snippet that their scripts use.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use ::redis::aio::ConnectionLike;
 use ::redis::{FromRedisValue, cmd};
+use shardcart_schema::lua;
 
 /// A record's fields.
 pub type Fields = BTreeMap<String, String>;
 
-/// What scripts know of records.
-pub const SNIPPET: &str = include_str!("../../../common/src/scripts/fields.lua");
+/// What scripts know of records: Lua functions that read and write them by the names of their fields.
+pub static SNIPPET: LazyLock<String> =
+    LazyLock::new(|| lua::expand("-- @include fields\n", &[]).expect("the shared file is there"));
 
 /// Gives all fields of each record, flat; of one of a later release only `v`, its version.
 const READ: &str = "
@@ -58,6 +61,6 @@ async fn ask<T: FromRedisValue>(
     arguments: &[&str],
 ) -> T {
     let mut eval = cmd("EVAL");
-    eval.arg(format!("{SNIPPET}{code}")).arg(keys.len()).arg(keys).arg(arguments);
+    eval.arg(format!("{}{code}", *SNIPPET)).arg(keys.len()).arg(keys).arg(arguments);
     eval.query_async(connection).await.unwrap_or_else(|error| panic!("{keys:?} {arguments:?}: {error}"))
 }

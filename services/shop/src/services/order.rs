@@ -18,14 +18,14 @@ use shardcart_operator::console::feed::Feed;
 use shardcart_operator::console::settings::ConsoleSettings;
 use shardcart_operator::console::{self, Console};
 use shardcart_operator::sources::Sources;
-use shardcart_order::config::CheckoutSettings;
-use shardcart_order::checkout::coordinator::Coordinator;
 use shardcart_order::api::{State, legacy};
+use shardcart_order::checkout::coordinator::Coordinator;
+use shardcart_order::config::CheckoutSettings;
 use shardcart_order::insight::LocalInsight;
+use shardcart_order::participants::Participants;
 use shardcart_order::recent::RecentAttempts;
 use shardcart_order::settling::recovery;
 use shardcart_order::settling::settler::{self, SettleQueue, Settler};
-use shardcart_order::participants::Participants;
 
 /// How long the last decided attempts may take to be settled when the machine stops.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);

@@ -7,8 +7,8 @@ use shardcart_common::orders::Orders;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
 use shardcart_payment::api::{State, legacy};
-use shardcart_payment::insight::LocalInsight;
 use shardcart_payment::incarnations::Lives;
+use shardcart_payment::insight::LocalInsight;
 use shardcart_payment::reservation::LocalPayment;
 
 use super::Served;

@@ -5,10 +5,10 @@ local layouts = {}
 local function layout(key)
   local kind = string.match(key, '^{%d+}:(%a+):')
   if kind and not layouts[kind] then
-    layouts[kind] = kind == 'item' and { numbers = { 'stock', 'held', 'net', 'before', 'price' }, texts = {} }
-      or kind == 'user' and { numbers = { 'credit', 'held', 'net', 'before' }, texts = {} }
-      or kind == 'payment' and { numbers = { 'charged', 'refunded', 'was' }, texts = { 'state', 'by' } }
-      or kind == 'order' and { numbers = { 'total', 'deadline', 'lease' }, texts = { 'status', 'tx', 'user', 'refusal' } }
+    layouts[kind] = kind == KEY.ITEM and { numbers = ITEM.NUMBERS, texts = ITEM.TEXTS }
+      or kind == KEY.USER and { numbers = USER.NUMBERS, texts = USER.TEXTS }
+      or kind == KEY.PAYMENT and { numbers = PAYMENT.NUMBERS, texts = PAYMENT.TEXTS }
+      or kind == KEY.ORDER and { numbers = ORDER.NUMBERS, texts = ORDER.TEXTS }
   end
   return layouts[kind]
 end
@@ -17,8 +17,8 @@ end
 local function record(key)
   local bytes = redis.call('GET', key)
   if not bytes then return false end
-  if string.byte(bytes) ~= 1 then return { v = tostring(string.byte(bytes)) } end
-  local form, found, place = layout(key), {}, 3
+  if string.byte(bytes) ~= RECORD.VERSION then return { v = tostring(string.byte(bytes)) } end
+  local form, found, place = layout(key), {}, RECORD.NUMBERS_AT
   for _, name in ipairs(form.numbers) do
     local number
     number, place = struct.unpack('<d', bytes, place)
@@ -51,7 +51,7 @@ local function legible(key, ...)
   local is_read, values = pcall(fields, key, ...)
   if is_read then return values end
   values = {}
-  for place, name in ipairs({ ... }) do values[place] = name ~= 'v' and '?' end
+  for place, name in ipairs({ ... }) do values[place] = name ~= RECORD.V and '?' end
   return values
 end
 
@@ -66,5 +66,5 @@ local function set(key, ...)
     parts[#parts + 1] = struct.pack('<Bc0', #text, text)
   end
   local body = table.concat(parts)
-  redis.call('SET', key, string.char(1, #body + 2) .. body .. (found.life or ''))
+  redis.call('SET', key, string.char(RECORD.VERSION, #body + RECORD.HEAD_SIZE) .. body .. (found.life or ''))
 end

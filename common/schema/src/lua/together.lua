@@ -2,7 +2,7 @@
 local call, read, pack, byte, sub = redis.call, struct.unpack, struct.pack, string.byte, string.sub
 
 -- A text of doubles as a list; behind the last of them is one number more.
-local function numbers(text) return { read('<' .. string.rep('d', #text / 8), text) } end
+local function numbers(text) return { read('<' .. string.rep('d', #text / RECORD.NUMBER_SIZE), text) } end
 
 -- One word for all attempts if all have the same answer, else the list.
 local function told(answers)
@@ -30,7 +30,7 @@ local function orders(first, answer)
   for place = 1, #records do
     local key = KEYS[first - 1 + place]
     local record = left[key] or records[place]
-    answers[place] = not record and 'UNKNOWN' or byte(record) ~= 1 and 'NEWER' or answer(place, key, record, left)
+    answers[place] = not record and REPLY.UNKNOWN or byte(record) ~= RECORD.VERSION and REPLY.NEWER or answer(place, key, record, left)
   end
   write_orders(left)
   return told(answers)
@@ -49,7 +49,7 @@ local function write(records, kept, gone, tombstones, ends)
 end
 
 -- What a tombstone says; those of a later release begin with a number.
-local function known(answer) return byte(answer) >= 65 and answer or 'NEWER' end
+local function known(answer) return byte(answer) >= TOMBSTONE.LETTERS_FROM and answer or REPLY.NEWER end
 
 -- The tombstones of those attempts for which nothing is held.
 local function tombstones_of(txs, held)

@@ -16,27 +16,27 @@
 local record = table.remove(KEYS)
 local request, answer, order = table.remove(ARGV, 1), table.remove(ARGV, 1), table.remove(ARGV, 1)
 local target = redis.call('GET', KEYS[1])
-local mine = (target and string.sub(target, string.byte(target, 2) + 1) or '') .. '/'
+local mine = (target and string.sub(target, string.byte(target, RECORD.LIFE_PLACE_AT) + 1) or '') .. LIFE.SEPARATOR
 
 local done = redis.call('GET', record)
 if done then
   local version, life, first_answer, first_request = string.match(done, '^(%d+) ?(%S*) ?(%S*) ?(.*)$')
-  if version ~= '1' then return 'NEWER' end
+  if version ~= IDEMPOTENCY.VERSION then return REPLY.NEWER end
   -- What was done in another life of an id is not done in this one. What is gone has no other life.
-  local same = life == mine .. order or order == '*' and string.sub(life, 1, #mine) == mine
+  local same = life == mine .. order or order == LIFE.ANY and string.sub(life, 1, #mine) == mine
   if same or not target then
-    if first_request ~= request then return 'REUSED' end
-    return { 'REPLAYED', first_answer }
+    if first_request ~= request then return REPLY.REUSED end
+    return { REPLY.REPLAYED, first_answer }
   end
 end
 
 local function run()
--- {script}
+-- @include script
 end
 
 local reply = run()
-if reply == 'DONE' then
-  local life = mine .. (order == '*' and '' or order)
-  redis.call('SET', record, table.concat({ '1', life, answer, request }, ' '), 'PX', 86400000)
+if reply == REPLY.DONE then
+  local life = mine .. (order == LIFE.ANY and '' or order)
+  redis.call('SET', record, table.concat({ IDEMPOTENCY.VERSION, life, answer, request }, ' '), 'PX', LIMIT.IDEMPOTENCY_LASTS_MS)
 end
 return reply

@@ -3,12 +3,23 @@
 //! A record is a string: its version (1), the place where its life begins, its numbers as doubles (little endian; one that
 //! is absent is not a number), its texts, each behind its length in one byte, and its life to the end. Many of them are
 //! read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without the rest:
-//! `ARCHITECTURE.md` has the figures. `scripts/fields.lua` is the same for scripts that are in no hurry.
+//! `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the places of fields in the
+//! bytes are constants in all scripts (see [`crate::constants`]).
 
-use crate::amount::AMOUNT_MAX;
+use crate::limit::AMOUNT_MAX;
 
 /// The version of all records that this release writes.
 pub const VERSION: u8 = 1;
+
+/// Bytes before the first number: the version, and how many bytes lie before the life.
+pub const HEAD_SIZE: usize = 2;
+/// Bytes of a number.
+pub const NUMBER_SIZE: usize = 8;
+
+/// The life of a record, by this name beside its fields.
+pub const LIFE: &str = "life";
+/// The version of a record of a later release, by this name in place of its fields.
+pub const V: &str = "v";
 
 /// Which fields a kind of record has, in their order.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +61,38 @@ pub struct Record<'a> {
 }
 
 impl Layout {
+    /// The names of its numbers, in their order.
+    pub const fn numbers(&self) -> &'static [&'static str] {
+        self.numbers
+    }
+
+    /// The names of its texts, in their order.
+    pub const fn texts(&self) -> &'static [&'static str] {
+        self.texts
+    }
+
+    /// How many bytes lie before a number, which is given by its place among them.
+    pub const fn number_offset(&self, place: usize) -> usize {
+        assert!(place < self.numbers.len());
+        HEAD_SIZE + NUMBER_SIZE * place
+    }
+
+    /// How many bytes lie before the first text, or before the life of a record that has none.
+    pub const fn texts_offset(&self) -> usize {
+        HEAD_SIZE + NUMBER_SIZE * self.numbers.len()
+    }
+
+    /// How many bytes lie before the life where these are the texts; those that are not given are empty.
+    pub const fn size(&self, texts: &[&str]) -> usize {
+        assert!(texts.len() <= self.texts.len());
+        let (mut size, mut place) = (self.texts_offset() + self.texts.len(), 0);
+        while place < texts.len() {
+            size += texts[place].len();
+            place += 1;
+        }
+        size
+    }
+
     /// Reads a record.
     pub fn read<'a>(&'static self, bytes: Option<&'a [u8]>) -> Found<'a> {
         match bytes {
@@ -106,7 +149,7 @@ impl Record<'_> {
 
     /// A field as a text, whichever it is; `None` if it is absent.
     pub fn field(&self, name: &str) -> Option<String> {
-        let text = if name == "life" { self.life } else { self.text(name) };
+        let text = if name == LIFE { self.life } else { self.text(name) };
         self.number(name).map(|number| number.to_string()).or_else(|| (!text.is_empty()).then(|| text.to_owned()))
     }
 }
