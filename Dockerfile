@@ -14,28 +14,36 @@ ENV CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_OPT_LEVEL=${OPT_LE
 # The dependencies, from the manifests alone: this layer stays as long as Cargo.lock does.
 COPY Cargo.toml Cargo.lock ./
 COPY common/Cargo.toml common/
+COPY common/schema/Cargo.toml common/schema/
 COPY services/order/Cargo.toml services/order/
 COPY services/stock/Cargo.toml services/stock/
 COPY services/payment/Cargo.toml services/payment/
 COPY services/shop/Cargo.toml services/shop/
+COPY operator/Cargo.toml operator/
+COPY harness/Cargo.toml harness/
+COPY harness/shards/Cargo.toml harness/shards/
 COPY model/Cargo.toml model/
 COPY test/Cargo.toml test/
 COPY benchmark/Cargo.toml benchmark/
 RUN set -eu; \
-    for crate in common services/order services/stock services/payment services/shop model test benchmark; do \
+    for crate in common common/schema services/order services/stock services/payment services/shop operator harness harness/shards model test benchmark; do \
         mkdir -p "$crate/src"; \
         touch "$crate/src/lib.rs"; \
-        echo 'fn main() {}' > "$crate/src/main.rs"; \
     done; \
-    cargo build --release --locked -p shardcart-order -p shardcart-stock -p shardcart-payment -p shardcart-shop
+    mkdir services/shop/src/bin; \
+    for program in model/src/main benchmark/src/main services/shop/src/bin/shop services/shop/src/bin/order \
+        services/shop/src/bin/stock services/shop/src/bin/payment; do \
+        echo 'fn main() {}' > "$program.rs"; \
+    done; \
+    cargo build --release --locked -p shardcart-shop --bins
 
 # The code. Its files may be older than the empty ones before them, so they are touched: cargo goes by age.
 COPY common common
 COPY services services
+COPY operator operator
 RUN set -eu; \
-    rm common/src/main.rs; \
-    find common services -name '*.rs' -exec touch {} +; \
-    cargo build --release --locked -p shardcart-order -p shardcart-stock -p shardcart-payment -p shardcart-shop; \
+    find common services operator -name '*.rs' -exec touch {} +; \
+    cargo build --release --locked -p shardcart-shop --bins; \
     mkdir /programs; \
     cp target/release/order target/release/stock target/release/payment target/release/shop /programs
 

@@ -7,13 +7,14 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use shardcart_schema::limit::{ASKED_MAX, REQUEST_MAX, WANTED_MAX};
 
 use crate::endpoint::{self, is_authorized};
 use crate::fault::{self, Point};
 use crate::ids::ItemId;
-use crate::insight::{Insight, WANTED_MAX, Wanted};
-use crate::orders::{ASKED_MAX, Asked, Orders};
-use crate::participant::{Answer, BATCH_MAX, Batch, Participant, ParticipantError, Prices};
+use crate::insight::{Insight, Wanted};
+use crate::orders::{Asked, Orders};
+use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices};
 use crate::problem::{Code, Problem};
 use crate::settings::Secret;
 
@@ -24,8 +25,8 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 /// How long the batches of a request are waited for when one of them has ended.
 const OTHERS_MAX: Duration = Duration::from_millis(100);
 
-/// What an internal listener serves.
-#[derive(Clone)]
+/// What an internal listener serves: [`of`](Internal::of) a service, then what it has, then
+/// [`endpoints`](Internal::endpoints). What it does not have answers 404.
 pub struct Internal {
     service: &'static str,
     token: Secret,
@@ -36,27 +37,37 @@ pub struct Internal {
 }
 
 impl Internal {
-    /// The internal side of a service; what it does not have answers 404.
-    pub fn new(
-        service: &'static str,
-        token: Secret,
-        participant: Option<Rc<dyn Participant>>,
-        prices: Option<Rc<dyn Prices>>,
-        orders: Option<Rc<dyn Orders>>,
-    ) -> Rc<Self> {
-        Rc::new(Internal { service, token, participant, prices, orders, insight: None })
+    /// The internal side of a service, which has nothing to serve yet. `token` is what its callers have to know.
+    pub fn of(service: &'static str, token: Secret) -> Self {
+        Internal { service, token, participant: None, prices: None, orders: None, insight: None }
     }
 
-    /// The same, which also shows what lies on the shards.
+    /// Takes part in checkouts.
     #[must_use]
-    pub fn with_insight(self: Rc<Self>, insight: Rc<dyn Insight>) -> Rc<Self> {
-        let mut internal = Rc::unwrap_or_clone(self);
-        internal.insight = Some(insight);
-        Rc::new(internal)
+    pub fn participant(self, participant: Rc<dyn Participant>) -> Self {
+        Internal { participant: Some(participant), ..self }
+    }
+
+    /// Tells what items cost.
+    #[must_use]
+    pub fn prices(self, prices: Rc<dyn Prices>) -> Self {
+        Internal { prices: Some(prices), ..self }
+    }
+
+    /// Tells how orders stand.
+    #[must_use]
+    pub fn orders(self, orders: Rc<dyn Orders>) -> Self {
+        Internal { orders: Some(orders), ..self }
+    }
+
+    /// Shows what lies on its shards.
+    #[must_use]
+    pub fn insight(self, insight: Rc<dyn Insight>) -> Self {
+        Internal { insight: Some(insight), ..self }
     }
 
     /// Binds `/internal/v1/…`.
-    pub fn endpoints(self: Rc<Self>, config: &mut web::ServiceConfig) {
+    pub fn endpoints(self, config: &mut web::ServiceConfig) {
         let service = self.service;
         config
             .app_data(web::Data::new(self))
@@ -77,7 +88,7 @@ impl Internal {
     }
 }
 
-type State = web::Data<Rc<Internal>>;
+type State = web::Data<Internal>;
 
 /// The body is read only after the secret has been checked.
 async fn body<T: serde::de::DeserializeOwned>(
@@ -98,8 +109,8 @@ async fn body<T: serde::de::DeserializeOwned>(
 async fn batches(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
     let batches: Vec<Batch> = body(&state, &request, payload).await?;
     let participant = state.participant.as_ref().ok_or_else(Problem::no_route)?;
-    if batches.iter().map(|batch| batch.operations.len()).sum::<usize>() > BATCH_MAX || batches.len() > BATCH_MAX {
-        return Err(Problem::new(Code::TooLarge, format!("a request has at most {BATCH_MAX} operations")));
+    if batches.iter().map(|batch| batch.operations.len()).sum::<usize>() > REQUEST_MAX || batches.len() > REQUEST_MAX {
+        return Err(Problem::new(Code::TooLarge, format!("a request has at most {REQUEST_MAX} operations")));
     }
     if batches.iter().any(|batch| batch.founding != batches[0].founding) {
         return Err(Problem::new(Code::InvalidPath, "all batches of a request are routed by the same founding shards"));

@@ -31,6 +31,31 @@ pub struct Peers {
     time_max: Duration,
 }
 
+/// Makes the client of another service for one worker thread after the other.
+#[derive(Debug, Clone)]
+pub struct PeersFactory {
+    urls: Vec<Url>,
+    token: Secret,
+    timeout: Duration,
+}
+
+impl PeersFactory {
+    /// Checks that a client can be made, by making one. The arguments are those of [`Peers::new`].
+    ///
+    /// # Errors
+    /// A sentence: no HTTP client can be made.
+    pub fn new(urls: &[Url], token: &Secret, timeout: Duration) -> Result<Self, String> {
+        Peers::new(urls, token, timeout)?;
+        Ok(PeersFactory { urls: urls.to_vec(), token: token.clone(), timeout })
+    }
+
+    /// The machines of the service, with connections of their own, for one thread.
+    pub fn peers(&self) -> Peers {
+        // A client depends on nothing but these values: it looks nothing up and opens nothing.
+        Peers::new(&self.urls, &self.token, self.timeout).expect("`new` made a client from the same values")
+    }
+}
+
 pub(crate) enum Failure {
     /// There was no usable answer: no connection, a broken one, or an error. It may have happened.
     Broken(String),

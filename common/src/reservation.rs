@@ -9,20 +9,16 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use crate::held;
+use shardcart_schema::key;
+use shardcart_schema::limit::{CALL_MAX, LINES_MAX, TOMBSTONES_LAST_MS};
+use shardcart_schema::reply::Reply;
+use shardcart_schema::reservation_record;
+
 use crate::ids::{Partition, TxId};
 use crate::participant::{Answer, Batch, Operation, Participant, ParticipantError, Service, Step, Topology};
 use crate::script::{Call, Script, each, words};
 use crate::shards::Shards;
 use crate::trace::{self, export};
-
-/// Operations in one script call at most, and lines of them: while it runs, its shard does nothing else.
-const TOGETHER_MAX: usize = 128;
-const LINES_MAX: usize = 1_000;
-
-/// How long tombstones last beyond the deadlines of their attempts, in milliseconds: until a late confirm would be told
-/// that its attempt was settled long ago, and ten seconds more.
-const TOMBSTONES_LAST_MS: u64 = 70_000;
 
 /// A participant over shards of its own. Reserve, confirm and cancel have one frame, which is here: every such
 /// participant is a [`Participant`]. It supplies what differs.
@@ -43,8 +39,8 @@ pub trait LocalParticipant {
     /// The script that cancels several attempts.
     fn cancel(&self) -> &'static Script;
 
-    /// Understands what only the reserve script of this participant answers.
-    fn understand(&self, operation: &Operation, word: &str) -> Option<Answer>;
+    /// Understands a reply that only the reserve script of this participant gives; `rest` stands behind its word.
+    fn understand(&self, operation: &Operation, reply: Reply, rest: &str) -> Option<Answer>;
 }
 
 impl<P: LocalParticipant> Participant for P {
@@ -109,8 +105,8 @@ fn call(script: &'static Script, operations: &[&Operation], others: usize) -> Ca
     let (shard, second) = operations.first().map_or((0, 0), |first| (first.at.shard(), second(first)));
     let keeper = Partition::first_of(shard);
     let mut call = script.with_keys(2 + others);
-    call.key(keeper.own_name("held"));
-    call.key(keeper.name("ended", &second.to_string()));
+    call.key(key::held(keeper.0));
+    call.key(key::ended(keeper.0, second));
     call
 }
 
@@ -125,16 +121,16 @@ fn second(operation: &Operation) -> u64 {
 }
 
 /// Understands what confirm and cancel answer, and what reserve answers in the same words at every participant.
-fn answer(word: &str) -> Option<Answer> {
-    Some(match word {
-        "HELD" => Answer::Held,
-        "EXPIRED" => Answer::Expired,
-        "CANCELLED" => Answer::Cancelled,
-        "CONFIRMED" => Answer::Confirmed,
-        "GONE" => Answer::Gone,
-        "LOST" => Answer::Lost,
-        "CONFLICT" => Answer::Conflict,
-        "NEWER" => Answer::Newer,
+fn answer(reply: Reply) -> Option<Answer> {
+    Some(match reply {
+        Reply::Held => Answer::Held,
+        Reply::Expired => Answer::Expired,
+        Reply::Cancelled => Answer::Cancelled,
+        Reply::Confirmed => Answer::Confirmed,
+        Reply::Gone => Answer::Gone,
+        Reply::Lost => Answer::Lost,
+        Reply::Conflict => Answer::Conflict,
+        Reply::Newer => Answer::Newer,
         _ => return None,
     })
 }
@@ -179,7 +175,9 @@ async fn run<P: LocalParticipant>(participant: &P, batch: &Batch) -> Result<Vec<
                 for (place, reply) in places.into_iter().zip(replies) {
                     let (operation, words) = (&batch.operations[place], words(reply));
                     let word = words.first().map_or("", String::as_str);
-                    match answer(word).or_else(|| participant.understand(operation, word)) {
+                    let understood =
+                        |(reply, rest)| answer(reply).or_else(|| participant.understand(operation, reply, rest));
+                    match Reply::split(word).and_then(understood) {
                         Some(answer) => answers[place] = answer,
                         None => {
                             trace::aside(
@@ -254,7 +252,7 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
         let own = if let Step::ReserveStock { lines, .. } = &operations[place].step { lines.len() } else { 1 };
         match all.last_mut() {
             Some(together)
-                if together.len() < TOGETHER_MAX && lines + own <= LINES_MAX && group(together[0]) == group(place) =>
+                if together.len() < CALL_MAX && lines + own <= LINES_MAX && group(together[0]) == group(place) =>
             {
                 together.push(place);
                 lines += own;
@@ -272,7 +270,8 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
 fn settle_call(script: &'static Script, operations: &[&Operation]) -> Call {
     let mut call = call(script, operations, 0);
     call.push(ends_ms(operations));
-    let deadlines: Vec<u8> = operations.iter().flat_map(|operation| held::double(operation.deadline_ms)).collect();
+    let deadlines: Vec<u8> =
+        operations.iter().flat_map(|operation| reservation_record::double(operation.deadline_ms)).collect();
     call.push(&deadlines[..]);
     operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
     call

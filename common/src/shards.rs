@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::Value;
+use shardcart_schema::reply::Reply;
 
 use crate::idempotency::{Done, IdempotencyKey, KeyReused};
 use crate::ids::{InvalidId, PARTITIONS_PER_SHARD, Partition, now_ms};
@@ -35,6 +36,27 @@ pub struct Shards {
     membership: Arc<Membership>,
     minting: Vec<u16>,
     turn: AtomicUsize,
+}
+
+/// Makes the shards of a data set for one worker thread after the other.
+#[derive(Debug, Clone)]
+pub struct ShardsFactory(Arc<Membership>);
+
+impl ShardsFactory {
+    /// Checks that shards can be made, by making some.
+    ///
+    /// # Errors
+    /// A sentence: the settings cannot be turned into connections.
+    pub fn new(membership: Arc<Membership>) -> Result<Self, String> {
+        Shards::new(&membership)?;
+        Ok(ShardsFactory(membership))
+    }
+
+    /// Shards with connections of their own, for one thread.
+    pub fn shards(&self) -> Arc<Shards> {
+        // Nothing but the membership's settings decides whether this succeeds, and they never change.
+        Arc::new(Shards::new(&self.0).expect("`new` made shards from the same settings"))
+    }
 }
 
 impl Shards {
@@ -106,8 +128,8 @@ impl Shards {
             let partition = Partition(number * PARTITIONS_PER_SHARD + slot);
             let (id, call) = create(partition, now_ms());
             match self.shard(number)?.run(&call).await {
-                Ok(Value::SimpleString(word)) if word != "EXISTS" => return Ok(id),
-                Ok(Value::BulkString(word)) if word != b"EXISTS" => return Ok(id),
+                Ok(Value::SimpleString(word)) if word != Reply::Exists.as_str() => return Ok(id),
+                Ok(Value::BulkString(word)) if word != Reply::Exists.as_str().as_bytes() => return Ok(id),
                 Ok(other) => {
                     failure = Some(ShardError::Refused { shard: number, cause: format!("{}: {other:?}", call.name()) });
                 }
@@ -151,11 +173,10 @@ impl Shards {
         let partition = routing::partition_of_key(key.as_str(), self.membership.founding());
         let (id, call) = create(partition, now_ms());
         let words = words(self.shard(partition.shard())?.run(&call).await?);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        match words.as_slice() {
-            ["DONE"] => return Ok(Done::now(id)),
-            ["REUSED"] => return Err(KeyReused.into()),
-            ["REPLAYED", id] => {
+        match (words.first().and_then(|word| Reply::parse(word)), words.get(1..).unwrap_or_default()) {
+            (Some(Reply::Done), []) => return Ok(Done::now(id)),
+            (Some(Reply::Reused), []) => return Err(KeyReused.into()),
+            (Some(Reply::Replayed), [id]) => {
                 if let Ok(id) = Id::from_str(id) {
                     return Ok(Done::before(id));
                 }

@@ -10,7 +10,7 @@ use shardcart_common::script::{Call, Script};
 use shardcart_common::settings::RedisSettings;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::{MintError, Shards};
-use shardcart_test::RedisServer;
+use shardcart_harness::RedisServer;
 
 use crate::support::{TestShards, addresses, impatient, server, settings};
 

@@ -17,11 +17,9 @@ pub use decide::decide;
 pub use finish::finish;
 pub use give_up::{abort, refuse};
 pub use order_status::{order_status, read_order_status};
+pub use shardcart_schema::order::StatusReply as Status;
 pub(crate) use take_over::order_of_key;
 pub use take_over::{TakenOver, claim, take_over, taken_over};
-
-/// Attempts in one script call at most: while it runs, its shard does nothing else.
-pub const ATTEMPTS_PER_CALL_MAX: usize = 128;
 
 /// An attempt that was begun: what the order's shard has frozen for it.
 #[derive(Debug, Clone)]
@@ -60,23 +58,6 @@ impl Attempt {
     pub fn reference(&self) -> AttemptRef {
         AttemptRef { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
     }
-}
-
-/// The status of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// No attempt is under way.
-    Open,
-    /// An attempt is under way and undecided.
-    Pending,
-    /// An attempt is being given up: it will never be decided.
-    Aborting,
-    /// Paid, for ever.
-    Paid,
-    /// There is no such order.
-    Unknown,
-    /// A later release wrote it.
-    Newer,
 }
 
 /// What an order's shard says of the order, whatever was asked of it. Every other copy of this may be out of date.

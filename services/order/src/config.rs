@@ -1,19 +1,13 @@
-//! Every setting of the order service.
+//! The settings of a checkout.
 
 use std::time::Duration;
 
-use clap::{Args, Parser};
-use reqwest::Url;
-use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, Secret, base_url, milliseconds,
-};
+use clap::Args;
+use shardcart_common::settings::milliseconds;
+use shardcart_schema::limit::WAIT_MAX_MS;
 
-/// The longest wait of a checkout: claim.lua and take_over.lua take a lease that ends in more than five minutes for one
-/// that was written before the shard's clock was set back.
-const WAIT_MAX: Duration = Duration::from_secs(240);
-
-/// The console's token is asked for from the outside: it has to be harder to guess than those between machines.
-const TOKEN_MIN: usize = 16;
+/// The longest wait of a checkout.
+const WAIT_MAX: Duration = Duration::from_millis(WAIT_MAX_MS);
 
 /// How a checkout is driven. Lease < deadline < wait, queue < wait: checked at start.
 #[derive(Debug, Clone, Args)]
@@ -69,77 +63,4 @@ impl CheckoutSettings {
             WAIT_MAX.as_millis()
         ))
     }
-}
-
-/// Who may see the console.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Console")]
-pub struct ConsoleSettings {
-    /// Secret that opens the console, also through a gateway: at least 16 printable characters. Without it the console is shown by an order machine on its internal port, by the shop to its own machine
-    #[arg(long, env = "CONSOLE_TOKEN", hide_env_values = true)]
-    pub console_token: Option<Secret>,
-}
-
-impl ConsoleSettings {
-    /// The token. An empty one is none: a deployment may pass on a variable that nobody has set.
-    pub fn token(&self) -> Option<&Secret> {
-        self.console_token.as_ref().filter(|token| !token.expose().is_empty())
-    }
-
-    /// Checks what clap does not.
-    ///
-    /// # Errors
-    /// A sentence that names the variable, without its value.
-    pub fn check(&self) -> Result<(), String> {
-        let Some(token) = self.token() else { return Ok(()) };
-        token.check_token("CONSOLE_TOKEN")?;
-        if token.expose().len() < TOKEN_MIN {
-            return Err(format!(
-                "CONSOLE_TOKEN is too short (its value is not shown): expected at least {TOKEN_MIN} characters"
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Carts, checkout and recovery over N Redis shards
-#[derive(Debug, Clone, Parser)]
-#[command(version, about)]
-pub struct Config {
-    /// Port for clients
-    #[arg(long, env = "PORT", default_value_t = 8001)]
-    pub port: u16,
-    /// Port for the other services
-    #[arg(long, env = "INTERNAL_PORT", default_value_t = 9001)]
-    pub internal_port: u16,
-    /// Internal listener of the stock service: http://host:port, comma-separated for several machines
-    #[arg(long, env = "STOCK_SERVICE_URL", value_delimiter = ',', required = true, value_parser = base_url)]
-    pub stock_service_url: Vec<Url>,
-    /// Internal listener of the payment service: http://host:port, comma-separated for several machines
-    #[arg(long, env = "PAYMENT_SERVICE_URL", value_delimiter = ',', required = true, value_parser = base_url)]
-    pub payment_service_url: Vec<Url>,
-    /// How long an answer of stock or payment is waited for, in milliseconds
-    #[arg(long, env = "PARTICIPANT_TIMEOUT_MS", default_value = "1000", value_parser = milliseconds)]
-    pub participant_timeout_ms: Duration,
-    /// How a checkout is driven
-    #[command(flatten)]
-    pub checkout: CheckoutSettings,
-    /// Shards, identity, secret
-    #[command(flatten)]
-    pub machine: MachineSettings,
-    /// Connections to the shards
-    #[command(flatten)]
-    pub redis: RedisSettings,
-    /// The listener for clients
-    #[command(flatten)]
-    pub http: HttpSettings,
-    /// Logs, metrics, traces
-    #[command(flatten)]
-    pub observe: ObserveSettings,
-    /// Bulk load
-    #[command(flatten)]
-    pub batch_init: BatchInitSettings,
-    /// The console
-    #[command(flatten)]
-    pub console: ConsoleSettings,
 }

@@ -23,16 +23,11 @@ impl LocalOrders {
         let (shard, partition) = self.0.route(asked.order.as_str())?;
         let reply = shard.run(&attempt::order_status(partition, &asked.order, asked.tx.as_ref())).await?;
         let (state, life) = attempt::read_order_status(shard, reply)?;
-        let status = match state.status {
-            Status::Open => "open",
-            Status::Pending => "pending",
-            Status::Aborting => "aborting",
-            Status::Paid => "paid",
-            Status::Unknown => return Ok(Standing::Unknown),
+        let Some(status) = state.status.status() else {
             // Nothing can be concluded from what a later release wrote.
-            Status::Newer => return Ok(Standing::Unanswered),
+            return Ok(if state.status == Status::Unknown { Standing::Unknown } else { Standing::Unanswered });
         };
-        Ok(Standing::Known { status: status.to_owned(), tx: state.tx, life })
+        Ok(Standing::Known { status: status.to_string(), tx: state.tx, life })
     }
 }
 

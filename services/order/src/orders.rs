@@ -10,15 +10,15 @@ use shardcart_common::ids::{ItemId, OrderId, Partition, UserId};
 use shardcart_common::script::words;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+use shardcart_schema::order::{CartLine, OrderStatus};
+use shardcart_schema::reply::Reply;
 
 use crate::error::{OrderError, Result};
 use crate::scripts::{CREATE, FIND, REMOVE};
 
 pub use cart::{add_item, remove_item, was_added};
 pub use load::load;
-
-/// The most lines that a cart has.
-pub const LINES_MAX: usize = 1000;
 
 /// An order as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,17 +35,21 @@ pub struct Order {
 
 /// The keys of an order: its record, its cart, and its shard's set of what is in flight.
 pub(crate) fn keys(partition: Partition, order: &str) -> [String; 3] {
-    [partition.key("order", order), partition.key("cart", order), inflight_key(partition.shard())]
+    [order_key(partition, order), key::cart(partition.0, order).to_string(), inflight_key(partition.shard())]
+}
+
+fn order_key(partition: Partition, order: &str) -> String {
+    key::order(partition.0, order).to_string()
 }
 
 /// The key of the set of what is in flight on a shard.
 pub(crate) fn inflight_key(shard: u16) -> String {
-    Partition::first_of(shard).own_key("inflight")
+    key::inflight(Partition::first_of(shard).0).to_string()
 }
 
 /// Reads items and units out of a script's `item, line, item, line, …`.
 pub(crate) fn parse_lines(words: &[String]) -> Option<Vec<(ItemId, u64)>> {
-    let line = |pair: &[String]| Some((ItemId::parse(&pair[0]).ok()?, pair[1].split_once(' ')?.0.parse().ok()?));
+    let line = |pair: &[String]| Some((ItemId::parse(&pair[0]).ok()?, CartLine::parse(&pair[1])?.units));
     words.chunks_exact(2).map(line).collect()
 }
 
@@ -59,7 +63,7 @@ pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>
         let order = OrderId::mint(partition, now_ms);
         let once = key.map(|key| key.creation(partition, order.as_str(), format_args!("create {user}")));
         // The id carries the moment of creation, so it serves as the first last tx.
-        let call = CREATE.once(once, &[partition.key("order", order.as_str())]).arg(user.as_str()).arg(order.as_str());
+        let call = CREATE.once(once, &[order_key(partition, order.as_str())]).arg(user.as_str()).arg(order.as_str());
         (order, call)
     });
     Ok(created.await?)
@@ -94,7 +98,7 @@ pub async fn find(shards: &Shards, order: &OrderId) -> Result<Order> {
         [status, user, total, lines @ ..] => {
             let parsed = UserId::parse(user).ok().zip(u64::from_str(total).ok()).zip(parse_lines(lines));
             let ((user, total), items) = parsed.ok_or_else(|| unexpected(shard.number(), FIND.name(), status))?;
-            Ok(Order { paid: status == "paid", user, total, items })
+            Ok(Order { paid: OrderStatus::parse(status) == Some(OrderStatus::Paid), user, total, items })
         }
         _ => Err(unexpected(shard.number(), FIND.name(), "")),
     }
@@ -102,15 +106,15 @@ pub async fn find(shards: &Shards, order: &OrderId) -> Result<Order> {
 
 /// What a script that changes an order answers in one word.
 fn changed(word: &str, order: &OrderId, shard: u16, script: &str) -> Result<Done> {
-    match word {
-        "DONE" => Ok(Done::now(())),
-        "REPLAYED" => Ok(Done::before(())),
-        "REUSED" => Err(KeyReused.into()),
-        "UNKNOWN" => Err(OrderError::UnknownOrder(order.clone())),
-        "PENDING" => Err(OrderError::Pending(order.clone())),
-        "PAID" => Err(OrderError::Paid(order.clone())),
-        "NEWER" => Err(OrderError::Newer(order.clone())),
-        other => Err(unexpected(shard, script, other)),
+    match Reply::parse(word) {
+        Some(Reply::Done) => Ok(Done::now(())),
+        Some(Reply::Replayed) => Ok(Done::before(())),
+        Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::Unknown) => Err(OrderError::UnknownOrder(order.clone())),
+        Some(Reply::Pending) => Err(OrderError::Pending(order.clone())),
+        Some(Reply::Paid) => Err(OrderError::Paid(order.clone())),
+        Some(Reply::Newer) => Err(OrderError::Newer(order.clone())),
+        _ => Err(unexpected(shard, script, word)),
     }
 }
 

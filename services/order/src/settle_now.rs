@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shardcart_common::ids::OrderId;
 use shardcart_common::insight::Found;
 use shardcart_common::shard::ShardError;
+use shardcart_schema::order::OrderStatus;
 
 use crate::insight;
 use crate::participants::Participants;
@@ -41,38 +42,6 @@ pub enum SettledNow {
     Newer,
 }
 
-impl SettledNow {
-    /// What came of it, in plain words.
-    pub fn words(&self) -> String {
-        match self {
-            SettledNow::Settled { paid: true } => "Settled: the order is paid, and everyone knows.".to_owned(),
-            SettledNow::Settled { paid: false } => {
-                "Settled: the attempt was given up, and everything it held is free again. The order is open.".to_owned()
-            }
-            SettledNow::Held { lease_left_ms } => format!(
-                "Left alone: the attempt is still its coordinator's for another {:.1} s. Taking it away earlier could only \
-                 make a checkout fail that may be about to succeed. Ask again then; recovery will have done it by itself.",
-                *lease_left_ms as f64 / 1000.0
-            ),
-            SettledNow::Nothing { status } if status == "paid" => {
-                "Nothing to do: the order is paid and settled.".to_owned()
-            }
-            SettledNow::Nothing { .. } => "Nothing to do: no attempt is under way for this order.".to_owned(),
-            SettledNow::Waiting { paid: true } => {
-                "The order is paid. A shard that has to be told does not answer; recovery goes on until it does."
-                    .to_owned()
-            }
-            SettledNow::Waiting { paid: false } => {
-                "The attempt is given up and will take nothing. A shard that has to give something back does not \
-                 answer; recovery goes on until it does."
-                    .to_owned()
-            }
-            SettledNow::Unknown => "There is no such order.".to_owned(),
-            SettledNow::Newer => "Another release wrote this order; this one leaves it alone.".to_owned(),
-        }
-    }
-}
-
 /// Recovers the attempt on an order now, if its lease is over. May be repeated, by several at once.
 ///
 /// # Errors
@@ -86,7 +55,9 @@ pub async fn settle_now(settling: &Participants, order: &OrderId) -> Result<Sett
     }
     settling.resolve(order).await?;
     Ok(match look(settling, order).await? {
-        Look::Ended(SettledNow::Nothing { status }) => SettledNow::Settled { paid: status == "paid" },
+        Look::Ended(SettledNow::Nothing { status }) => {
+            SettledNow::Settled { paid: OrderStatus::parse(&status) == Some(OrderStatus::Paid) }
+        }
         after => after.outcome(),
     })
 }
@@ -111,12 +82,13 @@ async fn look(settling: &Participants, order: &OrderId) -> Result<Look, ShardErr
     let (shard, partition) = settling.shards.route(order.as_str())?;
     Ok(match insight::order(shard, partition, order).await? {
         Found::Order(found) => {
-            let is_over = found.status == "open" || found.status == "paid" && found.due_ms.is_none();
+            let paid = found.status() == Some(OrderStatus::Paid);
+            let is_over = found.status() == Some(OrderStatus::Open) || paid && found.due_ms.is_none();
             let lease_left_ms = found.lease_left_ms();
             if is_over {
                 Look::Ended(SettledNow::Nothing { status: found.status })
             } else {
-                Look::InFlight { tx: found.tx, paid: found.status == "paid", lease_left_ms }
+                Look::InFlight { tx: found.tx, paid, lease_left_ms }
             }
         }
         Found::Absent => Look::Ended(SettledNow::Unknown),

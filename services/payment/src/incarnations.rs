@@ -7,11 +7,10 @@ use std::rc::Rc;
 
 use shardcart_common::ids::{OrderId, minted_partition};
 use shardcart_common::orders::{Asked, Orders, Standing};
+use shardcart_schema::life::ANY;
+use shardcart_schema::order::OrderStatus;
 
 use crate::error::{PaymentError, Result};
-
-/// The life of an order that does not exist: payments for every earlier order with this id count.
-const ANY: &str = "*";
 
 /// The order service, as payments ask it.
 #[derive(Clone)]
@@ -44,7 +43,9 @@ impl Lives {
     /// # Errors
     /// `Orders`: no answer.
     pub async fn is_paid(&self, order: &OrderId) -> Result<bool> {
-        Ok(matches!(self.ask(order).await?, Standing::Known { status, .. } if status == "paid"))
+        Ok(
+            matches!(self.ask(order).await?, Standing::Known { status, .. } if OrderStatus::parse(&status) == Some(OrderStatus::Paid)),
+        )
     }
 
     async fn ask(&self, order: &OrderId) -> Result<Standing> {

@@ -6,6 +6,8 @@ use shardcart_common::ids::{OrderId, Partition, UserId};
 use shardcart_common::script::{Call, words};
 use shardcart_common::shard::Shard;
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+use shardcart_schema::reply::Reply;
 
 use crate::error::{PaymentError, Result};
 use crate::incarnations::Lives;
@@ -14,12 +16,12 @@ use crate::users::{changed, unexpected};
 
 /// The keys of a user and of its payment for an order.
 pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [String; 2] {
-    [partition.key("user", user.as_str()), payment_key(partition, user, order)]
+    [key::user(partition.0, user).to_string(), payment_key(partition, user, order)]
 }
 
 /// The key of a user's payment for an order.
 pub(crate) fn payment_key(partition: Partition, user: &UserId, order: &OrderId) -> String {
-    partition.key("payment", &format!("{user}:{order}"))
+    key::payment(partition.0, user, order).to_string()
 }
 
 /// Takes an amount from a user's credit for an order, once: a repeat with the same amount answers the same. With a key
@@ -81,24 +83,27 @@ pub async fn cancel_payment(
 pub async fn has_paid(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<bool> {
     let (shard, partition) = shards.route(user.as_str())?;
     let call = STATUS.keys(&keys(partition, user, order)).arg(lives.of(order).await?);
-    match words(shard.run(&call).await?).first().map_or("", String::as_str) {
-        "CHARGED" => Ok(true),
-        "NONE" | "CANCELLED" => Ok(false),
+    let words = words(shard.run(&call).await?);
+    let word = words.first().map_or("", String::as_str);
+    match Reply::parse(word) {
+        Some(Reply::Charged) => Ok(true),
+        Some(Reply::None | Reply::Cancelled) => Ok(false),
         // Undecided here, or decided and not settled yet: the order's shard knows.
-        "RESERVED" => lives.is_paid(order).await,
-        "NEWER" => Err(PaymentError::Newer(user.clone())),
-        other => Err(unexpected(shard, STATUS.name(), other)),
+        Some(Reply::Reserved) => lives.is_paid(order).await,
+        Some(Reply::Newer) => Err(PaymentError::Newer(user.clone())),
+        _ => Err(unexpected(shard, STATUS.name(), word)),
     }
 }
 
 /// Runs a script that changes a user and its payment for an order.
 async fn change(shard: &Shard, user: &UserId, order: &OrderId, call: Call) -> Result<Done> {
     let words = words(shard.run(&call).await?);
-    match words.first().map_or("", String::as_str) {
-        "UNKNOWN_PAYMENT" => Err(PaymentError::UnknownPayment(order.clone())),
-        "PENDING" => Err(PaymentError::OrderPending(order.clone())),
-        "ALREADY_PAID" => Err(PaymentError::AlreadyPaid(order.clone())),
-        "CHECKOUT" => Err(PaymentError::OrderPaid(order.clone())),
-        word => changed(shard, user, call.name(), word),
+    let word = words.first().map_or("", String::as_str);
+    match Reply::parse(word) {
+        Some(Reply::UnknownPayment) => Err(PaymentError::UnknownPayment(order.clone())),
+        Some(Reply::Pending) => Err(PaymentError::OrderPending(order.clone())),
+        Some(Reply::AlreadyPaid) => Err(PaymentError::AlreadyPaid(order.clone())),
+        Some(Reply::Checkout) => Err(PaymentError::OrderPaid(order.clone())),
+        _ => changed(shard, user, call.name(), word),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use shardcart_common::held;
 use shardcart_common::participant::{Answer, Operation, Refusal, Service, Step};
 use shardcart_common::reservation::{LocalParticipant, Places, reserve_call};
 use shardcart_common::script::{Call, Script};
 use shardcart_common::shards::Shards;
+use shardcart_schema::reply::Reply;
+use shardcart_schema::reservation_record;
 
 use crate::payments;
 use crate::scripts::{CANCEL, CONFIRM, RESERVE};
@@ -39,10 +40,10 @@ impl LocalParticipant for LocalPayment {
                 return None;
             }
             let [user, payment] = payments::keys(operation.at, user, order);
-            kept.push(held::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
+            kept.push(reservation_record::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
             let (user, payment) = (records.of(user) as u64, records.of(payment) as u64);
             for number in [operation.deadline_ms, user, payment, *amount] {
-                wanted.extend(held::double(number));
+                wanted.extend(reservation_record::double(number));
             }
             lives.push(life.as_str());
         }
@@ -59,13 +60,13 @@ impl LocalParticipant for LocalPayment {
         &CANCEL
     }
 
-    fn understand(&self, _: &Operation, word: &str) -> Option<Answer> {
-        match word {
-            "UNKNOWN" => Some(Answer::Refused(Refusal::UnknownUser)),
-            "INSUFFICIENT" => Some(Answer::Refused(Refusal::InsufficientCredit)),
-            "ALREADY_PAID" => Some(Answer::Refused(Refusal::AlreadyPaid)),
-            "PENDING" => Some(Answer::Busy(Refusal::CheckoutAborted)),
-            "BUSY" => Some(Answer::Busy(Refusal::InsufficientCredit)),
+    fn understand(&self, _: &Operation, reply: Reply, _: &str) -> Option<Answer> {
+        match reply {
+            Reply::Unknown => Some(Answer::Refused(Refusal::UnknownUser)),
+            Reply::Insufficient => Some(Answer::Refused(Refusal::InsufficientCredit)),
+            Reply::AlreadyPaid => Some(Answer::Refused(Refusal::AlreadyPaid)),
+            Reply::Pending => Some(Answer::Busy(Refusal::CheckoutAborted)),
+            Reply::Busy => Some(Answer::Busy(Refusal::InsufficientCredit)),
             _ => None,
         }
     }

@@ -5,16 +5,22 @@ mod load;
 use redis::FromRedisValue;
 use shardcart_common::amount::{AMOUNT_MAX, Amount};
 use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
-use shardcart_common::ids::UserId;
-use shardcart_common::record::{self, Found};
+use shardcart_common::ids::{Partition, UserId};
 use shardcart_common::script::{Call, words};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+use shardcart_schema::record::{self, Found};
+use shardcart_schema::reply::Reply;
 
 use crate::error::{PaymentError, Result};
 use crate::scripts::{ADD_FUNDS, CREATE, PAY};
 
 pub use load::load;
+
+fn user_key(partition: Partition, user: &UserId) -> String {
+    key::user(partition.0, user).to_string()
+}
 
 /// Creates a user without credit. A repeat creates another, unless it has the same key.
 ///
@@ -25,7 +31,7 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
     let created = shards.mint_once(key, |partition, now_ms| {
         let user = UserId::mint(partition, now_ms);
         let once = key.map(|key| key.creation(partition, user.as_str(), "create_user"));
-        let call = CREATE.once(once, &[partition.key("user", user.as_str())]);
+        let call = CREATE.once(once, &[user_key(partition, &user)]);
         (user, call)
     });
     Ok(created.await?)
@@ -38,7 +44,7 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
 /// - `Newer`, `Shard`: no answer.
 pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let bytes = shard.run(&Call::get(partition.name("user", user.as_str()))).await?;
+    let bytes = shard.run(&Call::get(key::user(partition.0, user))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::USER.read(bytes.as_deref()) {
@@ -57,7 +63,7 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
 pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
     let once = key.map(|key| key.change(partition, user.as_str(), format_args!("add_funds {amount}")));
-    let call = ADD_FUNDS.once(once, &[partition.key("user", user.as_str())]).arg(amount.get()).arg(AMOUNT_MAX);
+    let call = ADD_FUNDS.once(once, &[user_key(partition, user)]).arg(amount.get()).arg(AMOUNT_MAX);
     change(shard, user, call).await
 }
 
@@ -69,7 +75,7 @@ pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Opti
 pub async fn pay(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
     let once = key.map(|key| key.change(partition, user.as_str(), format_args!("pay {amount}")));
-    let call = PAY.once(once, &[partition.key("user", user.as_str())]).arg(amount.get()).arg("");
+    let call = PAY.once(once, &[user_key(partition, user)]).arg(amount.get()).arg("");
     change(shard, user, call).await
 }
 
@@ -81,14 +87,14 @@ async fn change(shard: &Shard, user: &UserId, call: Call) -> Result<Done> {
 
 /// What a script that changes a user answers in one word.
 pub(crate) fn changed(shard: &Shard, user: &UserId, script: &str, word: &str) -> Result<Done> {
-    match word {
-        "DONE" => Ok(Done::now(())),
-        "REPLAYED" => Ok(Done::before(())),
-        "REUSED" => Err(KeyReused.into()),
-        "UNKNOWN" => Err(PaymentError::UnknownUser(user.clone())),
-        "INSUFFICIENT" => Err(PaymentError::InsufficientCredit(user.clone())),
-        "OUT_OF_RANGE" => Err(PaymentError::OutOfRange(user.clone())),
-        "NEWER" => Err(PaymentError::Newer(user.clone())),
+    match Reply::parse(word) {
+        Some(Reply::Done) => Ok(Done::now(())),
+        Some(Reply::Replayed) => Ok(Done::before(())),
+        Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::Unknown) => Err(PaymentError::UnknownUser(user.clone())),
+        Some(Reply::Insufficient) => Err(PaymentError::InsufficientCredit(user.clone())),
+        Some(Reply::OutOfRange) => Err(PaymentError::OutOfRange(user.clone())),
+        Some(Reply::Newer) => Err(PaymentError::Newer(user.clone())),
         _ => Err(unexpected(shard, script, word)),
     }
 }

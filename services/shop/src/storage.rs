@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shardcart_common::settings::Address;
 
-use crate::config::Config;
+use crate::config::shop::Config;
 use crate::data_dir::DataDir;
 use crate::redis_servers::RedisServers;
 

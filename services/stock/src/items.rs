@@ -5,11 +5,13 @@ mod load;
 use redis::FromRedisValue;
 use shardcart_common::amount::{AMOUNT_MAX, Amount};
 use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
-use shardcart_common::ids::ItemId;
-use shardcart_common::record::{self, Found};
+use shardcart_common::ids::{ItemId, Partition};
 use shardcart_common::script::{Call, words};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+use shardcart_schema::record::{self, Found};
+use shardcart_schema::reply::Reply;
 
 use crate::error::{Result, StockError};
 use crate::scripts::{ADD, CREATE, SUBTRACT};
@@ -25,6 +27,10 @@ pub struct Item {
     pub price: u64,
 }
 
+fn item_key(partition: Partition, item: &ItemId) -> String {
+    key::item(partition.0, item).to_string()
+}
+
 /// Creates an item without stock. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
@@ -34,7 +40,7 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
     let created = shards.mint_once(key, |partition, now_ms| {
         let item = ItemId::mint(partition, now_ms);
         let once = key.map(|key| key.creation(partition, item.as_str(), format_args!("create {price}")));
-        let call = CREATE.once(once, &[partition.key("item", item.as_str())]).arg(price.get());
+        let call = CREATE.once(once, &[item_key(partition, &item)]).arg(price.get());
         (item, call)
     });
     Ok(created.await?)
@@ -47,7 +53,7 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
 /// - `Newer`, `Shard`: no answer.
 pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
     let (shard, partition) = shards.route(item.as_str())?;
-    let bytes = shard.run(&Call::get(partition.name("item", item.as_str()))).await?;
+    let bytes = shard.run(&Call::get(key::item(partition.0, item))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::ITEM.read(bytes.as_deref()) {
@@ -69,7 +75,7 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
 pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(item.as_str())?;
     let once = key.map(|key| key.change(partition, item.as_str(), format_args!("add {units}")));
-    let call = ADD.once(once, &[partition.key("item", item.as_str())]).arg(units.get()).arg(AMOUNT_MAX);
+    let call = ADD.once(once, &[item_key(partition, item)]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
 }
 
@@ -81,20 +87,22 @@ pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&Ide
 pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(item.as_str())?;
     let once = key.map(|key| key.change(partition, item.as_str(), format_args!("subtract {units}")));
-    let call = SUBTRACT.once(once, &[partition.key("item", item.as_str())]).arg(units.get());
+    let call = SUBTRACT.once(once, &[item_key(partition, item)]).arg(units.get());
     change(shard, item, call).await
 }
 
 async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<Done> {
-    match words(shard.run(&call).await?).first().map_or("", String::as_str) {
-        "DONE" => Ok(Done::now(())),
-        "REPLAYED" => Ok(Done::before(())),
-        "REUSED" => Err(KeyReused.into()),
-        "UNKNOWN" => Err(StockError::UnknownItem(item.clone())),
-        "INSUFFICIENT" => Err(StockError::InsufficientStock(item.clone())),
-        "OUT_OF_RANGE" => Err(StockError::OutOfRange(item.clone())),
-        "NEWER" => Err(StockError::Newer(item.clone())),
-        other => Err(unexpected(shard, call.name(), other)),
+    let words = words(shard.run(&call).await?);
+    let word = words.first().map_or("", String::as_str);
+    match Reply::parse(word) {
+        Some(Reply::Done) => Ok(Done::now(())),
+        Some(Reply::Replayed) => Ok(Done::before(())),
+        Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::Unknown) => Err(StockError::UnknownItem(item.clone())),
+        Some(Reply::Insufficient) => Err(StockError::InsufficientStock(item.clone())),
+        Some(Reply::OutOfRange) => Err(StockError::OutOfRange(item.clone())),
+        Some(Reply::Newer) => Err(StockError::Newer(item.clone())),
+        _ => Err(unexpected(shard, call.name(), word)),
     }
 }
 

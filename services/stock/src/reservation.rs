@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::held;
 use shardcart_common::ids::ItemId;
 use shardcart_common::participant::{Answer, Operation, ParticipantError, Prices, Refusal, Service, Step};
 use shardcart_common::reservation::{LocalParticipant, Places, reserve_call};
 use shardcart_common::script::{Call, Script};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+use shardcart_schema::reply::Reply;
+use shardcart_schema::reservation_record;
 
 use crate::error::StockError;
 use crate::items;
@@ -38,8 +40,8 @@ impl LocalParticipant for LocalStock {
         let (mut wanted, mut kept) = (Vec::new(), Vec::with_capacity(operations.len()));
         for operation in operations {
             let Step::ReserveStock { order, lines } = &operation.step else { return None };
-            wanted.extend(held::double(operation.deadline_ms));
-            wanted.extend(held::double(lines.len() as u64));
+            wanted.extend(reservation_record::double(operation.deadline_ms));
+            wanted.extend(reservation_record::double(lines.len() as u64));
             let mut own = Vec::with_capacity(lines.len());
             for (item, units) in lines {
                 let place = items.of(item.as_str());
@@ -50,13 +52,13 @@ impl LocalParticipant for LocalStock {
                 if partition.shard() != operation.at.shard() {
                     return None;
                 }
-                wanted.extend(held::double(place as u64));
-                wanted.extend(held::double(*units));
-                own.push((partition.name("item", item.as_str()), *units));
+                wanted.extend(reservation_record::double(place as u64));
+                wanted.extend(reservation_record::double(*units));
+                own.push((key::item(partition.0, item), *units));
             }
-            kept.push(held::units(operation.deadline_ms, order.as_str(), own.into_iter()));
+            kept.push(reservation_record::units(operation.deadline_ms, order.as_str(), own.into_iter()));
         }
-        let keys = items.keys().iter().zip(&partitions).map(|(item, partition)| partition.name("item", item));
+        let keys = items.keys().iter().zip(&partitions).map(|(item, partition)| key::item(partition.0, item));
         Some(reserve_call(&RESERVE, operations, keys, &wanted, &kept))
     }
 
@@ -69,17 +71,16 @@ impl LocalParticipant for LocalStock {
     }
 
     /// A refusal names its line.
-    fn understand(&self, operation: &Operation, word: &str) -> Option<Answer> {
-        let (word, line) = word.split_once(' ')?;
+    fn understand(&self, operation: &Operation, reply: Reply, line: &str) -> Option<Answer> {
         let Step::ReserveStock { lines, .. } = &operation.step else {
             return None;
         };
         let (item, _) = lines.get(line.parse::<usize>().ok()?.checked_sub(1)?)?;
         let item = item.clone();
-        match word {
-            "UNKNOWN" => Some(Answer::Refused(Refusal::UnknownItem(item))),
-            "INSUFFICIENT" => Some(Answer::Refused(Refusal::InsufficientStock(item))),
-            "BUSY" => Some(Answer::Busy(Refusal::InsufficientStock(item))),
+        match reply {
+            Reply::Unknown => Some(Answer::Refused(Refusal::UnknownItem(item))),
+            Reply::Insufficient => Some(Answer::Refused(Refusal::InsufficientStock(item))),
+            Reply::Busy => Some(Answer::Busy(Refusal::InsufficientStock(item))),
             _ => None,
         }
     }

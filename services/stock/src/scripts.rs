@@ -9,10 +9,6 @@ shardcart_common::scripts! {
 
     // Stock's part in a checkout.
     pub(crate) RESERVE = "reserve.lua";
-}
-
-// `settle.lua` is what confirming and cancelling have in common.
-shardcart_common::scripts! {
-    pub(crate) CONFIRM = "confirm.lua" with "settle.lua";
-    pub(crate) CANCEL = "cancel.lua" with "settle.lua";
+    pub(crate) CONFIRM = "confirm.lua" including "settle";
+    pub(crate) CANCEL = "cancel.lua" including "settle";
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use shardcart_common::ids::{ItemId, UserId, minted_ms};
-use shardcart_common::record::{self, Found};
 use shardcart_common::shard::Shard;
+use shardcart_schema::key::Kind;
+use shardcart_schema::record::{self, Found};
+use shardcart_schema::reply::Reply;
 
 use crate::attempt::reply::{millis, order_state, push_keys, replies, split, unexpected};
 use crate::attempt::{Answer, Attempt, AttemptRef, OrderState};
@@ -38,8 +40,8 @@ pub async fn begin(
 ) -> Answer<Vec<Answer<Begun>>> {
     let mut call = BEGIN.with_keys(1 + 2 * attempts.len());
     call.key(inflight_key(shard.number()));
-    push_keys(&mut call, attempts, "order");
-    push_keys(&mut call, attempts, "cart");
+    push_keys(&mut call, attempts, Kind::Order);
+    push_keys(&mut call, attempts, Kind::Cart);
     call.push(millis(lease));
     call.push(millis(deadline));
     attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
@@ -55,7 +57,7 @@ fn begun(shard: &Shard, attempt: &AttemptRef, reply: redis::Value) -> Answer<Beg
         return attempt.map(Begun::Attempt).ok_or_else(|| unexpected(shard, BEGIN.name(), &[]));
     }
     let words = split(reply);
-    if words.first().is_some_and(|word| word == "MOVED") {
+    if words.first().is_some_and(|word| Reply::parse(word) == Some(Reply::Moved)) {
         let last = words.get(1).map_or("", String::as_str);
         return Ok(Begun::Moved { last_ms: minted_ms(last) });
     }

@@ -1,6 +1,7 @@
 //! Finish: all participants know the decision, and the attempt is no longer in flight.
 
 use shardcart_common::shard::Shard;
+use shardcart_schema::key::Kind;
 
 use crate::attempt::reply::{push_keys, replies, state_after};
 use crate::attempt::{Answer, AttemptRef, OrderState};
@@ -15,7 +16,7 @@ use crate::scripts::FINISH;
 pub async fn finish(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = FINISH.with_keys(1 + attempts.len());
     call.key(inflight_key(shard.number()));
-    push_keys(&mut call, attempts, "order");
+    push_keys(&mut call, attempts, Kind::Order);
     attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
     let replies = replies(shard, call.repeatable(), attempts.len()).await?;
     Ok(replies

@@ -3,6 +3,7 @@
 
 use shardcart_common::participant::Refusal;
 use shardcart_common::shard::Shard;
+use shardcart_schema::key;
 
 use crate::attempt::reply::{ask, replies, state_after};
 use crate::attempt::{Answer, Attempt, AttemptRef, OrderState};
@@ -26,7 +27,7 @@ pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answe
 pub async fn refuse(shard: &Shard, refused: &[(AttemptRef, Refusal)]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = REFUSE.with_keys(1 + refused.len());
     call.key(inflight_key(shard.number()));
-    refused.iter().for_each(|(attempt, _)| call.key(attempt.partition.name("order", attempt.order.as_str())));
+    refused.iter().for_each(|(attempt, _)| call.key(key::order(attempt.partition.0, &attempt.order)));
     refused.iter().for_each(|(attempt, _)| call.push(attempt.tx.as_str()));
     refused.iter().for_each(|(_, refusal)| call.push(refusal.to_record()));
     let replies = replies(shard, call.repeatable(), refused.len()).await?;

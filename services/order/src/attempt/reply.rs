@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use shardcart_common::script::{Call, each, words};
 use shardcart_common::shard::{Shard, ShardError};
+use shardcart_schema::key::{self, Kind};
+use shardcart_schema::reply::Reply;
 
 use crate::attempt::{Answer, AttemptRef, OrderState, Status};
 
-pub(super) fn push_keys(call: &mut Call, attempts: &[AttemptRef], kind: &str) {
+pub(super) fn push_keys(call: &mut Call, attempts: &[AttemptRef], kind: Kind) {
     for AttemptRef { partition, order, .. } in attempts {
-        call.key(partition.name(kind, order.as_str()));
+        call.key(key::named(partition.0, kind, order));
     }
 }
 
@@ -33,7 +35,7 @@ pub(super) fn state_after(
 ) -> Answer<OrderState> {
     let words = split(reply);
     if let [word] = words.as_slice()
-        && word == "PAID"
+        && Reply::parse(word) == Some(Reply::Paid)
     {
         return Ok(OrderState { status: Status::Paid, tx: attempt.tx.as_str().to_owned(), refusal: String::new() });
     }
@@ -47,15 +49,8 @@ pub(super) fn split(reply: redis::Value) -> Vec<String> {
 
 /// Reads `{ status, tx, … }`.
 pub(super) fn order_state(shard: &Shard, script: &str, words: &[String]) -> Answer<OrderState> {
-    let status = match words.first().map(String::as_str) {
-        Some("open") => Status::Open,
-        Some("pending") => Status::Pending,
-        Some("aborting") => Status::Aborting,
-        Some("paid") => Status::Paid,
-        Some("UNKNOWN") => Status::Unknown,
-        Some("NEWER") => Status::Newer,
-        _ => return Err(unexpected(shard, script, words)),
-    };
+    let status = words.first().and_then(|word| Status::parse(word));
+    let status = status.ok_or_else(|| unexpected(shard, script, words))?;
     let word = |place: usize| words.get(place).cloned().unwrap_or_default();
     Ok(OrderState { status, tx: word(1), refusal: word(2) })
 }

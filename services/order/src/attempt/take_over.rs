@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use shardcart_common::ids::{OrderId, Partition, TxId, UserId};
-use shardcart_common::insight::LEASE_MAX_MS;
 use shardcart_common::participant::Refusal;
 use shardcart_common::script::{Call, words};
 use shardcart_common::shard::Shard;
 use shardcart_common::walk::Key;
+use shardcart_schema::key::Kind;
+use shardcart_schema::limit::LEASE_MAX_MS;
+use shardcart_schema::reply::Reply;
 
 use crate::attempt::reply::{millis, order_state, unexpected};
 use crate::attempt::{Answer, Attempt, Status};
@@ -42,7 +44,7 @@ pub async fn claim(shard: &Shard, hold: Duration, most: usize) -> Answer<Vec<(Pa
 
 /// The partition and the id of an order in its key; `None` for another key.
 pub(crate) fn order_of_key(key: &str) -> Option<(Partition, &str)> {
-    Key::parse(key).filter(|key| key.kind == "order").map(|key| (key.partition, key.name))
+    Key::parse(key).filter(|key| key.kind == Some(Kind::Order)).map(|key| (key.partition, key.name))
 }
 
 /// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
@@ -61,7 +63,7 @@ pub fn take_over(partition: Partition, order: &OrderId) -> Call {
 pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: redis::Value) -> Answer<TakenOver> {
     let words = words(reply);
     let attempt = || attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words));
-    if words.first().is_some_and(|word| word == "TAKEN") {
+    if words.first().is_some_and(|word| Reply::parse(word) == Some(Reply::Taken)) {
         return attempt().map(TakenOver::Taken);
     }
     match order_state(shard, TAKE_OVER.name(), &words)?.status {

@@ -13,8 +13,9 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::trace::{self, export};
 
-use crate::attempt::{self, ATTEMPTS_PER_CALL_MAX, AttemptRef, Begun, OrderState};
+use crate::attempt::{self, AttemptRef, Begun, OrderState};
 use crate::config::CheckoutSettings;
+use shardcart_schema::limit::CALL_MAX;
 
 type Answer<T> = Result<T, ShardError>;
 
@@ -145,7 +146,7 @@ struct Calls<O> {
 impl<O: Operation> Together for Calls<O> {
     type Asked = O::Asked;
     type Answer = Answer<O::Answered>;
-    const MOST: usize = ATTEMPTS_PER_CALL_MAX;
+    const MOST: usize = CALL_MAX;
 
     async fn ask(&self, shard: u16, asked: Vec<O::Asked>) -> Vec<Answer<O::Answered>> {
         let answers = match self.shards.shard(shard) {

@@ -5,9 +5,11 @@ use shardcart_common::idempotency::{Done, IdempotencyKey, Once};
 use shardcart_common::ids::{ItemId, OrderId, Partition};
 use shardcart_common::script::words;
 use shardcart_common::shards::Shards;
+use shardcart_schema::limit::LINES_MAX;
+use shardcart_schema::reply::Reply;
 
 use crate::error::{OrderError, Result};
-use crate::orders::{LINES_MAX, changed, keys, only_word};
+use crate::orders::{changed, keys, only_word};
 use crate::scripts::{ADD_ITEM, REMOVE_ITEM, REPLAY};
 
 /// Adds units of an item to a cart at `price` each. Safe to repeat only with a key: then at the price of the first
@@ -29,10 +31,11 @@ pub async fn add_item(
     let once = key.map(|key| adding(key, partition, order, item, units));
     let call = ADD_ITEM.once(once, &[record, cart]).arg(item.as_str()).arg(units.get()).arg(price);
     let call = call.arg(LINES_MAX).arg(AMOUNT_MAX);
-    match only_word(words(shard.run(&call).await?)).as_str() {
-        "TOO_LARGE" => Err(OrderError::TooLarge(format!("a cart has at most {LINES_MAX} lines"))),
-        "OUT_OF_RANGE" => Err(OrderError::OutOfRange),
-        other => changed(other, order, shard.number(), ADD_ITEM.name()),
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::TooLarge) => Err(OrderError::TooLarge(format!("a cart has at most {LINES_MAX} lines"))),
+        Some(Reply::OutOfRange) => Err(OrderError::OutOfRange),
+        _ => changed(&word, order, shard.number(), ADD_ITEM.name()),
     }
 }
 
@@ -51,9 +54,10 @@ pub async fn was_added(
     let (shard, partition) = shards.route(order.as_str())?;
     let [record, _, _] = keys(partition, order.as_str());
     let call = REPLAY.once(Some(adding(key, partition, order, item, units)), &[record]);
-    match only_word(words(shard.run(&call).await?)).as_str() {
-        "NONE" => Ok(false),
-        other => Ok(changed(other, order, shard.number(), REPLAY.name())?.is_replay),
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::None) => Ok(false),
+        _ => Ok(changed(&word, order, shard.number(), REPLAY.name())?.is_replay),
     }
 }
 
@@ -76,8 +80,9 @@ pub async fn remove_item(
     let [record, cart, _] = keys(partition, order.as_str());
     let once = key.map(|key| key.change(partition, order.as_str(), format_args!("removeItem {item}")));
     let call = REMOVE_ITEM.once(once, &[record, cart]).arg(item.as_str());
-    match only_word(words(shard.run(&call).await?)).as_str() {
-        "NO_LINE" => Err(OrderError::UnknownItem(item.clone())),
-        other => changed(other, order, shard.number(), REMOVE_ITEM.name()),
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::NoLine) => Err(OrderError::UnknownItem(item.clone())),
+        _ => changed(&word, order, shard.number(), REMOVE_ITEM.name()),
     }
 }

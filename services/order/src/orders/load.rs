@@ -6,6 +6,7 @@ use shardcart_common::bulk::{self, LoadError};
 use shardcart_common::ids::{Partition, TxId, now_ms};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
 
 use crate::orders::{inflight_key, keys};
 use crate::scripts::LOAD;
@@ -25,7 +26,7 @@ pub async fn load(
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
         let mut all = vec![inflight_key(shard)];
-        all.extend(Partition::of_shard(shard).map(|partition| partition.own_key("overwritten")));
+        all.extend(Partition::of_shard(shard).map(|partition| key::overwritten(partition.0).to_string()));
         for (partition, order) in chunk {
             let [record, cart, _] = keys(*partition, &order.to_string());
             all.extend([record, cart]);

@@ -7,13 +7,14 @@ use futures_util::future::join_all;
 use shardcart_common::fault::{self, Point};
 use shardcart_common::ids::Partition;
 use shardcart_common::metrics;
-use shardcart_common::participant::{Answer, BATCH_MAX, Operation, Service, Step};
+use shardcart_common::participant::{Answer, Operation, Service, Step};
 use shardcart_common::trace::span::Span;
 use shardcart_common::trace::{self, Origin, export};
 
-use crate::attempt::{self, ATTEMPTS_PER_CALL_MAX, AttemptRef};
+use crate::attempt::{self, AttemptRef};
 use crate::participants::Participants;
 use crate::settling::Settlement;
+use shardcart_schema::limit::{CALL_MAX, REQUEST_MAX};
 
 impl Participants {
     /// Settles attempts together: one batch for each participant shard, then a few calls for each order shard.
@@ -28,7 +29,7 @@ impl Participants {
         }
         let unsettled = join_all(told.into_iter().map(async |((service, shard), parts)| {
             let mut unsettled = Vec::new();
-            for parts in parts.chunks(BATCH_MAX) {
+            for parts in parts.chunks(REQUEST_MAX) {
                 unsettled.extend(self.tell(service, shard, settlements, parts).await);
             }
             unsettled
@@ -76,7 +77,7 @@ impl Participants {
             shards.entry(settlement.partition.shard()).or_default().push(settlement);
         }
         join_all(shards.into_iter().map(async |(number, settlements)| {
-            for together in settlements.chunks(ATTEMPTS_PER_CALL_MAX) {
+            for together in settlements.chunks(CALL_MAX) {
                 let attempts: Vec<AttemptRef> = together.iter().map(|settlement| settlement.reference()).collect();
                 let sent = export::on().then(Instant::now);
                 let finished = match self.shards.shard(number) {

@@ -1,8 +1,5 @@
 //! Orders on a Redis of their own: what is done with them, and what then lies on their shard.
 
-#[path = "../../../../common/tests/support/shards.rs"]
-mod shards;
-
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
@@ -20,7 +17,7 @@ use shardcart_order::attempt::{self, Attempt, AttemptRef, Begun, OrderState, Tak
 use shardcart_order::orders;
 use shardcart_order::participants::Participants;
 
-pub use shards::{PATIENCE, Raw, TestShards};
+pub use shardcart_harness_shards::{PATIENCE, Raw, TestShards};
 
 /// A lease and a deadline that do not end while a test runs.
 pub const LEASE: Duration = Duration::from_secs(200);

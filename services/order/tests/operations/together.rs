@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use shardcart_common::ids::{OrderId, TxId};
 use shardcart_common::participant::Refusal;
-use shardcart_common::record::{self, Found};
 use shardcart_common::shard::ShardError;
 use shardcart_order::attempt::{self, AttemptRef, Begun, OrderState};
+use shardcart_schema::record::{self, Found};
 
 use crate::support::{DEADLINE, LEASE, TestOrders, item, only_named, order};
 

@@ -7,6 +7,7 @@ use shardcart_common::bulk::{self, LoadError};
 use shardcart_common::ids::Partition;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
 
 use crate::scripts::LOAD;
 
@@ -23,8 +24,8 @@ pub async fn load(
 ) -> Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let held = [Partition::first_of(shard).own_key("held")].into_iter();
-        let items = chunk.iter().map(|(partition, item)| partition.key("item", &item.to_string()));
+        let held = [key::held(Partition::first_of(shard).0).to_string()].into_iter();
+        let items = chunk.iter().map(|(partition, item)| key::item(partition.0, item).to_string());
         LOAD.keys(&held.chain(items).collect::<Vec<_>>()).arg(price.get()).arg(stock.get())
     })
     .await

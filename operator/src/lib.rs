@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+pub mod asked;
+pub mod audit;
+pub mod console;
+pub mod inspect;
+pub mod sources;
+pub mod status;
+mod terminal;

@@ -1,0 +1,18 @@
+//! The order service as a process of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use shardcart_common::{machine, probe};
+use shardcart_shop::config::order::Config;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    if let Some(answer) = probe::asked(8001) {
+        return answer;
+    }
+    let config = Config::parse();
+    machine::start_log(config.observe.log_format);
+    machine::raise_file_limit();
+    machine::exit(shardcart_shop::machines::order::run(config).await)
+}

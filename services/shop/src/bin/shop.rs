@@ -1,0 +1,64 @@
+//! The whole shop in one process, and the commands that look at it.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use shardcart_common::logging::{self, LogFormat};
+use shardcart_common::machine;
+use shardcart_shop::commands::audit::{self, AuditArgs};
+use shardcart_shop::commands::inspect::{self, InspectArgs};
+use shardcart_shop::commands::status::{self, StatusArgs};
+use shardcart_shop::config::shop::Config;
+
+/// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
+#[derive(Debug, Parser)]
+#[command(name = "shop", version, about, long_about = None, args_conflicts_with_subcommands = true)]
+struct Args {
+    /// Without a command, the shop is started.
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Audit(Box<AuditArgs>),
+    Status(Box<StatusArgs>),
+    Inspect(Box<InspectArgs>),
+}
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    let Args { command, config } = Args::parse();
+    match command {
+        Some(Command::Audit(args)) => {
+            logging::start(LogFormat::Text, "warn");
+            audit::run(*args).await
+        }
+        Some(Command::Status(args)) => {
+            logging::start(LogFormat::Text, "error");
+            status::run(*args).await
+        }
+        Some(Command::Inspect(args)) => {
+            logging::start(LogFormat::Text, "error");
+            inspect::run(*args).await
+        }
+        None => {
+            machine::start_log(config.observe.log_format);
+            machine::raise_file_limit();
+            machine::exit(shardcart_shop::machines::shop::run(config).await)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

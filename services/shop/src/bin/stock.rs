@@ -1,0 +1,19 @@
+//! The stock service as a process of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use shardcart_common::{machine, probe};
+use shardcart_shop::config::stock::Config;
+use shardcart_shop::machines::participant;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    if let Some(answer) = probe::asked(8002) {
+        return answer;
+    }
+    let config = Config::parse();
+    machine::start_log(config.settings.observe.log_format);
+    machine::raise_file_limit();
+    machine::exit(participant::run_stock(config).await)
+}

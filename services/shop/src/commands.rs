@@ -1,0 +1,8 @@
+//! The commands that look at a system: `shop audit`, `shop status`, `shop inspect`. What they show is the operator's;
+//! here is what they are told, and where they find the data.
+
+pub mod audit;
+pub mod data;
+pub mod inspect;
+pub mod look;
+pub mod status;

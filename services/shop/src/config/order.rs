@@ -1,0 +1,53 @@
+//! Every setting of the program `order`.
+
+use std::time::Duration;
+
+use clap::Parser;
+use reqwest::Url;
+use shardcart_common::settings::{
+    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, base_url, milliseconds,
+};
+use shardcart_operator::console::settings::ConsoleSettings;
+use shardcart_order::config::CheckoutSettings;
+
+/// Carts, checkout and recovery over N Redis shards
+#[derive(Debug, Clone, Parser)]
+#[command(name = "shardcart-order", version, about = "The order service of Shardcart")]
+pub struct Config {
+    /// Port for clients
+    #[arg(long, env = "PORT", default_value_t = 8001)]
+    pub port: u16,
+    /// Port for the other services
+    #[arg(long, env = "INTERNAL_PORT", default_value_t = 9001)]
+    pub internal_port: u16,
+    /// Internal listener of the stock service: http://host:port, comma-separated for several machines
+    #[arg(long, env = "STOCK_SERVICE_URL", value_delimiter = ',', required = true, value_parser = base_url)]
+    pub stock_service_url: Vec<Url>,
+    /// Internal listener of the payment service: http://host:port, comma-separated for several machines
+    #[arg(long, env = "PAYMENT_SERVICE_URL", value_delimiter = ',', required = true, value_parser = base_url)]
+    pub payment_service_url: Vec<Url>,
+    /// How long an answer of stock or payment is waited for, in milliseconds
+    #[arg(long, env = "PARTICIPANT_TIMEOUT_MS", default_value = "1000", value_parser = milliseconds)]
+    pub participant_timeout_ms: Duration,
+    /// How a checkout is driven
+    #[command(flatten)]
+    pub checkout: CheckoutSettings,
+    /// Shards, identity, secret
+    #[command(flatten)]
+    pub machine: MachineSettings,
+    /// Connections to the shards
+    #[command(flatten)]
+    pub redis: RedisSettings,
+    /// The listener for clients
+    #[command(flatten)]
+    pub http: HttpSettings,
+    /// Logs, metrics, traces
+    #[command(flatten)]
+    pub observe: ObserveSettings,
+    /// Bulk load
+    #[command(flatten)]
+    pub batch_init: BatchInitSettings,
+    /// The console
+    #[command(flatten)]
+    pub console: ConsoleSettings,
+}

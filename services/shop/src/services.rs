@@ -1,0 +1,21 @@
+//! The services as a machine serves them: what each of its threads makes of its shards.
+
+pub mod order;
+pub mod payment;
+pub mod stock;
+
+use std::rc::Rc;
+
+use actix_web::web::ServiceConfig;
+use shardcart_common::insight::Insight;
+use shardcart_common::participant::Participant;
+
+/// What stock or payment serves in one thread.
+pub struct Served {
+    /// Its part in checkouts.
+    pub participant: Rc<dyn Participant>,
+    /// What it shows of itself.
+    pub insight: Rc<dyn Insight>,
+    /// Binds its endpoints for clients.
+    pub endpoints: Box<dyn FnOnce(&mut ServiceConfig)>,
+}

@@ -1,0 +1,22 @@
+//! The payment service in one thread.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use shardcart_common::orders::Orders;
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_common::shards::Shards;
+use shardcart_payment::api::{State, legacy};
+use shardcart_payment::incarnations::Lives;
+use shardcart_payment::insight::LocalInsight;
+use shardcart_payment::reservation::LocalPayment;
+
+use super::Served;
+
+/// Serves payment from these shards. `orders` is asked which order of an id is meant.
+pub fn serve(shards: Arc<Shards>, orders: Rc<dyn Orders>, batch_init: &BatchInitSettings) -> Served {
+    let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));
+    let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
+    let state = State { shards, orders: Lives::new(orders), batch_init: batch_init.clone() };
+    Served { participant, insight, endpoints: Box::new(|config| legacy::endpoints(config, state)) }
+}
