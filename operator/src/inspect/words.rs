@@ -5,7 +5,7 @@ use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, U
 use shardcart_common::participant::Refusal;
 use shardcart_order::recent::Told;
 
-use super::Reservation;
+use super::found::Reservation;
 
 /// How an order stands.
 pub fn order(
