@@ -10,6 +10,7 @@ mod recheck;
 pub mod report;
 mod reservations;
 pub mod source;
+pub mod totals;
 mod users;
 
 use std::process::ExitCode;
@@ -25,8 +26,9 @@ use findings::{Findings, Kind};
 use ids::{Names, Slice};
 use pass::{Pass, Totals};
 use progress::Progress;
-use report::{Report, Width};
+use report::Report;
 use source::Source;
+use totals::Width;
 
 use crate::asked::LookError;
 use crate::terminal;

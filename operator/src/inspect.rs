@@ -4,193 +4,21 @@
 //! all are looked for, and whatever is there is told. Nothing here writes.
 
 pub mod command;
+pub mod found;
+mod looks;
 mod words;
 
-use serde::{Deserialize, Serialize};
-use shardcart_common::ids::{InvalidId, ItemId, OrderId, Partition, TxId, UserId, minted_ms, minted_partition};
-use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, Seen, Wanted};
+use shardcart_common::ids::{InvalidId, ItemId, OrderId, TxId, UserId, minted_ms};
+use shardcart_common::insight::{Found, ItemRecord, OrderRecord, Seen, Wanted};
 use shardcart_order::recent::AttemptSummary;
 use shardcart_schema::order::OrderStatus;
 
 use crate::sources::Sources;
+use found::{Attempted, Inspected, Line, Reservation, Thing};
+use looks::Looks;
 
 /// Lines of an order of which the items are looked up as well.
 const LINES_MAX: usize = 100;
-
-/// All that is known under an id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inspected {
-    /// The id.
-    pub id: String,
-    /// Whether it was minted here; a foreign id is routed by a hash.
-    pub minted: bool,
-    /// What has this id.
-    pub things: Vec<Thing>,
-    /// Who did not answer, in words: what they know is missing.
-    pub unanswered: Vec<String>,
-}
-
-/// Something that has the id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Thing {
-    /// `order`, `item`, `user` or `attempt`.
-    pub kind: String,
-    /// How it stands, in one or two words.
-    pub state: String,
-    /// Where it lies.
-    pub place: Place,
-    /// How it stands, in plain sentences.
-    pub story: Vec<String>,
-    /// Of an order: whose it is.
-    pub user: Option<String>,
-    /// Of an order: what it costs. Of an item: what one costs. Of a user: the credit.
-    pub amount: Option<u64>,
-    /// Of an order.
-    pub lines: Vec<Line>,
-    /// Of an order, if there is one.
-    pub payment: Option<PaymentRecord>,
-    /// Of an attempt: what participants have on record.
-    pub reservations: Vec<Reservation>,
-    /// Of an order or an attempt: the last attempts, the latest first.
-    pub attempts: Vec<Attempted>,
-    /// Of an order: whether "settle now" may have something to do.
-    pub in_flight: bool,
-}
-
-/// Where something lies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The service.
-    pub service: String,
-    /// The partition.
-    pub partition: u16,
-    /// The shard.
-    pub shard: u16,
-}
-
-/// A line of a cart, with its item as it is now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// The item.
-    pub item: String,
-    /// How many.
-    pub units: u64,
-    /// The sum quoted for them.
-    pub sum: u64,
-    /// The item's shard, if it was looked up.
-    pub shard: Option<u16>,
-    /// Units of it that can be bought now, if it was found.
-    pub stock: Option<u64>,
-}
-
-/// What a participant has on record of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reservation {
-    /// `stock` or `payment`.
-    pub service: String,
-    /// The record.
-    pub record: ReservationRecord,
-}
-
-/// An attempt on an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempted {
-    /// Its id.
-    pub tx: String,
-    /// When it began, Unix ms.
-    pub began_ms: u64,
-    /// How it went, in words.
-    pub told: String,
-}
-
-impl Inspected {
-    fn of(id: &str) -> Self {
-        Inspected {
-            id: id.to_owned(),
-            minted: minted_partition(id).is_some(),
-            things: Vec::new(),
-            unanswered: Vec::new(),
-        }
-    }
-}
-
-impl Thing {
-    fn of(kind: &str, service: &str, seen: &Seen, state: &str) -> Self {
-        Thing {
-            kind: kind.to_owned(),
-            state: state.to_owned(),
-            place: Place { service: service.to_owned(), partition: seen.partition.0, shard: seen.shard },
-            story: Vec::new(),
-            user: None,
-            amount: None,
-            lines: Vec::new(),
-            payment: None,
-            reservations: Vec::new(),
-            attempts: Vec::new(),
-            in_flight: false,
-        }
-    }
-}
-
-/// Collects the answers of one look, and who did not give any.
-struct Looks<'a> {
-    sources: &'a Sources,
-    unanswered: std::cell::RefCell<Vec<String>>,
-}
-
-impl Looks<'_> {
-    /// Asks one service; in place of each answer that it does not give stands `Silent`.
-    async fn ask(&self, service: &str, wanted: Vec<Wanted>) -> Vec<Seen> {
-        let source = match service {
-            "order" => &self.sources.order,
-            "stock" => &self.sources.stock,
-            _ => &self.sources.payment,
-        };
-        let count = wanted.len();
-        if count == 0 {
-            return Vec::new();
-        }
-        match source.look_up(wanted).await {
-            Ok(seen) if seen.len() == count => {
-                seen.iter().for_each(|seen| self.note(service, seen));
-                seen
-            }
-            _ => {
-                self.note_words(format!("the {service} service does not answer"));
-                vec![Seen { partition: Partition(0), shard: 0, found: Found::Silent }; count]
-            }
-        }
-    }
-
-    async fn ask_one(&self, service: &str, wanted: Wanted) -> Seen {
-        let mut seen = self.ask(service, vec![wanted]).await;
-        seen.pop().unwrap_or(Seen { partition: Partition(0), shard: 0, found: Found::Silent })
-    }
-
-    fn note(&self, service: &str, seen: &Seen) {
-        let shard = seen.shard;
-        match &seen.found {
-            Found::Silent => self.note_words(format!("{service} shard {shard} does not answer")),
-            Found::BeyondList => self.note_words(format!("{service} shard {shard} is not known here")),
-            Found::TooMany => self.note_words(format!(
-                "{service} shard {shard} has too many orders to go through for an attempt; look up its order instead"
-            )),
-            Found::Newer => self.note_words(format!("{service} shard {shard} has a record of another release")),
-            Found::Unreadable => self.note_words(format!("{service} shard {shard} has a record that cannot be read")),
-            Found::Reservations { silent, .. } => {
-                silent.iter().for_each(|shard| self.note_words(format!("{service} shard {shard} does not answer")));
-            }
-            _ => {}
-        }
-    }
-
-    fn note_words(&self, words: String) {
-        let mut unanswered = self.unanswered.borrow_mut();
-        if !unanswered.contains(&words) {
-            unanswered.push(words);
-        }
-    }
-}
 
 /// Tells all that is known under an id. Only reads; a service or shard that is silent is named, and the rest told.
 ///
@@ -199,7 +27,7 @@ impl Looks<'_> {
 pub async fn inspect(sources: &Sources, id: &str) -> Result<Inspected, InvalidId> {
     let (order, item, user, tx) = (OrderId::parse(id)?, ItemId::parse(id)?, UserId::parse(id)?, TxId::parse(id)?);
     let mut told = Inspected::of(id);
-    let looks = Looks { sources, unanswered: std::cell::RefCell::default() };
+    let looks = Looks::new(sources);
     // An attempt always has an id that was minted here.
     let of_tx = || told.minted.then(|| Wanted::Reservations { tx: tx.clone() });
     let (orders, items, users) = tokio::join!(
@@ -233,7 +61,7 @@ pub async fn inspect(sources: &Sources, id: &str) -> Result<Inspected, InvalidId
     if told.minted && (told.things.is_empty() || !reservations.is_empty()) {
         told.things.extend(attempt_told(&looks, &tx, reservations).await);
     }
-    told.unanswered = looks.unanswered.into_inner();
+    told.unanswered = looks.into_unanswered();
     Ok(told)
 }
 
@@ -328,6 +156,7 @@ mod tests {
 
     use futures_util::FutureExt;
     use futures_util::future::LocalBoxFuture;
+    use shardcart_common::ids::Partition;
     use shardcart_common::insight::{Insight, ShardState};
 
     use super::*;

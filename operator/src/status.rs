@@ -45,10 +45,20 @@ pub struct System {
 pub struct Alarm {
     /// What kind of thing is wrong with what, such as `silent stock 1`: the same while the words change.
     pub kind: String,
-    /// `alarm`, or `warning`.
-    pub level: String,
+    /// How bad it is.
+    pub level: Level,
     /// What, and what follows from it.
     pub words: String,
+}
+
+/// How bad something is. The worse comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// It has to be put right.
+    Alarm,
+    /// It is worth a look.
+    Warning,
 }
 
 /// The whole system, and how much it does.
@@ -100,26 +110,26 @@ impl System {
             alarms.push(Alarm::bad("clocks", words));
         }
         alarms.extend(oldest.first().and_then(of_age));
-        alarms.sort_by_key(|alarm| alarm.level != "alarm");
+        alarms.sort_by_key(|alarm| alarm.level);
         let in_flight = shards.iter().filter(|shard| shard.service == "order").map(|shard| shard.listed).sum();
         System { machine: machine.to_owned(), now_ms: now_ms(), shards, in_flight, oldest, alarms }
     }
 
     /// Whether nothing is wrong that has to be put right.
     pub fn is_well(&self) -> bool {
-        self.alarms.iter().all(|alarm| alarm.level != "alarm")
+        self.alarms.iter().all(|alarm| alarm.level != Level::Alarm)
     }
 }
 
 impl Alarm {
     /// Something that has to be put right.
     pub fn bad(kind: impl Into<String>, words: impl Into<String>) -> Self {
-        Alarm { kind: kind.into(), level: "alarm".to_owned(), words: words.into() }
+        Alarm { kind: kind.into(), level: Level::Alarm, words: words.into() }
     }
 
     /// Something that is worth a look.
     pub fn warning(kind: impl Into<String>, words: impl Into<String>) -> Self {
-        Alarm { kind: kind.into(), level: "warning".to_owned(), words: words.into() }
+        Alarm { kind: kind.into(), level: Level::Warning, words: words.into() }
     }
 }
 
@@ -173,12 +183,12 @@ mod tests {
         assert_eq!(of_shard(&state), []);
         (state.used_memory, state.maxmemory) = (80, 100);
         let (warned, full) = (of_shard(&state), "full stock 1");
-        assert_eq!((warned[0].level.as_str(), warned[0].kind.as_str()), ("warning", full));
+        assert_eq!((warned[0].level, warned[0].kind.as_str()), (Level::Warning, full));
         state.used_memory = 81;
         let fuller = of_shard(&state);
         assert!(fuller[0].words != warned[0].words && fuller[0].kind == full, "its words change, its kind does not");
         state.used_memory = 95;
-        assert_eq!(of_shard(&state)[0].level, "alarm");
+        assert_eq!(of_shard(&state)[0].level, Level::Alarm);
         state.disk = "failing".to_owned();
         assert_eq!(of_shard(&state).len(), 2);
         assert!(of_shard(&ShardState::silent("stock", 1))[0].words.contains("stock shard 1 does not answer"));

@@ -14,10 +14,14 @@ pub fn print(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// A number with its thousands apart.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+/// A number with a comma between thousands.
+pub fn grouped(number: impl Into<i128>) -> String {
+    let number: i128 = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut grouped = String::with_capacity(1 + digits.len() + digits.len() / 3);
+    if number < 0 {
+        grouped.push('-');
+    }
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
@@ -54,8 +58,8 @@ mod tests {
     #[test]
     fn numbers_and_times_are_easy_to_read() {
         assert_eq!(
-            ["0", "999", "1,000", "1,234,567"],
-            [0, 999, 1_000, 1_234_567].map(grouped).each_ref().map(String::as_str)
+            ["0", "999", "1,000", "-12,345,678"],
+            [0, 999, 1_000, -12_345_678].map(grouped).each_ref().map(String::as_str)
         );
         assert_eq!(
             ["7 µs", "1.2 ms", "12 ms", "1.2 s"],

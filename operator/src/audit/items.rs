@@ -11,7 +11,7 @@ use shardcart_stock::audit::Units;
 
 use super::findings::{Findings, Kind};
 use super::ids::{Id, Names};
-use super::report::ItemTotals;
+use super::totals::ItemTotals;
 
 #[derive(Debug, Default)]
 struct Item {

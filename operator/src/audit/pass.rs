@@ -25,9 +25,9 @@ use super::ids::{Names, Slice};
 use super::items::Items;
 use super::orders::{Orders, Suspect};
 use super::progress::Progress;
-use super::report::{ItemTotals, OrderTotals, PaymentTotals, UserTotals};
 use super::reservations::{Held, Standings};
 use super::source::Source;
+use super::totals::{ItemTotals, OrderTotals, PaymentTotals, UserTotals};
 use super::users::Users;
 use stock::held_of;
 

@@ -10,7 +10,7 @@ use shardcart_payment::audit::Purse;
 
 use super::findings::{Findings, Kind};
 use super::ids::{Id, Names};
-use super::report::UserTotals;
+use super::totals::UserTotals;
 
 #[derive(Debug, Default)]
 struct User {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use shardcart_common::ids::now_ms;
 
-use super::{Inspected, Thing};
+use super::found::{Inspected, Thing};
 use crate::asked::{Asked, LookError};
 use crate::inspect;
 use crate::terminal::{self, age, grouped};

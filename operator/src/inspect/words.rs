@@ -7,7 +7,7 @@ use shardcart_order::recent::AttemptSummary;
 use shardcart_schema::order::OrderStatus;
 use shardcart_schema::payment::{PaidBy, PaymentState};
 
-use super::Reservation;
+use super::found::Reservation;
 
 /// How an order stands.
 pub fn order(

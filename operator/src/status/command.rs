@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use shardcart_common::insight::ShardState;
 
-use super::{Status, System, Throughput};
+use super::{Level, Status, System, Throughput};
 use crate::asked::{Asked, LookError};
 use crate::terminal::{self, age, grouped, time};
 
@@ -72,7 +72,7 @@ fn table(Status { system, throughput }: &Status) -> String {
     };
     line(&mut text, &format!("{}: {health}", system.machine));
     for alarm in &system.alarms {
-        line(&mut text, &format!("  {}  {}", if alarm.level == "alarm" { "!!" } else { " !" }, alarm.words));
+        line(&mut text, &format!("  {}  {}", if alarm.level == Level::Alarm { "!!" } else { " !" }, alarm.words));
     }
     line(&mut text, "");
     line(&mut text, &format!("checkouts  {}", throughput.as_ref().map_or_else(untold, told)));

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use shardcart_common::ids::{self, InvalidId};
 use shardcart_operator::asked::LookError;
-use shardcart_operator::inspect::{Inspected, command};
+use shardcart_operator::inspect::command;
+use shardcart_operator::inspect::found::Inspected;
 
 use super::look::{self, LookArgs};
 
