@@ -10,7 +10,7 @@ use shardcart_common::walk::Key;
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::limit::LEASE_MAX_MS;
 pub use shardcart_schema::order::StatusReply as Status;
-use shardcart_schema::record::{self, Found};
+use shardcart_schema::record::{self, Found, field};
 use shardcart_schema::reply::Reply;
 
 use crate::orders::{inflight_key, keys, parse_lines};
@@ -156,9 +156,9 @@ fn attempt_of(named: &Named, record: &[u8], cart: &[u8]) -> Option<Attempt> {
         order: named.order.clone(),
         partition: named.partition,
         tx: named.tx.clone(),
-        deadline_ms: order.amount("deadline")?,
-        user: UserId::parse(order.text("user")).ok()?,
-        total: order.amount("total")?,
+        deadline_ms: order.amount(field::DEADLINE)?,
+        user: UserId::parse(order.text(field::USER)).ok()?,
+        total: order.amount(field::TOTAL)?,
         life: order.life().to_owned(),
         lines,
     })

@@ -11,6 +11,7 @@ use shardcart_common::shards::Shards;
 use shardcart_common::walk;
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::order::{CartLine, lease_left_ms};
+use shardcart_schema::record::field;
 use tokio::sync::Mutex;
 
 use crate::audit;
@@ -126,7 +127,7 @@ async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, Shar
     let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
         let hit = &hit;
         async move {
-            let read = walk::fields(shard, &batch, &["tx"]).await?;
+            let read = walk::fields(shard, &batch, &[field::TX]).await?;
             let found =
                 batch.iter().zip(read).find(|(_, row)| row.first().and_then(Option::as_deref) == Some(tx.as_str()));
             if let Some((key, _)) = found {
