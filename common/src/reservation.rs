@@ -65,8 +65,8 @@ pub fn topology(shards: &Shards) -> Topology {
     Topology { founding: shards.membership().founding(), shards: shards.membership().count() }
 }
 
-/// Runs a batch as one pipeline on its shard. `understand` knows what the participant's own replies mean; it is also given
-/// what stands behind the word.
+/// Runs a batch as one pipeline on its shard. `understand` knows what the participant's own replies mean; it is also
+/// given what stands behind the word.
 ///
 /// # Errors
 /// - `Misrouted`: the sender routes by another data set; nothing happened.

@@ -1,7 +1,7 @@
 //! Constants of scripts: `ORDER.STATUS_AT` in a script is put in as `27` when it is loaded, `STATUS.PAID` as `'paid'`.
 //!
-//! A constant is two names in capitals with a dot between them. What a name stands for is computed here from the layouts,
-//! words and limits of this crate. These endings recur:
+//! A constant is two names in capitals with a dot between them. What a name stands for is computed here from the
+//! layouts, words and limits of this crate. These endings recur:
 //!
 //! | ending | stands for |
 //! |---|---|

@@ -1,10 +1,10 @@
 //! Records: how items, users, payments and orders lie in Redis.
 //!
-//! A record is a string: its version (1), the place where its life begins, its numbers as doubles (little endian; one that
-//! is absent is not a number), its texts, each behind its length in one byte, and its life to the end. Many of them are
-//! read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without the rest:
-//! `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the places of fields in the
-//! bytes are constants in all scripts (see [`crate::constants`]).
+//! A record is a string: its version (1), the place where its life begins, its numbers as doubles (little endian; one
+//! that is absent is not a number), its texts, each behind its length in one byte, and its life to the end. Many of
+//! them are read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without
+//! the rest: `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the
+//! places of fields in the bytes are constants in all scripts (see [`crate::constants`]).
 
 use crate::limit::AMOUNT_MAX;
 
