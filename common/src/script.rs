@@ -32,7 +32,8 @@ impl Script {
         Script::with_parts(name, code, &[])
     }
 
-    /// A script that includes files beside its own, because others do, too: their names without `.lua`, and their texts.
+    /// A script that includes files beside its own, because others do, too: their names without `.lua`, and their
+    /// texts.
     ///
     /// # Panics
     /// See [`Script::new`].
@@ -90,7 +91,8 @@ impl Script {
     /// A call with its keys that is carried out once for an idempotency key, if there is one: then it may be repeated.
     /// The first of the keys is what the script changes; the others, and the record, are in its partition.
     ///
-    /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `idempotency.lua` of `shardcart-schema`.
+    /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `idempotency.lua` of
+    /// `shardcart-schema`.
     pub fn once(&'static self, once: Option<Once>, keys: &[String]) -> Call {
         let Some(Once { record, request, answer, order_life }) = once else { return self.keys(keys) };
         let keys: Vec<&str> = keys.iter().map(String::as_str).chain([record.as_str()]).collect();

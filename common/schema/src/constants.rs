@@ -1,7 +1,7 @@
 //! Constants of scripts: `ORDER.STATUS_AT` in a script is put in as `27` when it is loaded, `STATUS.PAID` as `'paid'`.
 //!
-//! A constant is two names in capitals with a dot between them. What a name stands for is computed here from the layouts,
-//! words and limits of this crate. These endings recur:
+//! A constant is two names in capitals with a dot between them. What a name stands for is computed here from the
+//! layouts, words and limits of this crate. These endings recur:
 //!
 //! | ending | stands for |
 //! |---|---|
@@ -48,8 +48,8 @@ fn records(table: &mut Table) {
     table.number("RECORD.LIFE_PLACE_AT", record::HEAD_SIZE);
     table.number("RECORD.NUMBERS_AT", record::HEAD_SIZE + 1);
     table.number("RECORD.NUMBER_SIZE", record::NUMBER_SIZE);
-    table.word("RECORD.LIFE", record::LIFE);
-    table.word("RECORD.V", record::V);
+    table.word("RECORD.LIFE", record::field::LIFE);
+    table.word("RECORD.V", record::field::V);
     table.layout("ITEM", &record::ITEM);
     table.layout("USER", &record::USER);
     table.layout("PAYMENT", &record::PAYMENT);

@@ -1,5 +1,5 @@
-//! The identity record of a shard, a hash under [`crate::key::IDENTITY`]: the names of its fields, and what its script is
-//! told to do.
+//! The identity record of a shard, a hash under [`crate::key::IDENTITY`]: the names of its fields, and what its script
+//! is told to do.
 
 /// The layout of keys and records that this release writes.
 pub const SCHEMA_VERSION: u32 = 2;

@@ -1,8 +1,8 @@
 //! Keys: the name of everything that lies in Redis.
 //!
-//! A key is `{tag}:kind` or `{tag}:kind:name`. The tag is the number of a partition, and Redis Cluster's hash tag. What a
-//! shard has one of lies in its first partition. In what is given out here to be written, `tag` may also be `*`, to match
-//! keys of all partitions.
+//! A key is `{tag}:kind` or `{tag}:kind:name`. The tag is the number of a partition, and Redis Cluster's hash tag. What
+//! a shard has one of lies in its first partition. In what is given out here to be written, `tag` may also be `*`, to
+//! match keys of all partitions.
 
 use std::fmt::{self, Display};
 

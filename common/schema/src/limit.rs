@@ -24,12 +24,12 @@ pub const WANTED_MAX: usize = 1_100;
 /// The longest wait of a checkout. Its deadline and its lease are shorter.
 pub const WAIT_MAX_MS: u64 = 240_000;
 
-/// A lease, or a look of recovery, that is this far ahead or further was written before its shard's clock was set back, and
-/// counts as over.
+/// A lease, or a look of recovery, that is this far ahead or further was written before its shard's clock was set back,
+/// and counts as over.
 pub const LEASE_MAX_MS: u64 = 300_000;
 
-/// How long after its deadline an attempt that a participant knows nothing of counts as settled long ago (`GONE`), not as
-/// lost.
+/// How long after its deadline an attempt that a participant knows nothing of counts as settled long ago (`GONE`), not
+/// as lost.
 pub const SETTLED_AFTER_MS: u64 = 60_000;
 
 /// How long tombstones last after the second of their attempts' deadlines.

@@ -1,7 +1,7 @@
 //! Lua: makes the text that reaches Redis out of a script's file.
 //!
-//! A line `-- @include name` stands for the file `name.lua`: one that all scripts may use, from `lua/` here, or one beside
-//! the script, which its module hands in. What is included once is not included again.
+//! A line `-- @include name` stands for the file `name.lua`: one that all scripts may use, from `lua/` here, or one
+//! beside the script, which its module hands in. What is included once is not included again.
 //!
 //! Two names in capitals with a dot between them are a constant: `ORDER.STATUS_AT` is put in as `27`. See
 //! [`crate::constants`].
@@ -30,8 +30,8 @@ pub enum LuaError {
     UnknownConstant(String),
 }
 
-/// The text of a script, from that of its file. `parts` are the files beside it that it includes, by their names without
-/// `.lua`.
+/// The text of a script, from that of its file. `parts` are the files beside it that it includes, by their names
+/// without `.lua`.
 ///
 /// # Errors
 /// See [`LuaError`].
@@ -41,8 +41,8 @@ pub fn expand(code: &str, parts: &[(&str, &str)]) -> Result<String, LuaError> {
     put_in_constants(&text)
 }
 
-/// The text of a script that is run with an idempotency key, from its text without: `idempotency.lua` around it, under the
-/// flags of the script's own first line.
+/// The text of a script that is run with an idempotency key, from its text without: `idempotency.lua` around it, under
+/// the flags of the script's own first line.
 ///
 /// # Errors
 /// See [`LuaError`].

@@ -112,8 +112,8 @@ impl CartLine {
 
 /// For how many milliseconds more an attempt is its coordinator's alone; 0: it is over, or there is none.
 ///
-/// A lease that ends [`crate::limit::LEASE_MAX_MS`] from now or later was written before the shard's clock was set back. It
-/// counts as over: `take_over.lua` has the same rule.
+/// A lease that ends [`crate::limit::LEASE_MAX_MS`] from now or later was written before the shard's clock was set
+/// back. It counts as over: `take_over.lua` has the same rule.
 pub fn lease_left_ms(status: &str, lease_ms: u64, now_ms: u64) -> u64 {
     let left = lease_ms.saturating_sub(now_ms);
     let is_running = OrderStatus::parse(status) == Some(OrderStatus::Pending) && left < crate::limit::LEASE_MAX_MS;

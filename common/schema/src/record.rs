@@ -1,10 +1,10 @@
 //! Records: how items, users, payments and orders lie in Redis.
 //!
-//! A record is a string: its version (1), the place where its life begins, its numbers as doubles (little endian; one that
-//! is absent is not a number), its texts, each behind its length in one byte, and its life to the end. Many of them are
-//! read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without the rest:
-//! `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the places of fields in the
-//! bytes are constants in all scripts (see [`crate::constants`]).
+//! A record is a string: its version (1), the place where its life begins, its numbers as doubles (little endian; one
+//! that is absent is not a number), its texts, each behind its length in one byte, and its life to the end. Many of
+//! them are read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without
+//! the rest: `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the
+//! places of fields in the bytes are constants in all scripts (see [`crate::constants`]).
 
 use crate::limit::AMOUNT_MAX;
 
@@ -16,10 +16,50 @@ pub const HEAD_SIZE: usize = 2;
 /// Bytes of a number.
 pub const NUMBER_SIZE: usize = 8;
 
-/// The life of a record, by this name beside its fields.
-pub const LIFE: &str = "life";
-/// The version of a record of a later release, by this name in place of its fields.
-pub const V: &str = "v";
+/// The names of fields.
+pub mod field {
+    /// Item: units that can be bought now.
+    pub const STOCK: &str = "stock";
+    /// Item, user: what undecided or unsettled attempts hold.
+    pub const HELD: &str = "held";
+    /// Item: units added minus units taken out directly. User: credit added minus credit paid directly.
+    pub const NET: &str = "net";
+    /// Item: units sold in earlier lives. User: credit that was charged for orders that were overwritten since.
+    pub const BEFORE: &str = "before";
+    /// Item: what one costs.
+    pub const PRICE: &str = "price";
+    /// User: what can be spent now.
+    pub const CREDIT: &str = "credit";
+    /// Payment: how much.
+    pub const CHARGED: &str = "charged";
+    /// Payment: how much of it was given back.
+    pub const REFUNDED: &str = "refunded";
+    /// Payment: the direct payment that was given back before a checkout reserved this one.
+    pub const WAS: &str = "was";
+    /// Payment: see [`crate::payment::PaymentState`].
+    pub const STATE: &str = "state";
+    /// Payment: see [`crate::payment::PaidBy`].
+    pub const BY: &str = "by";
+    /// Order: what a checkout charges.
+    pub const TOTAL: &str = "total";
+    /// Order: until when its attempt may reserve, Unix ms.
+    pub const DEADLINE: &str = "deadline";
+    /// Order: until when its attempt is its coordinator's alone, Unix ms.
+    pub const LEASE: &str = "lease";
+    /// Order: see [`crate::order::OrderStatus`].
+    pub const STATUS: &str = "status";
+    /// Order: the current or last attempt.
+    pub const TX: &str = "tx";
+    /// Order: whose it is.
+    pub const USER: &str = "user";
+    /// Order: why the last attempt was given up. See [`crate::order::RefusalWord`].
+    pub const REFUSAL: &str = "refusal";
+
+    /// Of any record, beside its fields: which of those that had this id one after the other.
+    pub const LIFE: &str = "life";
+    /// Of a record of a later release, in place of its fields: its version.
+    pub const V: &str = "v";
+}
 
 /// Which fields a kind of record has, in their order.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,14 +69,18 @@ pub struct Layout {
 }
 
 /// `{p}:item:<id>`.
-pub static ITEM: Layout = Layout { numbers: &["stock", "held", "net", "before", "price"], texts: &[] };
+pub static ITEM: Layout =
+    Layout { numbers: &[field::STOCK, field::HELD, field::NET, field::BEFORE, field::PRICE], texts: &[] };
 /// `{p}:user:<id>`.
-pub static USER: Layout = Layout { numbers: &["credit", "held", "net", "before"], texts: &[] };
+pub static USER: Layout = Layout { numbers: &[field::CREDIT, field::HELD, field::NET, field::BEFORE], texts: &[] };
 /// `{p}:payment:<user>:<order>`.
-pub static PAYMENT: Layout = Layout { numbers: &["charged", "refunded", "was"], texts: &["state", "by"] };
+pub static PAYMENT: Layout =
+    Layout { numbers: &[field::CHARGED, field::REFUNDED, field::WAS], texts: &[field::STATE, field::BY] };
 /// `{p}:order:<id>`.
-pub static ORDER: Layout =
-    Layout { numbers: &["total", "deadline", "lease"], texts: &["status", "tx", "user", "refusal"] };
+pub static ORDER: Layout = Layout {
+    numbers: &[field::TOTAL, field::DEADLINE, field::LEASE],
+    texts: &[field::STATUS, field::TX, field::USER, field::REFUSAL],
+};
 
 /// What was found where a record should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,7 +193,7 @@ impl Record<'_> {
 
     /// A field as a text, whichever it is; `None` if it is absent.
     pub fn field(&self, name: &str) -> Option<String> {
-        let text = if name == LIFE { self.life } else { self.text(name) };
+        let text = if name == field::LIFE { self.life } else { self.text(name) };
         self.number(name).map(|number| number.to_string()).or_else(|| (!text.is_empty()).then(|| text.to_owned()))
     }
 }

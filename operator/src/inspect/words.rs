@@ -1,11 +1,12 @@
 //! What was found, in plain words.
 
 use shardcart_common::ids::TxId;
-use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, UserRecord};
+use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, UserRecord};
 use shardcart_common::participant::Refusal;
 use shardcart_order::recent::AttemptSummary;
 use shardcart_schema::order::OrderStatus;
 use shardcart_schema::payment::{PaidBy, PaymentState};
+use shardcart_schema::reply::Reply;
 
 use super::found::Reservation;
 
@@ -132,10 +133,15 @@ pub fn attempt_state(tx: &TxId, order: Option<&OrderRecord>, reservations: &[Res
         Some(Some(OrderStatus::Pending)) => "under way",
         Some(Some(OrderStatus::Aborting)) => "being given up",
         Some(_) => "given up",
-        None if reservations.iter().any(|reservation| reservation.record.state == "confirmed") => "paid",
-        None if reservations.iter().any(|reservation| reservation.record.state == "held") => "under way",
+        None if reservations.iter().any(|reservation| says(&reservation.record, Reply::Confirmed)) => "paid",
+        None if reservations.iter().any(|reservation| says(&reservation.record, Reply::Held)) => "under way",
         None => "ended",
     }
+}
+
+/// Whether a participant has this on record: it is told in small letters.
+fn says(record: &ReservationRecord, reply: Reply) -> bool {
+    record.state.eq_ignore_ascii_case(reply.as_str())
 }
 
 /// How an attempt stands.
@@ -153,11 +159,11 @@ pub fn attempt_story(tx: &TxId, order: Option<&OrderRecord>, reservations: &[Res
     for Reservation { service, record } in reservations {
         let holds: Vec<String> = record.holds.iter().map(|(what, amount)| format!("{amount} of {what}")).collect();
         let shard = record.shard;
-        story.push(match record.state.as_str() {
-            "held" => format!("{service} shard {shard} holds {}.", holds.join(", ")),
-            "confirmed" => format!("{service} shard {shard} has made it final."),
-            "cancelled" => format!("{service} shard {shard} has given back whatever it held."),
-            refused => format!("{service} shard {shard} has refused it: {refused}."),
+        story.push(match Reply::parse(&record.state.to_uppercase()) {
+            Some(Reply::Held) => format!("{service} shard {shard} holds {}.", holds.join(", ")),
+            Some(Reply::Confirmed) => format!("{service} shard {shard} has made it final."),
+            Some(Reply::Cancelled) => format!("{service} shard {shard} has given back whatever it held."),
+            _ => format!("{service} shard {shard} has refused it: {}.", record.state),
         });
     }
     if reservations.is_empty() {

@@ -11,6 +11,7 @@ use shardcart_common::shards::Shards;
 use shardcart_common::walk;
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::order::{CartLine, lease_left_ms};
+use shardcart_schema::record::field;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::audit;
@@ -140,7 +141,7 @@ async fn search(shard: &Shard, at: Partition, tx: &TxId) -> Result<Option<OrderI
     let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
         let hit = hit.clone();
         async move {
-            let read = walk::fields(shard, &batch, &["tx"]).await?;
+            let read = walk::fields(shard, &batch, &[field::TX]).await?;
             let is_of = |row: &[Option<String>]| row.first().and_then(Option::as_deref) == Some(tx.as_str());
             let found = batch.iter().zip(read).find(|(_, row)| is_of(row)).and_then(|(key, _)| audit::id(key));
             if let Some(id) = found.and_then(|(_, order)| OrderId::parse(order).ok()) {

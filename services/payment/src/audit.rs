@@ -7,6 +7,7 @@ use shardcart_common::walk::{self, Reservation};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::life;
 use shardcart_schema::payment::{PaidBy, PaymentState};
+use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
 
 /// What was found where a user should be.
@@ -84,8 +85,8 @@ impl Payment {
     }
 }
 
-const USER: [&str; 6] = ["credit", "held", "net", "before", "life", "v"];
-const PAYMENT: [&str; 5] = ["state", "by", "charged", "life", "v"];
+const USER: [&str; 6] = [field::CREDIT, field::HELD, field::NET, field::BEFORE, field::LIFE, field::V];
+const PAYMENT: [&str; 5] = [field::STATE, field::BY, field::CHARGED, field::LIFE, field::V];
 
 /// Goes through the keys of all users of a shard: see [`walk::walk`].
 ///

@@ -43,9 +43,8 @@ impl Lives {
     /// # Errors
     /// `Orders`: no answer.
     pub async fn is_paid(&self, order: &OrderId) -> Result<bool> {
-        Ok(
-            matches!(self.ask(order).await?, Standing::Known { status, .. } if OrderStatus::parse(&status) == Some(OrderStatus::Paid)),
-        )
+        let standing = self.ask(order).await?;
+        Ok(matches!(standing, Standing::Known { status, .. } if OrderStatus::parse(&status) == Some(OrderStatus::Paid)))
     }
 
     async fn ask(&self, order: &OrderId) -> Result<Standing> {

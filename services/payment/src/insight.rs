@@ -6,6 +6,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::record;
+use shardcart_schema::record::field;
 
 use crate::payments;
 
@@ -37,9 +38,9 @@ impl LookUp for Payment {
 
 async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, ShardError> {
     insight::record(shard, &record::USER, key::user(at.0, user), |user| {
-        let (credit, held) = (user.amount("credit")?, user.amount("held")?);
+        let (credit, held) = (user.amount(field::CREDIT)?, user.amount(field::HELD)?);
         let here = i64::try_from(credit.saturating_add(held)).unwrap_or(i64::MAX);
-        let charged = u64::try_from(user.number("net")?.saturating_sub(here)).unwrap_or(0);
+        let charged = u64::try_from(user.number(field::NET)?.saturating_sub(here)).unwrap_or(0);
         Some(Found::User(UserRecord { credit, held, charged, life: user.life().to_owned() }))
     })
     .await
@@ -47,8 +48,8 @@ async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, Shar
 
 async fn payment(shard: &Shard, at: Partition, user: &UserId, order: &OrderId) -> Result<Found, ShardError> {
     insight::record(shard, &record::PAYMENT, payments::payment_key(at, user, order), |payment| {
-        let (state, by) = (payment.field("state")?, payment.field("by")?);
-        let (amount, life) = (payment.amount("charged")?, payment.life().to_owned());
+        let (state, by) = (payment.field(field::STATE)?, payment.field(field::BY)?);
+        let (amount, life) = (payment.amount(field::CHARGED)?, payment.life().to_owned());
         Some(Found::Payment(PaymentRecord { state, by, amount, life }))
     })
     .await

@@ -10,7 +10,7 @@ use shardcart_common::script::{Call, words};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_schema::key;
-use shardcart_schema::record::{self, Found};
+use shardcart_schema::record::{self, Found, field};
 use shardcart_schema::reply::Reply;
 
 use crate::error::{PaymentError, Result};
@@ -51,7 +51,7 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
         Found::Absent => Err(PaymentError::UnknownUser(user.clone())),
         Found::Newer => Err(PaymentError::Newer(user.clone())),
         Found::Unreadable => Err(unexpected(shard, "GET", "no user")),
-        Found::Record(found) => found.amount("credit").ok_or_else(|| unexpected(shard, "GET", "no amount")),
+        Found::Record(found) => found.amount(field::CREDIT).ok_or_else(|| unexpected(shard, "GET", "no amount")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::{self, Holdings, Reservation};
 use shardcart_schema::key;
+use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
 
 /// What was found where an item should be.
@@ -40,7 +41,7 @@ impl Units {
     }
 }
 
-const FIELDS: [&str; 5] = ["stock", "held", "net", "before", "v"];
+const FIELDS: [&str; 5] = [field::STOCK, field::HELD, field::NET, field::BEFORE, field::V];
 
 /// Goes through the keys of all items of a shard: see [`walk::walk`].
 ///

@@ -6,6 +6,7 @@ use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::record;
+use shardcart_schema::record::field;
 
 /// The stock service itself, asked in-process.
 pub type LocalInsight = insight::LocalInsight<Stock>;
@@ -31,9 +32,10 @@ impl LookUp for Stock {
 
 async fn item(shard: &Shard, at: Partition, item: &ItemId) -> Result<Found, ShardError> {
     insight::record(shard, &record::ITEM, key::item(at.0, item), |item| {
-        let (price, stock, held) = (item.amount("price")?, item.amount("stock")?, item.amount("held")?);
+        let (price, stock, held) = (item.amount(field::PRICE)?, item.amount(field::STOCK)?, item.amount(field::HELD)?);
         let here = i64::try_from(stock.saturating_add(held)).unwrap_or(i64::MAX);
-        let sold = item.number("net")?.saturating_add(item.number("before").unwrap_or(0)).saturating_sub(here);
+        let sold =
+            item.number(field::NET)?.saturating_add(item.number(field::BEFORE).unwrap_or(0)).saturating_sub(here);
         Some(Found::Item(ItemRecord { price, stock, held, sold: u64::try_from(sold).unwrap_or(0) }))
     })
     .await

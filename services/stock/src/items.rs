@@ -10,7 +10,7 @@ use shardcart_common::script::{Call, words};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_schema::key;
-use shardcart_schema::record::{self, Found};
+use shardcart_schema::record::{self, Found, field};
 use shardcart_schema::reply::Reply;
 
 use crate::error::{Result, StockError};
@@ -60,7 +60,7 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
         Found::Absent => Err(StockError::UnknownItem(item.clone())),
         Found::Newer => Err(StockError::Newer(item.clone())),
         Found::Unreadable => Err(unexpected(shard, "GET", "no item")),
-        Found::Record(found) => match (found.amount("stock"), found.amount("price")) {
+        Found::Record(found) => match (found.amount(field::STOCK), found.amount(field::PRICE)) {
             (Some(stock), Some(price)) => Ok(Item { stock, price }),
             _ => Err(unexpected(shard, "GET", "no amounts")),
         },

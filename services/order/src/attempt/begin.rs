@@ -5,7 +5,7 @@ use std::time::Duration;
 use shardcart_common::ids::{ItemId, UserId, minted_ms};
 use shardcart_common::shard::Shard;
 use shardcart_schema::key::Kind;
-use shardcart_schema::record::{self, Found};
+use shardcart_schema::record::{self, Found, field};
 use shardcart_schema::reply::Reply;
 
 use crate::attempt::reply::{millis, order_state, push_keys, replies, split, unexpected};
@@ -77,9 +77,9 @@ fn attempt_of(attempt: &AttemptRef, record: &[u8], cart: &[u8]) -> Option<Attemp
         order: attempt.order.clone(),
         partition: attempt.partition,
         tx: attempt.tx.clone(),
-        deadline_ms: order.amount("deadline")?,
-        user: UserId::parse(order.text("user")).ok()?,
-        total: order.amount("total")?,
+        deadline_ms: order.amount(field::DEADLINE)?,
+        user: UserId::parse(order.text(field::USER)).ok()?,
+        total: order.amount(field::TOTAL)?,
         life: order.life().to_owned(),
         lines,
     })
