@@ -24,6 +24,7 @@ struct Setting {
     meaning: String,
     values: Vec<String>,
     default: Option<String>,
+    required: bool,
 }
 
 #[test]
@@ -75,7 +76,11 @@ fn row(variable: &str, programs: &[(&str, Setting)]) -> String {
         ["order", "stock", "payment"] => "services".to_owned(),
         names => names.join(", "),
     };
-    let shown = |setting: &Setting| setting.default.as_ref().map_or("none".to_owned(), |text| format!("`{text}`"));
+    let shown = |setting: &Setting| match &setting.default {
+        Some(text) => format!("`{text}`"),
+        None if setting.required => "required".to_owned(),
+        None => "none".to_owned(),
+    };
     let default = if programs.iter().all(|(_, setting)| setting.default == first.default) {
         shown(first)
     } else {
@@ -95,6 +100,7 @@ fn settings(program: &str) -> Vec<Setting> {
     let help = Command::new(binaries::path(program)).arg("--help").env_clear().output().expect("the program runs");
     assert!(help.status.success(), "{program} --help");
     let help = String::from_utf8(help.stdout).expect("help is text");
+    let usage: Vec<&str> = help.lines().filter(|line| line.contains("Usage: ")).collect();
     let mut settings: Vec<Setting> = Vec::new();
     let mut heading = "General".to_owned();
     for line in help.lines() {
@@ -108,7 +114,9 @@ fn settings(program: &str) -> Vec<Setting> {
         } else if text.starts_with('-') && !text.starts_with("- ") {
             let flag = text.split([' ', ',']).find(|word| word.starts_with("--")).unwrap_or(text).to_owned();
             let flag = flag.split(['[', '=']).next().unwrap_or_default().to_owned();
-            settings.push(Setting { heading: heading.clone(), flag, ..Setting::default() });
+            // The usage names the flags without which the program does not start.
+            let required = usage.iter().any(|usage| usage.contains(&format!(" {flag} <")));
+            settings.push(Setting { heading: heading.clone(), flag, required, ..Setting::default() });
         } else if let Some(setting) = settings.last_mut() {
             setting.take(text);
         }
