@@ -22,7 +22,10 @@ fn every_link_leads_somewhere() {
 #[test]
 fn the_write_that_makes_an_order_paid_is_three_links_from_the_front_page() {
     let first = Page::read("README.md").links();
-    assert!(first.iter().any(|(_, target)| target == "docs/understand/checkout.md"), "the README leads to the checkout");
+    assert!(
+        first.iter().any(|(_, target)| target == "docs/understand/checkout.md"),
+        "the README leads to the checkout"
+    );
     let second = Page::read("docs/understand/checkout.md").links();
     let decide = "../../services/order/src/scripts/decide.lua";
     assert!(second.iter().any(|(_, target)| target == decide), "the checkout leads to the decision");

@@ -95,7 +95,8 @@ fn is_name(name: &str) -> bool {
     let identifier = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
     let camel = name.chars().skip(1).any(|letter| letter.is_ascii_uppercase())
         && name.chars().any(|letter| letter.is_ascii_lowercase());
-    identifier && name.starts_with(|first: char| first.is_ascii_alphabetic()) && (name.contains('_') || camel)
+    let loud = name.len() > 2 && name.chars().all(|letter| letter.is_ascii_uppercase());
+    identifier && name.starts_with(|first: char| first.is_ascii_alphabetic()) && (name.contains('_') || camel || loud)
 }
 
 fn is_word(name: &str) -> bool {
