@@ -2,6 +2,7 @@
 //! to paste prints what they say.
 
 mod codes;
+mod endpoints;
 mod form;
 mod links;
 mod names;
