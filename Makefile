@@ -22,6 +22,11 @@ check: tools ## formatting and lints
 doc: tools ## the documentation, without warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 
+.PHONY: docs
+docs: ## the book of docs/ as pages, in target/book, where mdBook is installed
+	@command -v mdbook > /dev/null || { echo "mdBook is not installed: cargo install mdbook --locked" >&2; exit 1; }
+	mdbook build
+
 # Where tests keep their data: in memory, if there is room for it. An fsync on the disk of a busy machine may take seconds,
 # which services rightly take for an outage.
 unit browser lease: export TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
