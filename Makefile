@@ -1,5 +1,6 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check unit browser browser-tools lease chaos model doc manifests test-containers bench bench-record bench-tools price tools test-tools help
+.PHONY: run build test check doc docs unit browser lease suites programs browser-tools crates chaos model manifests \
+  test-containers bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -11,7 +12,7 @@ run: tools ## build in release mode and start the shop on http://localhost:8000 
 build: tools ## build everything, in release mode
 	cargo build --release --workspace
 
-test: check doc manifests unit browser lease ## everything that CI runs, but for containers
+test: check doc manifests suites ## everything that CI runs, but for containers
 	@if docker info > /dev/null 2>&1; then echo "Not run here: the tests in containers (make test-containers)"; \
 	else echo "SKIPPED: the tests in containers: no Docker engine runs here (make test-containers starts one where it may)"; fi
 
@@ -22,21 +23,60 @@ check: tools ## formatting and lints
 doc: tools ## the documentation, without warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 
-.PHONY: docs
 docs: ## the book of docs/ as pages, in target/book, where mdBook is installed
 	@command -v mdbook > /dev/null || { echo "mdBook is not installed: cargo install mdbook --locked" >&2; exit 1; }
 	mdbook build
 
+# The front-door tests, a program each. A checkout can meet recovery in LEASE_SUITES, so these run once more, with a lease
+# so short that recovery is always in the way.
+SUITES := $(patsubst test/tests/%/main.rs,%,$(wildcard test/tests/*/main.rs))
+LEASE_SUITES := faults door
+# The test programs of all other crates.
+CRATE_TESTS := $(sort $(basename $(notdir $(wildcard */tests/*.rs */*/tests/*.rs))) \
+  $(notdir $(patsubst %/main.rs,%,$(wildcard */tests/*/main.rs */*/tests/*/main.rs))))
+CRATE_TESTS := $(filter-out $(SUITES),$(CRATE_TESTS))
+
 # Where tests keep their data: in memory, if there is room for it. An fsync on the disk of a busy machine may take seconds,
 # which services rightly take for an outage.
-unit browser lease: export TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
-unit: test-tools ## all tests: the front-door tests start real services, so these are built first
-	cargo build --workspace --bins
+TEST_TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
+suites unit crates lease browser browser-suite suite-% lease-%: export TMPDIR := $(TEST_TMPDIR)
+
+# Tests wait more than they work: faults and door, run twice, use half of two cores, and the others less. So two suites
+# run side by side; more would slow each other down until timeouts end what they should not. Those that take long come
+# first, in an order in which faults do not run beside faults.
+SIDE_BY_SIDE ?= 2
+SUITES_IN_ORDER := lease-faults lease-door suite-door suite-faults browser-suite crates
+suites: programs browser-tools ## all tests, some of them also with a short lease (SIDE_BY_SIDE=1: one suite after the other)
+	@echo "$(SIDE_BY_SIDE) suites run side by side; each is shown when it has ended"
+	@$(MAKE) --no-print-directory --jobs=$(SIDE_BY_SIDE) --output-sync=target \
+	  $(SUITES_IN_ORDER) $(filter-out $(SUITES_IN_ORDER),$(LEASE_SUITES:%=lease-%) $(SUITES:%=suite-%))
+
+unit: programs ## all tests once, one after the other
 	cargo test --workspace
 
-browser: tools browser-tools ## the console in a real browser
+lease: programs ## the front-door tests in which a checkout can meet recovery, with a lease that is always too short
+	@$(MAKE) --no-print-directory $(LEASE_SUITES:%=lease-%)
+
+browser: programs browser-tools ## the console in a real browser
+	@$(MAKE) --no-print-directory browser-suite
+
+# Every call of cargo is for the whole workspace: for one package it chooses other features of some crates, and builds anew.
+programs: test-tools
+	cargo test --workspace --no-run
 	cargo build --workspace --bins
-	cargo test --workspace --test browser -- --ignored
+
+suite-%:
+	cargo test --workspace --test $*
+
+lease-%:
+	SHARDCART_TEST_LEASE_MS=20 cargo test --workspace --test $*
+
+browser-suite:
+	cargo test --workspace --test operate -- --ignored browser::
+
+crates:
+	cargo test --workspace --lib --bins $(CRATE_TESTS:%=--test %)
+	cargo test --workspace --doc
 
 # What a browser test needs besides the browser: kept in target/, never part of Shardcart.
 browser-tools:
@@ -46,13 +86,6 @@ browser-tools:
 	  { cp test/browser/package.json test/browser/package-lock.json target/browser/ && \
 	    npm ci --prefix target/browser --ignore-scripts --no-audit --no-fund && \
 	    cp test/browser/package-lock.json target/browser/installed; }
-
-# The front-door tests in which a checkout can meet recovery. Of the whole workspace, so that what `unit` has built is
-# used: for one package, cargo chooses other features of some crates and builds anew.
-LEASE_TESTS := batch_load consistency contract faults idempotency killed lost_shard model tombstones
-lease: test-tools ## these once more, with a lease so short that recovery is always in the way
-	cargo build --workspace --bins
-	SHARDCART_TEST_LEASE_MS=20 cargo test --workspace $(LEASE_TESTS:%=--test %)
 
 manifests: test-tools ## what deploy.sh renders, against the schemas of Kubernetes
 	scripts/validate-manifests.sh

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
+use shardcart_harness::network::ports;
+use shardcart_harness::processes::child::Child;
 
 fn benchmark(words: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_benchmark"));
@@ -16,11 +17,6 @@ fn benchmark(words: &str) -> Command {
 fn ended(words: &str) -> (i32, String) {
     let Output { status, stderr, .. } = benchmark(words).output().expect("the program was built for this test");
     (status.code().expect("no signal ends it"), String::from_utf8_lossy(&stderr).into_owned())
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 #[test]
@@ -89,13 +85,16 @@ fn answer_all(mut stream: TcpStream) {
 
 #[test]
 fn an_interrupted_run_is_130() {
-    let port = free_port();
-    let mut running = benchmark(&format!("bare --port {port}")).spawn().unwrap();
+    let port = ports::free();
+    let mut running = Child::start(benchmark(&format!("bare --port {port}")), Signal::SIGKILL);
     // It listens only after it has begun to listen for signals.
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         std::thread::sleep(std::time::Duration::from_millis(10));
-        assert!(running.try_wait().unwrap().is_none(), "it ended by itself");
+        assert!(running.status().is_none(), "it ended by itself");
     }
-    kill(Pid::from_raw(running.id().cast_signed()), Signal::SIGINT).unwrap();
-    assert_eq!(running.wait().unwrap().code(), Some(130));
+    running.signal(Signal::SIGINT);
+    while running.status().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(running.status().unwrap().code(), Some(130));
 }

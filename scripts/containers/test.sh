@@ -93,10 +93,9 @@ for service in order:8001 stock:8002 payment:8003; do
     export "SHARDCART_TEST_GATEWAY_${name^^}_REDIS=$(address "$name-redis-0"):6379,$(address "$name-redis-1"):6379"
 done
 
-cargo test --offline --workspace --test contract --test problems --test internal --test idempotency \
-    -- gateway:: --test-threads 4
+cargo test --offline --workspace --test door --test refusals -- ::gateway:: --test-threads 4
 say "a thousand clients, and containers killed"
-cargo test --offline --workspace --test containers -- --ignored --test-threads 1
+cargo test --offline --workspace --test deploy -- --ignored containers:: --test-threads 1
 say "the audit of compose.yaml"
 "${compose[@]}" run --rm audit
 say "all passed"

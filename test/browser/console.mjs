@@ -1,4 +1,4 @@
-// The console in a real browser. `test/tests/browser.rs` starts the systems and this program, and does what it asks for,
+// The console in a real browser. `test/tests/operate/browser.rs` starts the systems and this program, and does what it asks for,
 // a line each way: `checkout` -> an order, `kill stock 1` -> done. It ends with 0 when everything held.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";

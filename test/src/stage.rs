@@ -75,7 +75,7 @@ static SHOP: Mutex<Weak<Shop>> = Mutex::const_new(Weak::new());
 static CLUSTER: Mutex<Weak<Cluster>> = Mutex::const_new(Weak::new());
 
 impl Stage {
-    /// A shop with one shard a service, shared with the tests of this file that run meanwhile. It
+    /// A shop with one shard a service, shared with the tests of this suite that run meanwhile. It
     /// ends with the last of them.
     pub async fn shop() -> Stage {
         let mut shared = SHOP.lock().await;
@@ -146,7 +146,7 @@ impl Stage {
 }
 
 /// Stamps out each scenario (an `async fn(&Stage)` of the calling file) as a test on a shop, as a test on a cluster,
-/// and as a test behind the shipped gateway, each shared by the tests of the file.
+/// and as a test behind the shipped gateway, each shared by the tests of the suite.
 #[macro_export]
 macro_rules! on_shop_and_cluster {
     ($($scenario:ident),+ $(,)?) => {

@@ -315,6 +315,9 @@ fn label(name: &str, command_line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::signal::Signal;
+    use shardcart_harness::processes::child::Child;
+
     use super::*;
 
     #[test]
@@ -397,7 +400,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_tree_is_read_with_its_children_and_ended_threads() {
-        let mut child = std::process::Command::new("sleep").arg("5").spawn().unwrap();
+        let mut command = std::process::Command::new("sleep");
+        command.arg("5");
+        let mut child = Child::start(command, Signal::SIGKILL);
         let watched = Watched { trees: vec![std::process::id()], ..Watched::default() };
         let before = watched.read().unwrap();
         let busy = std::thread::spawn(|| {
@@ -406,8 +411,7 @@ mod tests {
         });
         busy.join().unwrap();
         let after = watched.read().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        child.kill();
 
         let (spent, _) = after.since(&before);
         assert!(spent.iter().any(|spent| spent.pid == child.id() && spent.name == "sleep"), "{spent:?}");

@@ -139,21 +139,24 @@ pub async fn blind() -> Settled {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::signal::Signal;
+    use shardcart_harness::processes::child::Child;
+
     use super::*;
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_sleeping_process_is_idle_and_a_busy_one_is_not() {
-        let start = |script| std::process::Command::new("sh").args(["-c", script]).spawn().unwrap();
-        let (mut asleep, mut busy) = (start("exec sleep 20"), start("while :; do :; done"));
-        let of = |child: &std::process::Child| Watched { alone: vec![child.id()], ..Watched::default() };
+        let start = |script| {
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", script]);
+            Child::start(command, Signal::SIGKILL)
+        };
+        let (asleep, busy) = (start("exec sleep 20"), start("while :; do :; done"));
+        let of = |child: &Child| Watched { alone: vec![child.id()], ..Watched::default() };
 
         let quiet = idle(&of(&asleep), Duration::from_secs(10)).await.unwrap();
         let loud = idle(&of(&busy), Duration::from_millis(400)).await.unwrap();
-        for child in [&mut asleep, &mut busy] {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
         assert!(quiet.seen, "{quiet:?}");
         assert!(!loud.seen, "{loud:?}");
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Child as StdChild, ChildStderr, ChildStdout, Command, ExitStatus};
+use std::process::{Child as StdChild, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{LazyLock, Mutex};
 use std::thread;
@@ -84,6 +84,11 @@ impl Child {
             self.process.kill().expect("one may kill one's own child");
             self.status = Some(self.process.wait().expect("one may wait for one's own child"));
         }
+    }
+
+    /// What it reads from standard input, if that is a pipe and was not taken before.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.process.stdin.take()
     }
 
     /// What it writes to standard output, if that is a pipe and was not taken before.

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use shardcart_test::Shop;
+use shardcart_harness::Shop;
 
 use crate::page::{Fence, Page};
 use crate::repository;

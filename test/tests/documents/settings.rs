@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use shardcart_test::binaries;
+use shardcart_harness::processes::binaries;
 
 use crate::repository;
 

@@ -3,10 +3,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use shardcart_harness::http::NoAnswer;
+use shardcart_harness::processes::child::Child;
 use shardcart_harness::systems::shop::ShopOverRedis;
 use shardcart_harness::{Answer, Service, Settings, Shop, ShopOptions, eventually};
 use tokio::sync::mpsc;
@@ -20,16 +22,9 @@ const ABANDONED: (Service, usize) = (Service::Payment, 0);
 
 /// The browser's side, ended when dropped.
 struct Browser {
-    child: Child,
+    _child: Child,
     stdin: ChildStdin,
     lines: mpsc::UnboundedReceiver<String>,
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Browser {
@@ -49,9 +44,10 @@ impl Browser {
             .env("LOCKED", format!("http://127.0.0.1:{locked}"))
             .env("TOKEN", TOKEN)
             .env("SCREENSHOT", modules.join("failed.png"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Node starts");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = Child::start(command, Signal::SIGKILL);
         let (stdin, stdout) =
-            (child.stdin.take().expect("it was asked for"), child.stdout.take().expect("it was asked for"));
+            (child.take_stdin().expect("it was asked for"), child.take_stdout().expect("it was asked for"));
         let (send, lines) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -60,7 +56,7 @@ impl Browser {
                 }
             }
         });
-        Browser { child, stdin, lines }
+        Browser { _child: child, stdin, lines }
     }
 
     /// What it wants next; `None` when it has ended.

@@ -35,15 +35,15 @@ impl Modules {
     pub fn read(root: &str, read: &impl Fn(&str) -> Option<String>) -> Modules {
         let mut modules = Modules::default();
         let code = read(root).unwrap_or_else(|| panic!("{root} is not there"));
-        modules.add(Vec::new(), "", &code, read);
+        modules.add(&Vec::new(), "", &code, read);
         modules
     }
 
     /// Adds a module with all that is in it. The files of its modules lie in `dir`, which ends with a slash if it is one.
-    fn add(&mut self, place: Path, dir: &str, code: &str, read: &impl Fn(&str) -> Option<String>) {
+    fn add(&mut self, place: &Path, dir: &str, code: &str, read: &impl Fn(&str) -> Option<String>) {
         let mut parts = Vec::new();
         self.0.insert(place.clone(), Module::default());
-        self.take(&place, &tokens(code), &mut parts);
+        self.take(place, &tokens(code), &mut parts);
         for part in parts {
             let name = part.last().expect("a part has a name");
             let inside: String = part[place.len()..].iter().map(|name| format!("{name}/")).collect();
@@ -51,7 +51,7 @@ impl Modules {
             let file = format!("{}.rs", inside.trim_end_matches('/'));
             let code = read(&file).or_else(|| read(&format!("{inside}mod.rs")));
             let code = code.unwrap_or_else(|| panic!("the module {name} has neither {file} nor {inside}mod.rs"));
-            self.add(part, &inside, &code, read);
+            self.add(&part, &inside, &code, read);
         }
     }
 
