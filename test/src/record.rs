@@ -10,7 +10,7 @@ use ::redis::{FromRedisValue, cmd};
 pub type Fields = BTreeMap<String, String>;
 
 /// What scripts know of records.
-pub const SNIPPET: &str = include_str!("../../common/src/scripts/fields.lua");
+pub const SNIPPET: &str = include_str!("../../common/store/src/scripts/fields.lua");
 
 /// Gives all fields of each record, flat; of one of a later release only `v`, its version.
 const READ: &str = "

@@ -6,13 +6,12 @@ use std::rc::Rc;
 use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
-use shardcart_common::batcher::Batcher;
-use shardcart_common::flow::Stage;
-use shardcart_common::ids::{Partition, TxId, now_ms};
-use shardcart_common::participant::{
-    Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Step, Topology,
-};
-use shardcart_common::routing;
+use shardcart_protocol::batcher::Batcher;
+use shardcart_protocol::flow::Stage;
+use shardcart_types::ids::{Partition, TxId, now_ms};
+use shardcart_protocol::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Step, Topology};
+use shardcart_types::service::Service;
+use shardcart_types::routing;
 use shardcart_test::eventually;
 use tokio::sync::Semaphore;
 

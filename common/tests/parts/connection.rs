@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use actix_web::rt;
 use futures_util::future::{join, join_all};
-use shardcart_common::membership::{Fatal, Membership};
-use shardcart_common::script::Call;
-use shardcart_common::settings::RedisSettings;
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
+use shardcart_store::membership::{Fatal, Membership};
+use shardcart_store::script::Call;
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
 use shardcart_test::eventually;
 
 use crate::support::{PATIENCE, Raw, TestShards, add, addresses, count, impatient, number, server, settings};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::identity::{Found, Identity, KEY};
-use shardcart_common::shard::Shard;
+use shardcart_store::identity::{Found, Identity, KEY};
+use shardcart_store::shard::Shard;
 
 use crate::support::{Raw, TestShards};
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, join3};
-use shardcart_common::identity::KEY;
-use shardcart_common::membership::{Fatal, Membership};
-use shardcart_common::settings::RedisSettings;
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
+use shardcart_store::identity::KEY;
+use shardcart_store::membership::{Fatal, Membership};
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
 use shardcart_test::{Fsync, RedisServer};
 
 use crate::support::{Raw, addresses, impatient, join, server, settings};
@@ -290,7 +290,7 @@ async fn an_id_on_a_shard_beyond_the_list_is_not_routed() {
         Membership::establish("stock", addresses(&servers), None, &settings(), Fatal::default()).await.unwrap();
     let shards = Shards::new(&joined).unwrap();
     for (partition, shard) in [(0, Some(0)), (15, Some(0)), (16, Some(1)), (31, Some(1)), (32, None), (65_535, None)] {
-        let id = shardcart_common::ids::mint(shardcart_common::ids::Partition(partition), 1);
+        let id = shardcart_types::ids::mint(shardcart_types::ids::Partition(partition), 1);
         match shards.route(&id) {
             Ok((found, at)) => assert_eq!((Some(found.number()), at.0), (shard, partition)),
             Err(ShardError::BeyondList { shard: beyond }) => {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
-use shardcart_common::ids::{Partition, TxId, minted_partition};
-use shardcart_common::membership::{Fatal, Membership};
-use shardcart_common::script::{Call, Script};
-use shardcart_common::settings::RedisSettings;
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_types::ids::{Partition, TxId, minted_partition};
+use shardcart_store::membership::{Fatal, Membership};
+use shardcart_store::script::{Call, Script};
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
 use shardcart_test::RedisServer;
 
 use crate::support::{TestShards, addresses, impatient, server, settings};

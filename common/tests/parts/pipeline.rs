@@ -1,8 +1,8 @@
 //! Pipelines: many calls at once, each with its own reply, whatever becomes of the others.
 
 use futures_util::future::join_all;
-use shardcart_common::script::Call;
-use shardcart_common::shard::ShardError;
+use shardcart_store::script::Call;
+use shardcart_store::shard_error::ShardError;
 
 use crate::support::{TestShards, add, number, subtract};
 

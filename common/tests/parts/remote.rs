@@ -10,14 +10,13 @@ use actix_web::dev::{ServerHandle, Service as _};
 use actix_web::{App, HttpServer, rt};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
-use shardcart_common::ids::{Partition, TxId, now_ms};
-use shardcart_common::internal::Internal;
-use shardcart_common::participant::{
-    Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Step, Topology,
-};
-use shardcart_common::peers::Peers;
-use shardcart_common::remote_participant::RemoteParticipant;
-use shardcart_common::settings::Secret;
+use shardcart_types::ids::{Partition, TxId, now_ms};
+use shardcart_protocol::internal::Internal;
+use shardcart_protocol::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Step, Topology};
+use shardcart_types::service::Service;
+use shardcart_protocol::peers::Peers;
+use shardcart_protocol::remote_participant::RemoteParticipant;
+use shardcart_types::secret::Secret;
 
 use crate::support::PATIENCE;
 

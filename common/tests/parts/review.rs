@@ -8,11 +8,11 @@ use std::time::Duration;
 use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::held;
-use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
-use shardcart_common::orders::{Orders, Standing};
-use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
-use shardcart_common::review;
+use shardcart_store::held;
+use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_protocol::orders::{Orders, Standing};
+use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
+use shardcart_protocol::review;
 use shardcart_test::{RedisServer, eventually};
 
 use crate::support::{KnownOrders, PATIENCE, Raw, TestShards};

@@ -9,9 +9,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis::Value;
-use shardcart_common::script::{Call, Script};
-use shardcart_common::settings::RedisSettings;
-use shardcart_common::shard::{Shard, ShardError};
+use shardcart_store::script::{Call, Script};
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
 
 pub use orders::KnownOrders;
 pub use shards::{PATIENCE, Raw, TestShards, addresses, join, server, settings};

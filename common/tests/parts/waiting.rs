@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use shardcart_common::script::{Call, Script};
-use shardcart_common::settings::RedisSettings;
-use shardcart_common::shard::ShardError;
+use shardcart_store::script::{Call, Script};
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard_error::ShardError;
 use shardcart_test::{Disk, Fsync, RedisServer, eventually};
 
 use crate::support::{PATIENCE, Raw, TestShards, add, count, impatient, number, server, settings, subtract};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use shardcart_common::participant::{Answer, Batch, Operation, Participant, Step};
+use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, Step};
 use shardcart_test::record;
 
 use super::shards::Raw;

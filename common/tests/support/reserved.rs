@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::held::{self, Held};
-use shardcart_common::ids::Partition;
-use shardcart_common::participant::{Operation, Step};
+use shardcart_protocol::participant::{Operation, Step};
+use shardcart_store::held;
+use shardcart_store::held::Held;
+use shardcart_types::ids::Partition;
 
 use super::Attempt;
 use super::shards::TestShards;

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
-use shardcart_common::insight::LEASE_MAX_MS;
-use shardcart_common::participant::Refusal;
-use shardcart_common::record::{self, Found};
-use shardcart_common::script::{Call, each, words};
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::walk::Key;
+use shardcart_protocol::insight::LEASE_MAX_MS;
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::record;
+use shardcart_store::record::Found;
+use shardcart_store::script::{Call, each, words};
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::walk::Key;
+use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId};
 
 use crate::orders::{inflight_key, keys, parse_lines};
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     BEGIN = "begin.lua";
     DECIDE = "decide.lua";
     ABORT = "abort.lua";
@@ -152,7 +154,7 @@ fn begun(shard: &Shard, named: &Named, reply: redis::Value) -> Answer<Begun> {
     let words = split(reply);
     if words.first().is_some_and(|word| word == "MOVED") {
         let last = words.get(1).map_or("", String::as_str);
-        return Ok(Begun::Moved { last_ms: shardcart_common::ids::minted_ms(last) });
+        return Ok(Begun::Moved { last_ms: shardcart_types::ids::minted_ms(last) });
     }
     truth(shard, BEGIN.name(), &words).map(Begun::Standing)
 }

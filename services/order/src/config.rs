@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use reqwest::Url;
-use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, Secret, base_url, milliseconds,
-};
+use shardcart_http::settings::HttpSettings;
+use shardcart_protocol::settings::MachineSettings;
+use shardcart_store::settings::{BatchInitSettings, RedisSettings};
+use shardcart_telemetry::settings::ObserveSettings;
+use shardcart_types::parse::{base_url, milliseconds};
+use shardcart_types::secret::Secret;
 
 /// The longest wait of a checkout: claim.lua and take_over.lua take a lease that ends in more than five minutes for one
 /// that was written before the shard's clock was set back.

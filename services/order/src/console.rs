@@ -18,11 +18,12 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::Deserialize;
 use serde_json::json;
-use shardcart_common::endpoint;
-use shardcart_common::gate::Gate;
-use shardcart_common::ids::OrderId;
-use shardcart_common::problem::{Code, Problem};
-use shardcart_common::shards::Shards;
+use shardcart_http::endpoint;
+use shardcart_http::gate::Gate;
+use shardcart_http::problem::Problem;
+use shardcart_store::shards::Shards;
+use shardcart_types::code::Code;
+use shardcart_types::ids::OrderId;
 
 use crate::inspect::{self, Sources};
 use crate::settle_now::{SettledNow, settle_now};

@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use futures_util::future::join_all;
-use shardcart_common::fault::{self, Point};
-use shardcart_common::gate::Gate;
-use shardcart_common::ids::{OrderId, Partition, TxId, UserId, minted_ms, minted_partition, now_ms};
-use shardcart_common::metrics;
-use shardcart_common::metrics::checkout::Step;
-use shardcart_common::participant::{self, Answer, Operation, ParticipantError, Refusal};
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::trace::{self, Context};
+use shardcart_http::gate::Gate;
+use shardcart_protocol::fault;
+use shardcart_protocol::fault::Point;
+use shardcart_protocol::participant;
+use shardcart_protocol::participant::{Answer, Operation, ParticipantError, Refusal};
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::metrics::checkout::Step;
+use shardcart_telemetry::trace;
+use shardcart_telemetry::trace::Context;
+use shardcart_types::ids::{OrderId, Partition, TxId, UserId, minted_ms, minted_partition, now_ms};
 
 use crate::attempt::{self, Attempt, Begun, Named, Status, Truth};
 use crate::config::CheckoutSettings;
@@ -374,7 +378,7 @@ impl Coordinator {
             match answer {
                 Answer::Cancelled => return true,
                 Answer::Conflict => {
-                    metrics::checkout::alarm(part.service, &answer);
+                    shardcart_protocol::batch_metrics::alarm(part.service, &answer);
                     log::error!(alarm:? = answer, order:% = attempt.order, tx:% = attempt.tx, service:% = part.service; "an undecided attempt was confirmed");
                     return false;
                 }

@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use shardcart_common::ids::{InvalidId, ItemId, OrderId, Partition, TxId, UserId, minted_ms, minted_partition};
-use shardcart_common::insight::{
+use shardcart_protocol::insight::{
     Found, Insight, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, Seen, Wanted,
 };
+use shardcart_types::ids::{InvalidId, ItemId, OrderId, Partition, TxId, UserId, minted_ms, minted_partition};
 
 use crate::recent::{Recent, Told};
 
@@ -339,7 +339,7 @@ async fn attempt_told(looks: &Looks<'_>, tx: &TxId, reservations: Vec<Reservatio
 mod tests {
     use futures_util::FutureExt;
     use futures_util::future::LocalBoxFuture;
-    use shardcart_common::insight::ShardState;
+    use shardcart_protocol::insight::ShardState;
 
     use super::*;
 

@@ -25,18 +25,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{rt, web};
-use shardcart_common::gate::Gate;
-use shardcart_common::health::{self, Health};
-use shardcart_common::internal::Internal;
-use shardcart_common::machine;
-use shardcart_common::membership::{Fatal, Membership};
-use shardcart_common::metrics::{self, collect};
-use shardcart_common::participant::{Participant, Prices, Service};
-use shardcart_common::peers::{Peers, RemoteInsight};
-use shardcart_common::remote_participant::RemoteParticipant;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
-use shardcart_common::trace;
+use shardcart_http::gate::Gate;
+use shardcart_http::health;
+use shardcart_http::health::Health;
+use shardcart_http::machine;
+use shardcart_protocol::internal::Internal;
+use shardcart_protocol::participant::{Participant, Prices};
+use shardcart_protocol::peers::{Peers, RemoteInsight};
+use shardcart_protocol::remote_participant::RemoteParticipant;
+use shardcart_store::collect;
+use shardcart_store::membership::{Fatal, Membership};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shards::Shards;
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::trace;
+use shardcart_types::service::Service;
 use tokio::sync::mpsc;
 
 use config::{CheckoutSettings, Config};
@@ -118,7 +121,7 @@ pub fn start_background(
     queue: mpsc::Receiver<Settlement>,
 ) -> Settler {
     metrics::checkout::start();
-    metrics::participant::start();
+    shardcart_protocol::batch_metrics::start();
     let settling = participants.settling(shards);
     rt::spawn(recovery::run(Rc::clone(&settling), checkout.recovery_interval_ms));
     Settler::start(settling, queue, checkout.settle_linger_ms)
@@ -196,7 +199,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             service.app_data(Health::new(Arc::clone(&gate), vec![Arc::clone(&shards)])).configure(health::endpoints);
             console(service, &shards, &gate);
             let orders = Rc::new(LocalOrders::new(shards));
-            service.configure(metrics::endpoints);
+            service.configure(shardcart_http::metrics::endpoints);
             Internal::new("order", config.machine.internal_token.clone(), None, None, Some(orders)).endpoints(service);
         })?
     };

@@ -2,19 +2,20 @@
 
 use std::str::FromStr;
 
-use shardcart_common::amount::{AMOUNT_MAX, Quantity};
-use shardcart_common::bulk::{self, LoadError};
-use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused, Once};
-use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
-use shardcart_common::script::words;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
+use shardcart_store::bulk;
+use shardcart_store::bulk::LoadError;
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused, Once};
+use shardcart_store::script::words;
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_types::amount::{AMOUNT_MAX, Quantity};
+use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
 use std::sync::Arc;
 
 use crate::error::{OrderError, Result};
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     CREATE = "create.lua";
     ADD_ITEM = "add_item.lua";
     REMOVE_ITEM = "remove_item.lua";

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use shardcart_common::batcher::Batcher;
-use shardcart_common::fault::{self, Point};
-use shardcart_common::flow::Flow;
-use shardcart_common::ids::{OrderId, Partition, TxId, UserId};
-use shardcart_common::metrics;
-use shardcart_common::participant::{Answer, BATCH_MAX, Operation, Participant, ParticipantError, Service, Step};
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
-use shardcart_common::trace::span::Span;
-use shardcart_common::trace::{self, Origin, export};
+use shardcart_protocol::batcher::Batcher;
+use shardcart_protocol::fault;
+use shardcart_protocol::fault::Point;
+use shardcart_protocol::flow::Flow;
+use shardcart_protocol::participant::{Answer, BATCH_MAX, Operation, Participant, ParticipantError, Step};
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::trace;
+use shardcart_telemetry::trace::span::Span;
+use shardcart_telemetry::trace::{Origin, export};
+use shardcart_types::ids::{OrderId, Partition, TxId, UserId};
+use shardcart_types::service::Service;
 
 use crate::attempt::{self, Attempt, Named, TakenOver};
 use crate::together::TOGETHER_MAX;
@@ -277,7 +280,7 @@ fn is_settled(settlement: &Settlement, service: Service, answer: &Answer) -> boo
         Answer::Cancelled if !settlement.paid => true,
         Answer::Lost | Answer::Conflict => {
             let (order, tx, paid) = (&settlement.order, &settlement.tx, settlement.paid);
-            metrics::checkout::alarm(service, answer);
+            shardcart_protocol::batch_metrics::alarm(service, answer);
             trace::aside(
                 settlement.origin.as_ref(),
                 || log::error!(alarm:? = answer, order:%, tx:%, service:%, paid; "a reservation is not what the decision needs; it stays in flight"),

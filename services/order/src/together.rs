@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::collector::{Collector, Together};
-use shardcart_common::flow::{Flow, Stage};
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
-use shardcart_common::trace::{self, export};
+use shardcart_protocol::collector::{Collector, Together};
+use shardcart_protocol::flow::{Flow, Stage};
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_telemetry::trace;
+use shardcart_telemetry::trace::export;
 
 use crate::attempt::{self, Begun, Named, Truth};
 use crate::config::CheckoutSettings;

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 
-use shardcart_common::held::Taken;
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::walk::{self, Reservation};
+use shardcart_store::held::Taken;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::walk;
+use shardcart_store::walk::Reservation;
 
 /// What was found where a user should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

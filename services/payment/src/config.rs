@@ -1,9 +1,10 @@
 //! Every setting of the payment service.
 
 use clap::Parser;
-use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, OrderServiceSettings, RedisSettings,
-};
+use shardcart_http::settings::HttpSettings;
+use shardcart_protocol::settings::{MachineSettings, OrderServiceSettings};
+use shardcart_store::settings::{BatchInitSettings, RedisSettings};
+use shardcart_telemetry::settings::ObserveSettings;
 
 /// Users, their credit and their part in a checkout, over N Redis shards
 #[derive(Debug, Clone, Parser)]

@@ -5,8 +5,8 @@
 
 use std::rc::Rc;
 
-use shardcart_common::ids::{OrderId, minted_partition};
-use shardcart_common::orders::{Asked, Orders, Standing};
+use shardcart_protocol::orders::{Asked, Orders, Standing};
+use shardcart_types::ids::{OrderId, minted_partition};
 
 use crate::error::{PaymentError, Result};
 

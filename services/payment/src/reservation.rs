@@ -5,21 +5,23 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::held;
-use shardcart_common::participant::{
-    Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
+use shardcart_protocol::participant::{
+    Answer, Batch, Operation, Participant, ParticipantError, Refusal, Step, Topology,
 };
-use shardcart_common::reservation::{self, Scripts, topology};
-use shardcart_common::script::Call;
-use shardcart_common::shards::Shards;
+use shardcart_protocol::reservation;
+use shardcart_protocol::reservation::{Scripts, topology};
+use shardcart_store::held;
+use shardcart_store::script::Call;
+use shardcart_store::shards::Shards;
+use shardcart_types::service::Service;
 
 use crate::users;
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     RESERVE = "reserve.lua";
 }
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     CONFIRM = "confirm.lua" with "settle.lua";
     CANCEL = "cancel.lua" with "settle.lua";
 }

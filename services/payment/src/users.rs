@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use redis::FromRedisValue;
-use shardcart_common::amount::{AMOUNT_MAX, Amount};
-use shardcart_common::bulk::{self, LoadError};
-use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
-use shardcart_common::ids::{OrderId, Partition, TxId, UserId, now_ms};
-use shardcart_common::record::{self, Found};
-use shardcart_common::script::{Call, words};
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::shards::Shards;
+use shardcart_store::bulk;
+use shardcart_store::bulk::LoadError;
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_store::record;
+use shardcart_store::record::Found;
+use shardcart_store::script::{Call, words};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_types::amount::{AMOUNT_MAX, Amount};
+use shardcart_types::ids::{OrderId, Partition, TxId, UserId, now_ms};
 
 use crate::error::{PaymentError, Result};
 use crate::lives::Lives;
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     CREATE = "create.lua";
     ADD_FUNDS = "add_funds.lua";
     PAY = "pay.lua";

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use shardcart_common::settings::{Address, RedisSettings, Secret, milliseconds};
+use shardcart_store::settings::RedisSettings;
+use shardcart_types::address::Address;
+use shardcart_types::parse::milliseconds;
+use shardcart_types::secret::Secret;
 
 /// Which shards are looked at.
 #[derive(Debug, Clone, Args)]

@@ -15,16 +15,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::{rt, web};
-use shardcart_common::gate::Gate;
-use shardcart_common::health::{self, Health};
-use shardcart_common::machine;
-use shardcart_common::membership::{Fatal, Membership};
-use shardcart_common::metrics::{self, collect};
-use shardcart_common::participant::Participant;
-use shardcart_common::review;
-use shardcart_common::settings::{Address, RedisSettings};
-use shardcart_common::shards::Shards;
-use shardcart_common::trace;
+use shardcart_http::gate::Gate;
+use shardcart_http::health;
+use shardcart_http::health::Health;
+use shardcart_http::machine;
 use shardcart_order::console::access::{Access, Reach};
 use shardcart_order::console::live::Live;
 use shardcart_order::console::{self, Console};
@@ -35,7 +29,16 @@ use shardcart_order::standings::LocalOrders;
 use shardcart_order::{Participants, SETTLE_LIMIT};
 use shardcart_payment::lives::Lives;
 use shardcart_payment::reservation::LocalPayment;
+use shardcart_protocol::participant::Participant;
+use shardcart_protocol::review;
 use shardcart_stock::reservation::LocalStock;
+use shardcart_store::collect;
+use shardcart_store::membership::{Fatal, Membership};
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shards::Shards;
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::trace;
+use shardcart_types::address::Address;
 
 use config::Config;
 use storage::Storage;
@@ -85,7 +88,7 @@ async fn serve(config: &Config, listener: TcpListener, storage: &mut Storage) ->
         machine::serve(listener, &config.http.clone(), &Arc::clone(&gate), move |service| {
             let shards = data_set.in_thread().expect("the same settings made shards at the start");
             service.app_data(Health::new(Arc::clone(&gate), shards.all())).configure(health::endpoints);
-            service.configure(metrics::endpoints);
+            service.configure(shardcart_http::metrics::endpoints);
             let console = Console {
                 access: Arc::clone(&access),
                 live: Arc::clone(&live),

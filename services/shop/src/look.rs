@@ -14,10 +14,11 @@ use std::time::Duration;
 use clap::Args;
 use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
-use shardcart_common::membership::Membership;
-use shardcart_common::settings::{Secret, base_url};
-use shardcart_common::shards::Shards;
 use shardcart_order::inspect::Sources;
+use shardcart_store::membership::Membership;
+use shardcart_store::shards::Shards;
+use shardcart_types::parse::base_url;
+use shardcart_types::secret::Secret;
 
 use crate::audit::AuditError;
 use crate::audit::source::{self, Started};

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shardcart_common::logging::{self, LogFormat};
-use shardcart_common::machine;
+use shardcart_http::machine;
 use shardcart_shop::audit;
 use shardcart_shop::audit::args::AuditArgs;
 use shardcart_shop::config::Config;
 use shardcart_shop::look::inspect::{self, InspectArgs};
 use shardcart_shop::look::status::{self, StatusArgs};
+use shardcart_telemetry::logging;
+use shardcart_telemetry::logging::LogFormat;
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
 #[derive(Debug, Parser)]

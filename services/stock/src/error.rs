@@ -2,10 +2,11 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use shardcart_common::idempotency::KeyReused;
-use shardcart_common::ids::ItemId;
-use shardcart_common::problem::{Code, Problem};
-use shardcart_common::shard::ShardError;
+use shardcart_http::problem::Problem;
+use shardcart_store::idempotency::KeyReused;
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::code::Code;
+use shardcart_types::ids::ItemId;
 
 /// The result of an operation on items.
 pub type Result<T> = std::result::Result<T, StockError>;

@@ -11,7 +11,8 @@ pub mod reservation;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::participant_machine::{self, Served};
+use shardcart_protocol::participant_machine;
+use shardcart_protocol::participant_machine::Served;
 
 use config::Config;
 use handlers::State;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shardcart_common::ids::now_ms;
-use shardcart_common::insight::ShardState;
-use shardcart_common::shards::Shards;
+use shardcart_protocol::insight::ShardState;
+use shardcart_store::shards::Shards;
+use shardcart_types::ids::now_ms;
 
 use crate::insight::{self, InFlight};
 use crate::inspect::Sources;

@@ -1,8 +1,8 @@
 //! What was found, in plain words.
 
-use shardcart_common::ids::TxId;
-use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, UserRecord};
-use shardcart_common::participant::Refusal;
+use shardcart_protocol::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, UserRecord};
+use shardcart_protocol::participant::Refusal;
+use shardcart_types::ids::TxId;
 
 use super::Reservation;
 use crate::recent::Told;

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join, join_all};
-use shardcart_common::gate::{Bodies, Gate};
-use shardcart_common::ids::{OrderId, TxId};
-use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
+use shardcart_http::gate::{Bodies, Gate};
 use shardcart_order::config::CheckoutSettings;
 use shardcart_order::coordinator::Coordinator;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
 use shardcart_order::settler;
 use shardcart_order::settling::{Settlement, Settling};
+use shardcart_protocol::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
 use shardcart_test::eventually;
+use shardcart_types::ids::{OrderId, TxId};
 use tokio::sync::mpsc;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, item, loads, order, willing};

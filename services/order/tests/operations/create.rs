@@ -1,8 +1,8 @@
 //! Create: a new order with an empty cart.
 
-use shardcart_common::shard::ShardError;
 use shardcart_order::error::OrderError;
 use shardcart_order::orders;
+use shardcart_store::shard_error::ShardError;
 use shardcart_test::record::SNIPPET;
 
 use crate::support::{TestOrders, user};

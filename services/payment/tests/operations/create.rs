@@ -1,8 +1,8 @@
 //! Create: a new user, without credit.
 
-use shardcart_common::shard::ShardError;
 use shardcart_payment::error::PaymentError;
 use shardcart_payment::users;
+use shardcart_store::shard_error::ShardError;
 use shardcart_test::record;
 
 use crate::support::TestPayment;

@@ -13,15 +13,15 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::amount::Amount;
-use shardcart_common::ids::{OrderId, Partition, TxId, UserId, now_ms};
-use shardcart_common::orders::Orders;
-use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
-use shardcart_common::settings::BatchInitSettings;
 use shardcart_payment::error::Result;
 use shardcart_payment::lives::Lives;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_payment::users;
+use shardcart_protocol::orders::Orders;
+use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_types::amount::Amount;
+use shardcart_types::ids::{OrderId, Partition, TxId, UserId, now_ms};
 
 pub use alike::{assert_alike, some_deadline_ms};
 pub use orders::KnownOrders;

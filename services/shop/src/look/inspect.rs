@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use shardcart_common::ids::now_ms;
 use shardcart_order::inspect::{self, Inspected, Thing};
+use shardcart_types::ids::now_ms;
 
 use super::{Asked, LookArgs, LookError, age, grouped};
 
@@ -37,8 +37,8 @@ pub async fn run(args: InspectArgs) -> ExitCode {
 }
 
 async fn look(args: &InspectArgs) -> Result<Inspected, LookError> {
-    let refused = |error: shardcart_common::ids::InvalidId| LookError::Setting(error.to_string());
-    shardcart_common::ids::check(&args.id).map_err(refused)?;
+    let refused = |error: shardcart_types::ids::InvalidId| LookError::Setting(error.to_string());
+    shardcart_types::ids::check(&args.id).map_err(refused)?;
     match Asked::find(&args.look, true).await? {
         Asked::Machine(machine) => machine.ask(&format!("console/inspect/{}", args.id)).await,
         Asked::Shards(opened) => {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use shardcart_common::insight::ShardState;
 use shardcart_order::console::system::{Status, System, Throughput};
+use shardcart_protocol::insight::ShardState;
 
 use super::{Asked, LookArgs, LookError, age, grouped, time};
 

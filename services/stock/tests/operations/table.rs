@@ -1,10 +1,10 @@
 //! The protocol's table, as the model makes it: what is on record, what is asked and when, against the answer and what is
 //! then on record.
 
-use shardcart_common::held;
-use shardcart_common::participant::{Answer, Refusal};
 use shardcart_model::participant::{Operation, Outcome, Record, Says, When};
 use shardcart_model::table::{self, WANTED};
+use shardcart_protocol::participant::{Answer, Refusal};
+use shardcart_store::held;
 
 use crate::support::{Attempt, Lies, NEWER_HELD, NEWER_TOMBSTONES, TestStock};
 

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+pub mod batch_metrics;
+pub mod batcher;
+pub mod collector;
+pub mod fault;
+pub mod flow;
+pub mod insight;
+pub mod internal;
+pub mod orders;
+pub mod participant;
+pub mod participant_machine;
+pub mod peers;
+pub mod remote_participant;
+pub mod reservation;
+pub mod review;
+pub mod settings;
