@@ -1,14 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 pub mod batch_metrics;
-pub mod batcher;
-pub mod collector;
+pub mod batch_pacer;
+pub mod coalescer;
 pub mod fault;
-pub mod flow;
 pub mod insight;
 pub mod internal;
 pub mod orders;
 pub mod participant;
+pub mod participant_client;
 pub mod participant_machine;
 pub mod peers;
 pub mod remote_participant;

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
-use shardcart_protocol::batcher::Batcher;
-use shardcart_protocol::flow::Stage;
+use shardcart_protocol::participant_client::ParticipantClient;
+use shardcart_protocol::batch_pacer::Stage;
 use shardcart_types::ids::{Partition, TxId, now_ms};
 use shardcart_protocol::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_types::service::Service;
@@ -111,8 +111,8 @@ impl Participant for Gated {
     }
 }
 
-fn batcher(participant: &Rc<Gated>) -> Rc<Batcher> {
-    Batcher::new(Service::Stock, Rc::<Gated>::clone(participant), &Rc::default())
+fn client(participant: &Rc<Gated>) -> Rc<ParticipantClient> {
+    ParticipantClient::new(Service::Stock, Rc::<Gated>::clone(participant), &Rc::default())
 }
 
 /// An operation for a shard.
@@ -130,10 +130,10 @@ fn txs(operations: &[Operation]) -> Vec<TxId> {
 }
 
 /// Submits each in a task of its own, and waits until all of them are on their way.
-async fn submit_all(batcher: &Rc<Batcher>, operations: &[Operation]) -> Vec<rt::task::JoinHandle<Answer>> {
+async fn submit_all(client: &Rc<ParticipantClient>, operations: &[Operation]) -> Vec<rt::task::JoinHandle<Answer>> {
     let submit = |operation: &Operation| {
-        let (batcher, operation) = (Rc::clone(batcher), operation.clone());
-        rt::spawn(async move { batcher.submit(operation).await })
+        let (client, operation) = (Rc::clone(client), operation.clone());
+        rt::spawn(async move { client.submit(operation).await })
     };
     let tasks = operations.iter().map(submit).collect();
     // Tasks of one thread run in turn: when this one runs again, those have run.
@@ -149,9 +149,9 @@ async fn answers(tasks: Vec<rt::task::JoinHandle<Answer>>) -> Vec<Answer> {
 #[actix_web::test]
 async fn a_lone_operation_goes_at_once() {
     let participant = Gated::open();
-    let batcher = batcher(&participant);
+    let client = client(&participant);
     for number in 1..=5 {
-        assert_eq!(batcher.submit(operation(0, Step::Confirm)).await, Answer::Confirmed);
+        assert_eq!(client.submit(operation(0, Step::Confirm)).await, Answer::Confirmed);
         assert_eq!(participant.sizes(), vec![1; number]);
     }
 }
@@ -159,11 +159,11 @@ async fn a_lone_operation_goes_at_once() {
 #[actix_web::test]
 async fn operations_submitted_at_once_share_a_batch_and_get_their_own_answers() {
     let participant = Gated::open();
-    let batcher = batcher(&participant);
+    let client = client(&participant);
     let operations: Vec<Operation> =
         (0..20).map(|number| operation(0, if number % 3 == 0 { Step::Confirm } else { Step::Cancel })).collect();
 
-    let answered = join_all(operations.iter().map(|operation| batcher.submit(operation.clone()))).await;
+    let answered = join_all(operations.iter().map(|operation| client.submit(operation.clone()))).await;
 
     for (number, answer) in answered.into_iter().enumerate() {
         let expected = if number % 3 == 0 { Answer::Confirmed } else { Answer::Cancelled };
@@ -175,12 +175,12 @@ async fn operations_submitted_at_once_share_a_batch_and_get_their_own_answers() 
 #[actix_web::test]
 async fn operations_that_come_while_a_batch_is_under_way_go_together_into_the_next() {
     let participant = Gated::closed();
-    let batcher = batcher(&participant);
+    let client = client(&participant);
     let first = cancels(0, 1);
-    let under_way = submit_all(&batcher, &first).await;
+    let under_way = submit_all(&client, &first).await;
     participant.until_batches(1).await;
     let others = cancels(0, 10);
-    let waiting = submit_all(&batcher, &others).await;
+    let waiting = submit_all(&client, &others).await;
 
     participant.permits.add_permits(1);
     assert_eq!(answers(under_way).await, [Answer::Cancelled]);
@@ -194,9 +194,9 @@ async fn operations_that_come_while_a_batch_is_under_way_go_together_into_the_ne
 #[actix_web::test]
 async fn operations_for_other_shards_do_not_wait() {
     let participant = Gated::closed();
-    let batcher = batcher(&participant);
-    let mut tasks = submit_all(&batcher, &cancels(0, 3)).await;
-    tasks.extend(submit_all(&batcher, &cancels(1, 3)).await);
+    let client = client(&participant);
+    let mut tasks = submit_all(&client, &cancels(0, 3)).await;
+    tasks.extend(submit_all(&client, &cancels(1, 3)).await);
     participant.until_batches(2).await;
 
     let shards: Vec<u16> = participant.batches.borrow().iter().map(|batch| batch.shard).collect();
@@ -208,14 +208,14 @@ async fn operations_for_other_shards_do_not_wait() {
 #[actix_web::test]
 async fn operations_wait_for_those_who_are_one_stage_behind_and_go_together_with_them() {
     let participant = Gated::open();
-    let flow = Rc::default();
-    let batcher = Batcher::new(Service::Stock, Rc::<Gated>::clone(&participant), &flow);
+    let pacer = Rc::default();
+    let client = ParticipantClient::new(Service::Stock, Rc::<Gated>::clone(&participant), &pacer);
     // The order's shards have begun some, and owe an answer about others.
-    let behind = flow.set_out(Stage::Begin);
+    let behind = pacer.begin_batch(Stage::Begin);
     let first = cancels(0, 2);
-    let waiting = submit_all(&batcher, &first).await;
+    let waiting = submit_all(&client, &first).await;
     let second = cancels(0, 3);
-    let come = submit_all(&batcher, &second).await;
+    let come = submit_all(&client, &second).await;
     assert!(participant.batches().is_empty(), "nobody was waited for");
     drop(behind);
     assert_eq!(answers(waiting).await, vec![Answer::Cancelled; 2]);
@@ -226,9 +226,9 @@ async fn operations_wait_for_those_who_are_one_stage_behind_and_go_together_with
 #[actix_web::test]
 async fn a_batch_has_no_more_operations_than_are_allowed() {
     let participant = Gated::open();
-    let batcher = batcher(&participant);
+    let client = client(&participant);
     let operations = cancels(0, 2 * BATCH_MAX + 5);
-    let answered = join_all(operations.iter().map(|operation| batcher.submit(operation.clone()))).await;
+    let answered = join_all(operations.iter().map(|operation| client.submit(operation.clone()))).await;
     assert_eq!(answered.len(), operations.len());
     assert_eq!(participant.sizes(), [BATCH_MAX, BATCH_MAX, 5]);
     assert_eq!(participant.batches().concat(), txs(&operations));
@@ -237,26 +237,26 @@ async fn a_batch_has_no_more_operations_than_are_allowed() {
 #[actix_web::test]
 async fn an_unanswered_batch_answers_everyone_and_the_next_sets_out() {
     let participant = Gated::open();
-    let batcher = batcher(&participant);
+    let client = client(&participant);
     // It has told before how its keys are spread.
-    batcher.submit(operation(0, Step::Cancel)).await;
+    client.submit(operation(0, Step::Cancel)).await;
     for mood in [Mood::Silent, Mood::Sloppy, Mood::Founded(2)] {
         participant.mood.set(mood);
-        let answered = join_all(cancels(0, 10).into_iter().map(|operation| batcher.submit(operation))).await;
+        let answered = join_all(cancels(0, 10).into_iter().map(|operation| client.submit(operation))).await;
         assert_eq!(answered, vec![Answer::Unanswered; 10]);
 
         participant.mood.set(Mood::Willing);
-        assert_eq!(batcher.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
+        assert_eq!(client.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
     }
 }
 
 #[actix_web::test]
 async fn an_unanswered_batch_does_not_answer_those_who_wait_behind_it() {
     let participant = Gated::closed();
-    let batcher = batcher(&participant);
-    let first = submit_all(&batcher, &cancels(0, 2)).await;
+    let client = client(&participant);
+    let first = submit_all(&client, &cancels(0, 2)).await;
     participant.until_batches(1).await;
-    let second = submit_all(&batcher, &cancels(0, 3)).await;
+    let second = submit_all(&client, &cancels(0, 3)).await;
     participant.mood.set(Mood::Silent);
     participant.permits.add_permits(1);
     assert_eq!(answers(first).await, vec![Answer::Unanswered; 2]);
@@ -269,19 +269,19 @@ async fn an_unanswered_batch_does_not_answer_those_who_wait_behind_it() {
 #[actix_web::test]
 async fn a_participant_that_never_told_its_topology_leaves_everyone_unanswered_and_is_asked_again() {
     let participant = Gated::open();
-    let batcher = batcher(&participant);
+    let client = client(&participant);
     participant.mood.set(Mood::Silent);
-    assert!(batcher.router().await.is_err());
-    let answered = join_all(cancels(0, 5).into_iter().map(|operation| batcher.submit(operation))).await;
+    assert!(client.router().await.is_err());
+    let answered = join_all(cancels(0, 5).into_iter().map(|operation| client.submit(operation))).await;
     assert_eq!(answered, vec![Answer::Unanswered; 5]);
     assert!(participant.sizes().is_empty(), "nothing was sent that might be misrouted");
 
     participant.mood.set(Mood::Willing);
-    assert_eq!(batcher.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
+    assert_eq!(client.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
     let asked = participant.asked_for_topology.get();
     for _ in 0..5 {
-        batcher.submit(operation(0, Step::Cancel)).await;
-        let route = batcher.router().await.unwrap();
+        client.submit(operation(0, Step::Cancel)).await;
+        let route = client.router().await.unwrap();
         assert_eq!(route("some_item"), routing::partition("some_item", 2));
     }
     assert_eq!(participant.asked_for_topology.get(), asked, "once is enough");
@@ -290,16 +290,16 @@ async fn a_participant_that_never_told_its_topology_leaves_everyone_unanswered_a
 #[actix_web::test]
 async fn a_misrouted_batch_is_unanswered_and_teaches_the_right_topology() {
     let participant = Gated::open();
-    let batcher = batcher(&participant);
+    let client = client(&participant);
     participant.mood.set(Mood::Founded(5));
-    assert_eq!(batcher.submit(operation(0, Step::Cancel)).await, Answer::Unanswered);
+    assert_eq!(client.submit(operation(0, Step::Cancel)).await, Answer::Unanswered);
     participant.mood.set(Mood::Willing);
 
-    assert_eq!(batcher.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
+    assert_eq!(client.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
 
     let founding: Vec<u16> = participant.batches.borrow().iter().map(|batch| batch.founding).collect();
     assert_eq!(founding, [2, 5]);
-    let route = batcher.router().await.unwrap();
+    let route = client.router().await.unwrap();
     for id in 0..100 {
         assert_eq!(route(&id.to_string()), routing::partition(&id.to_string(), 5));
     }
@@ -308,15 +308,15 @@ async fn a_misrouted_batch_is_unanswered_and_teaches_the_right_topology() {
 #[actix_web::test]
 async fn a_slow_batch_does_not_hold_up_others_for_ever() {
     let participant = Gated::closed();
-    let batcher = batcher(&participant);
+    let client = client(&participant);
     // Nothing is ever answered: still, others set out beside the first, up to a bound.
-    let mut tasks = submit_all(&batcher, &cancels(0, 1)).await;
+    let mut tasks = submit_all(&client, &cancels(0, 1)).await;
     eventually("four batches are under way", PATIENCE, async || {
-        tasks.extend(submit_all(&batcher, &cancels(0, 1)).await);
+        tasks.extend(submit_all(&client, &cancels(0, 1)).await);
         (participant.sizes().len() >= 4).then_some(())
     })
     .await;
-    tasks.extend(submit_all(&batcher, &cancels(0, 50)).await);
+    tasks.extend(submit_all(&client, &cancels(0, 50)).await);
 
     // Each of the four takes what waits when it is done.
     participant.permits.add_permits(Semaphore::MAX_PERMITS / 2);
@@ -331,12 +331,12 @@ async fn a_slow_batch_does_not_hold_up_others_for_ever() {
 #[actix_web::test]
 async fn an_operation_whose_caller_has_gone_is_not_sent_any_more() {
     let participant = Gated::closed();
-    let batcher = batcher(&participant);
-    let first = submit_all(&batcher, &cancels(0, 1)).await;
+    let client = client(&participant);
+    let first = submit_all(&client, &cancels(0, 1)).await;
     participant.until_batches(1).await;
     let (gone, kept) = (cancels(0, 3), cancels(0, 2));
-    let gone_tasks = submit_all(&batcher, &gone).await;
-    let kept_tasks = submit_all(&batcher, &kept).await;
+    let gone_tasks = submit_all(&client, &gone).await;
+    let kept_tasks = submit_all(&client, &kept).await;
     for task in &gone_tasks {
         task.abort();
     }
@@ -352,13 +352,13 @@ async fn an_operation_whose_caller_has_gone_is_not_sent_any_more() {
 #[actix_web::test]
 async fn operations_for_settling_go_outside_the_queue() {
     let participant = Gated::closed();
-    let batcher = batcher(&participant);
-    let queued = submit_all(&batcher, &cancels(0, 1)).await;
+    let client = client(&participant);
+    let queued = submit_all(&client, &cancels(0, 1)).await;
     participant.until_batches(1).await;
     let operations = cancels(0, 7);
     let settled = {
-        let (batcher, operations) = (Rc::clone(&batcher), operations.clone());
-        rt::spawn(async move { batcher.run(0, operations).await })
+        let (client, operations) = (Rc::clone(&client), operations.clone());
+        rt::spawn(async move { client.run(0, operations).await })
     };
     participant.until_batches(2).await;
     participant.permits.add_permits(2);
@@ -368,5 +368,5 @@ async fn operations_for_settling_go_outside_the_queue() {
 
     participant.mood.set(Mood::Silent);
     participant.permits.add_permits(1);
-    assert_eq!(batcher.run(0, cancels(0, 7)).await, vec![Answer::Unanswered; 7]);
+    assert_eq!(client.run(0, cancels(0, 7)).await, vec![Answer::Unanswered; 7]);
 }

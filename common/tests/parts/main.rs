@@ -1,6 +1,6 @@
 //! What the services share, on real Redis servers: connections, identity, membership, minting, batches, requests, review.
 
-mod batcher;
+mod participant_client;
 mod connection;
 mod identity;
 mod membership;

@@ -92,7 +92,7 @@ impl Coordinator {
         gate: Arc<Gate>,
         recent: Arc<Recent>,
     ) -> Rc<Self> {
-        let attempts = Attempts::new(&settling.shards, &settings, &settling.flow);
+        let attempts = Attempts::new(&settling.shards, &settings, &settling.pacer);
         let turns = Turns::new(usize::from(settings.checkouts_max), settings.checkout_queue_ms);
         Rc::new(Coordinator { settling, attempts, turns, settings, queue, gate, recent })
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use shardcart_protocol::batcher::Batcher;
+use shardcart_protocol::batch_pacer::BatchPacer;
 use shardcart_protocol::fault;
 use shardcart_protocol::fault::Point;
-use shardcart_protocol::flow::Flow;
 use shardcart_protocol::participant::{Answer, BATCH_MAX, Operation, Participant, ParticipantError, Step};
+use shardcart_protocol::participant_client::ParticipantClient;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
 use shardcart_telemetry::metrics;
@@ -83,24 +83,24 @@ pub struct Settling {
     /// The order service's own shards.
     pub shards: Arc<Shards>,
     /// Where the thread's checkouts are; settling itself has no part in it.
-    pub(crate) flow: Rc<Flow>,
+    pub(crate) pacer: Rc<BatchPacer>,
     /// The stock service.
-    pub stock: Rc<Batcher>,
+    pub stock: Rc<ParticipantClient>,
     /// The payment service.
-    pub payment: Rc<Batcher>,
+    pub payment: Rc<ParticipantClient>,
 }
 
 impl Settling {
     /// These shards and these participants, for one thread.
     pub fn new(shards: Arc<Shards>, stock: Rc<dyn Participant>, payment: Rc<dyn Participant>) -> Rc<Self> {
-        let flow = Rc::default();
-        let stock = Batcher::new(Service::Stock, stock, &flow);
-        let payment = Batcher::new(Service::Payment, payment, &flow);
-        Rc::new(Settling { shards, flow, stock, payment })
+        let pacer = Rc::default();
+        let stock = ParticipantClient::new(Service::Stock, stock, &pacer);
+        let payment = ParticipantClient::new(Service::Payment, payment, &pacer);
+        Rc::new(Settling { shards, pacer, stock, payment })
     }
 
-    /// The batcher in front of a participant.
-    pub fn participant(&self, service: Service) -> &Rc<Batcher> {
+    /// The client in front of a participant.
+    pub fn participant(&self, service: Service) -> &Rc<ParticipantClient> {
         match service {
             Service::Stock => &self.stock,
             Service::Payment => &self.payment,

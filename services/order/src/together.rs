@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_protocol::collector::{Collector, Together};
-use shardcart_protocol::flow::{Flow, Stage};
+use shardcart_protocol::batch_pacer::{BatchPacer, Stage};
+use shardcart_protocol::coalescer::{BatchRequest, Coalescer};
 use shardcart_protocol::participant::Refusal;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
@@ -21,20 +21,20 @@ type Answer<T> = Result<T, ShardError>;
 
 /// Begins, decides and refuses attempts, many together.
 pub struct Attempts {
-    begins: Rc<Collector<Begins>>,
-    decides: Rc<Collector<Decides>>,
-    refuses: Rc<Collector<Refuses>>,
+    begins: Rc<Coalescer<Begins>>,
+    decides: Rc<Coalescer<Decides>>,
+    refuses: Rc<Coalescer<Refuses>>,
 }
 
 impl Attempts {
     /// On these shards, with the lease and deadline of these settings.
-    pub fn new(shards: &Arc<Shards>, settings: &CheckoutSettings, flow: &Rc<Flow>) -> Self {
+    pub fn new(shards: &Arc<Shards>, settings: &CheckoutSettings, pacer: &Rc<BatchPacer>) -> Self {
         let begins = Begins { shards: Arc::clone(shards), settings: settings.clone() };
         let decides = Decides(Arc::clone(shards));
         Attempts {
-            begins: Collector::new(begins, flow, Stage::Begin),
-            decides: Collector::new(decides, flow, Stage::Decide),
-            refuses: Collector::new(Refuses(Arc::clone(shards)), flow, Stage::Decide),
+            begins: Coalescer::new(begins, pacer, Stage::Begin),
+            decides: Coalescer::new(decides, pacer, Stage::Decide),
+            refuses: Coalescer::new(Refuses(Arc::clone(shards)), pacer, Stage::Decide),
         }
     }
 
@@ -64,15 +64,15 @@ impl Attempts {
 }
 
 /// Asks together with others; the script's span is told in the trace of the one who asks.
-async fn ask<T, A: Together<Answer = Answer<T>>>(
-    collector: &Rc<Collector<A>>,
+async fn ask<T, A: BatchRequest<Answer = Answer<T>>>(
+    coalescer: &Rc<Coalescer<A>>,
     script: &'static str,
     shard: u16,
-    asked: A::Asked,
+    asked: A::Item,
 ) -> Answer<T> {
     let began = export::begin(trace::current);
     let too_much = || Err(ShardError::Unanswered { shard, cause: "too much waits for it".to_owned() });
-    let answer = collector.submit(shard, asked).await.unwrap_or_else(too_much);
+    let answer = coalescer.submit(shard, asked).await.unwrap_or_else(too_much);
     export::ended(began, script, "order", shard, answer.is_err());
     answer
 }
@@ -82,12 +82,12 @@ struct Begins {
     settings: CheckoutSettings,
 }
 
-impl Together for Begins {
-    type Asked = Named;
+impl BatchRequest for Begins {
+    type Item = Named;
     type Answer = Answer<Begun>;
-    const MOST: usize = TOGETHER_MAX;
+    const ITEMS_MAX: usize = TOGETHER_MAX;
 
-    async fn ask(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Begun>> {
+    async fn send(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Begun>> {
         let (lease, deadline) = (self.settings.checkout_lease_ms, self.settings.checkout_deadline_ms);
         let answers = match self.shards.shard(shard) {
             Ok(shard) => attempt::begin(shard, &named, lease, deadline).await,
@@ -99,12 +99,12 @@ impl Together for Begins {
 
 struct Decides(Arc<Shards>);
 
-impl Together for Decides {
-    type Asked = Named;
+impl BatchRequest for Decides {
+    type Item = Named;
     type Answer = Answer<Truth>;
-    const MOST: usize = TOGETHER_MAX;
+    const ITEMS_MAX: usize = TOGETHER_MAX;
 
-    async fn ask(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Truth>> {
+    async fn send(&self, shard: u16, named: Vec<Named>) -> Vec<Answer<Truth>> {
         let answers = match self.0.shard(shard) {
             Ok(shard) => attempt::decide(shard, &named).await,
             Err(error) => Err(error),
@@ -115,12 +115,12 @@ impl Together for Decides {
 
 struct Refuses(Arc<Shards>);
 
-impl Together for Refuses {
-    type Asked = (Named, Refusal);
+impl BatchRequest for Refuses {
+    type Item = (Named, Refusal);
     type Answer = Answer<Truth>;
-    const MOST: usize = TOGETHER_MAX;
+    const ITEMS_MAX: usize = TOGETHER_MAX;
 
-    async fn ask(&self, shard: u16, refused: Vec<(Named, Refusal)>) -> Vec<Answer<Truth>> {
+    async fn send(&self, shard: u16, refused: Vec<(Named, Refusal)>) -> Vec<Answer<Truth>> {
         let answers = match self.0.shard(shard) {
             Ok(shard) => attempt::refuse(shard, &refused).await,
             Err(error) => Err(error),

@@ -5,41 +5,41 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::batch_metrics;
-use crate::collector::{Collector, Together};
-use crate::flow::{Flow, Stage};
+use crate::batch_pacer::{BatchPacer, Stage};
+use crate::coalescer::{BatchRequest, Coalescer};
 use crate::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Topology};
 use shardcart_types::ids::Partition;
 use shardcart_types::routing;
 use shardcart_types::service::Service;
 
-/// A participant that stays silent is complained of this often: its batches are tried again many times a second.
-const COMPLAINT: Duration = Duration::from_secs(1);
+/// A silent participant is logged this often: its batches are tried again many times a second.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A participant as the checkouts of one thread see it: routing, and batches.
-pub struct Batcher(Rc<Collector<Batches>>);
+pub struct ParticipantClient(Rc<Coalescer<Batches>>);
 
 /// Sends batches, and learns from the answers how the participant's keys are spread.
 struct Batches {
     service: Service,
     participant: Rc<dyn Participant>,
     topology: Cell<Option<Topology>>,
-    complained: Cell<Option<Instant>>,
+    logged: Cell<Option<Instant>>,
 }
 
-impl Batcher {
-    /// A batcher in front of a participant, for the checkouts of this flow.
-    pub fn new(service: Service, participant: Rc<dyn Participant>, flow: &Rc<Flow>) -> Rc<Self> {
+impl ParticipantClient {
+    /// A client in front of a participant, for the checkouts of this pacer.
+    pub fn new(service: Service, participant: Rc<dyn Participant>, pacer: &Rc<BatchPacer>) -> Rc<Self> {
         let stage = match service {
             Service::Stock => Stage::Stock,
             Service::Payment => Stage::Payment,
         };
-        let (topology, complained) = (Cell::new(None), Cell::new(None));
-        Rc::new(Batcher(Collector::new(Batches { service, participant, topology, complained }, flow, stage)))
+        let (topology, logged) = (Cell::new(None), Cell::new(None));
+        Rc::new(ParticipantClient(Coalescer::new(Batches { service, participant, topology, logged }, pacer, stage)))
     }
 
     /// Which participant this is.
     pub fn service(&self) -> Service {
-        self.0.together().service
+        self.0.request().service
     }
 
     /// The partitions of ids at this participant. Asks it once how its keys are spread.
@@ -47,7 +47,7 @@ impl Batcher {
     /// # Errors
     /// `Unanswered`: it has never answered yet.
     pub async fn router(&self) -> Result<impl Fn(&str) -> Partition + use<>, ParticipantError> {
-        let Topology { founding, .. } = self.0.together().topology().await?;
+        let Topology { founding, .. } = self.0.request().topology().await?;
         Ok(move |id: &str| routing::partition(id, founding))
     }
 
@@ -56,7 +56,7 @@ impl Batcher {
     /// # Errors
     /// `BeyondList`: it does not. `Unanswered`: it does not answer.
     pub async fn check_known(&self, partition: Partition) -> Result<(), ParticipantError> {
-        let (batches, shard) = (self.0.together(), partition.shard());
+        let (batches, shard) = (self.0.request(), partition.shard());
         if shard < batches.topology().await?.shards {
             return Ok(());
         }
@@ -68,14 +68,14 @@ impl Batcher {
         }
     }
 
-    /// Has an operation done, together with others for the same shard.
+    /// Sends an operation, in a batch with others for the same shard.
     pub async fn submit(&self, operation: Operation) -> Answer {
         self.0.submit(operation.at.shard(), operation).await.unwrap_or(Answer::Unanswered)
     }
 
-    /// Has operations for one shard done, outside the queue: for settling, which comes in large batches anyway.
+    /// Sends operations for one shard in a batch of their own: for settling, which comes in large batches anyway.
     pub async fn run(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
-        self.0.together().ask(shard, operations).await
+        self.0.request().send(shard, operations).await
     }
 }
 
@@ -90,20 +90,20 @@ impl Batches {
     }
 
     fn unanswered(&self, error: &ParticipantError, shard: u16, operations: usize) -> Vec<Answer> {
-        if self.complained.get().is_none_or(|last| last.elapsed() > COMPLAINT) {
-            self.complained.set(Some(Instant::now()));
+        if self.logged.get().is_none_or(|last| last.elapsed() > LOG_INTERVAL) {
+            self.logged.set(Some(Instant::now()));
             log::warn!(service:% = self.service, shard, operations, error:%; "a batch went unanswered");
         }
         vec![Answer::Unanswered; operations]
     }
 }
 
-impl Together for Batches {
-    type Asked = Operation;
+impl BatchRequest for Batches {
+    type Item = Operation;
     type Answer = Answer;
-    const MOST: usize = BATCH_MAX;
+    const ITEMS_MAX: usize = BATCH_MAX;
 
-    async fn ask(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
+    async fn send(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
         let began = Instant::now();
         let answers = self.answers(shard, operations).await;
         batch_metrics::batch(self.service, began, &answers);
