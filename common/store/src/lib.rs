@@ -2,6 +2,7 @@
 
 pub mod bulk;
 pub mod collect;
+mod connections;
 pub mod held;
 pub mod idempotency;
 pub mod identity;
@@ -9,11 +10,10 @@ pub mod info;
 pub mod membership;
 mod pipeline;
 pub mod record;
+mod replica_ack;
 pub mod script;
-mod server;
 pub mod settings;
 pub mod shard;
 pub mod shard_error;
 pub mod shards;
-mod waiting;
 pub mod walk;

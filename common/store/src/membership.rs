@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 
+use crate::connections::{Admission, run_over};
 use crate::identity::{Found, Identity, SCHEMA};
 use crate::info;
 use crate::script::Call;
-use crate::server::{Admission, run_over};
 use crate::settings::RedisSettings;
 use crate::shard::Shard;
 use crate::shard_error::ShardError;

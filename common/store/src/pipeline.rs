@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use redis::{Cmd, Pipeline, RedisError};
 
+use crate::connections::{Lent, Reply, is_missing_script, load};
 use crate::script::{Call, Script};
-use crate::server::{Lent, Reply, is_missing_script, load};
 
 /// Calls for one server, and commands that end every pipeline in which they go out.
 pub(crate) struct Calls {

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis::Value;
 
+use crate::connections::{Admission, Connections, Lent};
 use crate::pipeline::Calls;
+use crate::replica_ack::ReplicaAck;
 use crate::script::Call;
-use crate::server::{Admission, Lent, Server};
 use crate::settings::RedisSettings;
 use crate::shard_error::{Replies, ShardError};
-use crate::waiting::Waiting;
 use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::export;
 use shardcart_types::address::Address;
@@ -18,13 +18,13 @@ use shardcart_types::address::Address;
 /// One Redis primary as one worker thread sees it.
 ///
 /// Calls run over a few connections that all share, so that none waits for a free one. Where replicas are waited for,
-/// they go another way: see `waiting.rs`.
+/// they go another way: see `replica_ack.rs`.
 pub struct Shard {
-    server: Arc<Server>,
+    server: Arc<Connections>,
     /// The first of the server's connections are shared, so many.
     shared: usize,
     turn: AtomicUsize,
-    waiting: Option<Arc<Waiting>>,
+    waiting: Option<Arc<ReplicaAck>>,
 }
 
 impl std::fmt::Debug for Shard {
@@ -48,8 +48,8 @@ impl Shard {
         let shared = usize::from(settings.redis_connections);
         let waits = settings.redis_wait_replicas > 0;
         let own = if waits { usize::from(settings.redis_wait_connections) } else { 0 };
-        let server = Arc::new(Server::new(service, number, address, settings, admission, shared + own)?);
-        let waiting = waits.then(|| Arc::new(Waiting::new(&server, settings, shared..shared + own)));
+        let server = Arc::new(Connections::new(service, number, address, settings, admission, shared + own)?);
+        let waiting = waits.then(|| Arc::new(ReplicaAck::new(&server, settings, shared..shared + own)));
         Ok(Shard { server, shared, turn: AtomicUsize::new(0), waiting })
     }
 

@@ -1,8 +1,8 @@
-//! Waiting for replicas: a call is answered only when so many of them have what it did, or what it saw.
+//! Replica acknowledgement: a call is answered only when enough replicas have what it did, or what it saw.
 //!
-//! `WAIT` holds up whatever comes behind it on its connection, so calls that wait have connections of their own. Each
-//! carries one batch at a time: all calls that were waiting for this shard in this thread, a mark, and `WAIT`. What
-//! comes meanwhile goes with the next batch, so that many calls share one wait.
+//! `WAIT` holds up every command behind it on its connection, so these calls have connections of their own. Each carries one
+//! batch at a time: all calls of this thread that were waiting for this server, a mark, and `WAIT`. Calls that come meanwhile
+//! go with the next batch, so that many calls share one wait.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, RedisError, Value};
 use tokio::sync::oneshot;
 
+use crate::connections::{BULK_TIMEOUT, Connections, Lent};
 use crate::pipeline::Calls;
 use crate::script::Call;
-use crate::server::{BULK_TIMEOUT, Lent, Server};
 use crate::settings::RedisSettings;
 use crate::shard_error::{Replies, ShardError};
 
@@ -22,8 +22,8 @@ use crate::shard_error::{Replies, ShardError};
 const BATCH_MAX: usize = 512;
 /// Calls that wait for a connection at most; beyond it they fail at once, and are not sent.
 const QUEUE_MAX: usize = 65_536;
-/// Too few replicas are complained of this often: with them, every call of this shard goes unanswered.
-const COMPLAINT: Duration = Duration::from_secs(5);
+/// Too few replicas are logged this often: every call of this shard then goes unanswered.
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// Where the mark is published. Nobody has to listen.
 const MARK: &str = "{shard}:mark";
 
@@ -41,17 +41,17 @@ struct Queue {
     calls: usize,
     /// Connections, by their slots, that carry nothing now.
     idle: Vec<usize>,
-    /// One is about to set out, and takes with it what comes until then.
+    /// A batch is about to be sent, and takes the calls that come until then.
     boarding: bool,
-    complained: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 /// The calls of one thread to one shard whose replicas are waited for.
-pub(crate) struct Waiting {
-    server: Arc<Server>,
+pub(crate) struct ReplicaAck {
+    connections: Arc<Connections>,
     replicas: u16,
-    /// How long a call waits for a connection.
-    patience: Duration,
+    /// The longest wait of a call for a connection.
+    queue_timeout: Duration,
     /// What ends every batch.
     ending: [Cmd; 2],
     queue: Mutex<Queue>,
@@ -63,13 +63,13 @@ struct Failed {
     broken: bool,
 }
 
-impl Waiting {
+impl ReplicaAck {
     /// Waits as the settings say, over these slots of a server's connections.
-    pub(crate) fn new(server: &Arc<Server>, settings: &RedisSettings, slots: Range<usize>) -> Self {
-        Waiting {
-            server: Arc::clone(server),
+    pub(crate) fn new(connections: &Arc<Connections>, settings: &RedisSettings, slots: Range<usize>) -> Self {
+        ReplicaAck {
+            connections: Arc::clone(connections),
             replicas: settings.redis_wait_replicas,
-            patience: settings.redis_timeout_ms,
+            queue_timeout: settings.redis_timeout_ms,
             ending: ending(settings.redis_wait_replicas, settings.redis_wait_timeout_ms),
             queue: Mutex::new(Queue { idle: slots.collect(), ..Queue::default() }),
         }
@@ -145,7 +145,7 @@ impl Waiting {
             if group.answer.is_closed() {
                 continue;
             }
-            if group.asked.elapsed() > self.patience {
+            if group.asked.elapsed() > self.queue_timeout {
                 let _ = group.answer.send(Err(self.unreachable("no connection came free in time")));
                 continue;
             }
@@ -163,7 +163,7 @@ impl Waiting {
     async fn deliver(&self, slot: usize, calls: Vec<Call>) -> Replies {
         let repeatable: Vec<bool> = calls.iter().map(|call| call.repeatable).collect();
         let calls = Calls::new(calls, &self.ending);
-        let mut lent = self.server.lend(slot).await?;
+        let mut lent = self.connections.lend(slot).await?;
         let failed = match self.send(&mut lent, &calls).await {
             Ok(replies) => return Ok(replies),
             Err(failed) => failed,
@@ -172,7 +172,7 @@ impl Waiting {
             return Err(failed.error);
         }
         let again = async {
-            let mut lent = self.server.lend(slot).await.ok()?;
+            let mut lent = self.connections.lend(slot).await.ok()?;
             self.send(&mut lent, &calls.retain(&repeatable)).await.ok()
         };
         // Whatever came of the second try: the first may have run.
@@ -186,26 +186,27 @@ impl Waiting {
     async fn send(&self, lent: &mut Lent, calls: &Calls) -> Result<Vec<Result<Value, ShardError>>, Failed> {
         let mut replies = calls.send(lent).await.map_err(|error| {
             let broken = error.is_connection_dropped();
-            Failed { error: self.server.failed(lent, &error), broken }
+            Failed { error: self.connections.failed(lent, &error), broken }
         })?;
         let reached = replies.pop();
         let marked = replies.pop();
         let error = match (marked, reached) {
             (Some(Ok(_)), Some(Ok(Value::Int(count)))) if count >= i64::from(self.replicas) => {
-                let reply = |reply: Result<Value, RedisError>| reply.map_err(|error| self.server.failed(lent, &error));
+                let reply =
+                    |reply: Result<Value, RedisError>| reply.map_err(|error| self.connections.failed(lent, &error));
                 return Ok(replies.into_iter().map(reply).collect());
             }
             (Some(Ok(_)), Some(Ok(Value::Int(count)))) => {
-                self.server.note_silence();
+                self.connections.note_silence();
                 self.unanswered(format!("{count} replicas have it, {} are wanted", self.replicas))
             }
             // Neither is ever refused by a primary that may be written to: this server is none, or is not ours to use.
             (marked, reached) => {
-                self.server.give_up(lent);
+                self.connections.give_up(lent);
                 self.unanswered(format!("replicas cannot be waited for: mark {marked:?}, wait {reached:?}"))
             }
         };
-        self.complain(&error);
+        self.log_failure(&error);
         Err(Failed { error, broken: false })
     }
 
@@ -214,20 +215,20 @@ impl Waiting {
         replies.pop().unwrap_or_else(|| Err(self.unanswered("no reply".to_owned())))
     }
 
-    fn complain(&self, error: &ShardError) {
+    fn log_failure(&self, error: &ShardError) {
         let mut queue = self.lock();
-        if queue.complained.is_none_or(|last| last.elapsed() > COMPLAINT) {
-            queue.complained = Some(Instant::now());
-            log::warn!(shard = self.server.shard(), replicas = self.replicas, error:%; "what was done may be lost with this server: calls go unanswered");
+        if queue.logged.is_none_or(|last| last.elapsed() > LOG_INTERVAL) {
+            queue.logged = Some(Instant::now());
+            log::warn!(shard = self.connections.shard(), replicas = self.replicas, error:%; "what was done may be lost with this server: calls go unanswered");
         }
     }
 
     fn unanswered(&self, cause: String) -> ShardError {
-        self.server.counted(ShardError::Unanswered { shard: self.server.shard(), cause })
+        self.connections.counted(ShardError::Unanswered { shard: self.connections.shard(), cause })
     }
 
     fn unreachable(&self, cause: &str) -> ShardError {
-        self.server.counted(ShardError::Unreachable { shard: self.server.shard(), cause: cause.to_owned() })
+        self.connections.counted(ShardError::Unreachable { shard: self.connections.shard(), cause: cause.to_owned() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

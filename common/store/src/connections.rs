@@ -44,7 +44,7 @@ struct Slot {
 ///
 /// The pool makes connections and checks each new one; calls run over a few that were taken out of it for good, so
 /// that none waits for a free one or pays a round trip to check it.
-pub(crate) struct Server {
+pub(crate) struct Connections {
     service: &'static str,
     shard: u16,
     pool: Pool,
@@ -72,8 +72,8 @@ pub(crate) struct LentForBulk {
     _borrowed: deadpool_redis::Connection,
 }
 
-impl Server {
-    /// The server of a shard, with places for so many kept connections. Connects when it is first used.
+impl Connections {
+    /// Connections to the server at this address, with places for so many that are kept. Connects when it is first used.
     ///
     /// # Errors
     /// A text: the settings cannot be turned into a connection.
@@ -119,7 +119,7 @@ impl Server {
         let pools = (pool(slots, settings.redis_timeout_ms)?, pool(BULK_CONNECTIONS_MAX, BULK_TIMEOUT)?);
         let slots =
             (0..slots).map(|_| Slot { current: Mutex::new(None), connecting: tokio::sync::Mutex::new(None) }).collect();
-        Ok(Server {
+        Ok(Connections {
             service,
             shard,
             pool: pools.0,
