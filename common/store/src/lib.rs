@@ -12,6 +12,7 @@ mod pipeline;
 pub mod record;
 mod replica_ack;
 pub mod script;
+mod server;
 pub mod settings;
 pub mod shard;
 pub mod shard_error;

@@ -13,6 +13,7 @@ use crate::connections::{Admission, run_over};
 use crate::identity::{Found, Identity, SCHEMA};
 use crate::info;
 use crate::script::Call;
+use crate::server::Server;
 use crate::settings::RedisSettings;
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
@@ -278,7 +279,8 @@ impl Membership {
                     let membership = Arc::clone(&membership);
                     Box::pin(async move { membership.admit(number, connection).await })
                 });
-                Shard::new(self.service, number, address, &self.settings, &admission)
+                let server = Server::new(self.service, number, address, &self.settings, &admission)?;
+                Ok(Shard::new(number, Arc::new(server)))
             })
             .collect()
     }
