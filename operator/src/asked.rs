@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
-use shardcart_common::membership::Membership;
-use shardcart_common::settings::{Address, RedisSettings, Secret};
-use shardcart_common::shards::Shards;
+use shardcart_store::membership::Membership;
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shards::Shards;
+use shardcart_types::address::Address;
+use shardcart_types::secret::Secret;
 
 use crate::sources::Sources;
 

@@ -17,10 +17,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::walk;
 use shardcart_order::audit as order;
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::walk;
 
 use findings::{Findings, Kind};
 use ids::{Names, Slice};

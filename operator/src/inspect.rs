@@ -8,10 +8,10 @@ pub mod found;
 mod looks;
 mod words;
 
-use shardcart_common::ids::{InvalidId, ItemId, OrderId, TxId, UserId, minted_ms};
-use shardcart_common::insight::{Found, ItemRecord, OrderRecord, Seen, Wanted};
 use shardcart_order::recent::AttemptSummary;
+use shardcart_protocol::insight::{Found, ItemRecord, OrderRecord, Seen, Wanted};
 use shardcart_schema::order::OrderStatus;
+use shardcart_types::ids::{InvalidId, ItemId, OrderId, TxId, UserId, minted_ms};
 
 use crate::sources::Sources;
 use found::{Attempted, Inspected, Line, Reservation, Thing};
@@ -156,8 +156,8 @@ mod tests {
 
     use futures_util::FutureExt;
     use futures_util::future::LocalBoxFuture;
-    use shardcart_common::ids::Partition;
-    use shardcart_common::insight::{Insight, ShardState};
+    use shardcart_protocol::insight::{Insight, ShardState};
+    use shardcart_types::ids::Partition;
 
     use super::*;
 

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::insight::Insight;
-use shardcart_common::shards::Shards;
 use shardcart_order::recent::RecentAttempts;
+use shardcart_protocol::insight::Insight;
+use shardcart_store::shards::Shards;
 
 /// Who is asked.
 #[derive(Clone)]

@@ -5,10 +5,10 @@ pub mod command;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shardcart_common::ids::now_ms;
-use shardcart_common::insight::ShardState;
-use shardcart_common::shards::Shards;
 use shardcart_order::insight::{self, InFlight};
+use shardcart_protocol::insight::ShardState;
+use shardcart_store::shards::Shards;
+use shardcart_types::ids::now_ms;
 
 use crate::sources::Sources;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use shardcart_common::participant::{Answer, Batch, Operation, Participant, Step};
 use shardcart_harness::redis::record;
+use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, Step};
 
 use crate::shards::Raw;
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::ids::{OrderId, Partition, TxId};
-use shardcart_common::participant::{Operation, Step};
+use shardcart_protocol::participant::{Operation, Step};
 use shardcart_schema::reservation_record::{self, Reservation};
+use shardcart_types::ids::{OrderId, Partition, TxId};
 
 use crate::shards::TestShards;
 

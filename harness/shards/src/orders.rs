@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::ids::{OrderId, TxId};
-use shardcart_common::orders::{Asked, Orders, Standing};
+use shardcart_protocol::orders::{Asked, Orders, Standing};
+use shardcart_types::ids::{OrderId, TxId};
 
 /// Orders by what was told of them; all others are unknown. Notes what it is asked.
 #[derive(Default)]

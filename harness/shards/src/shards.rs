@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
-use shardcart_common::membership::{Fatal, Membership};
-use shardcart_common::settings::{Address, RedisSettings};
-use shardcart_common::shard::Shard;
-use shardcart_common::shards::Shards;
 use shardcart_harness::redis::record;
 use shardcart_harness::{Fsync, RedisServer, eventually};
+use shardcart_store::membership::{Fatal, Membership};
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard::Shard;
+use shardcart_store::shards::Shards;
+use shardcart_types::address::Address;
 
 /// Longer than anything takes that is waited for, on a busy machine too.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use shardcart_common::ids::minted_partition;
+use shardcart_types::ids::minted_partition;
 
 /// The longest foreign id that is kept as it is.
 const SHORT_MAX: usize = 15;
@@ -103,7 +103,7 @@ impl Slice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardcart_common::ids::{Partition, mint};
+    use shardcart_types::ids::{Partition, mint};
 
     #[test]
     fn an_id_comes_back_as_it_was() {

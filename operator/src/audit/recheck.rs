@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use shardcart_common::ids::minted_ms;
-use shardcart_common::shards::Shards;
-use shardcart_common::walk;
 use shardcart_order::audit::{Found, Record};
 use shardcart_payment::audit::{self as payments, FoundPayment, Payment};
 use shardcart_schema::key;
 use shardcart_schema::payment::PaymentState;
+use shardcart_store::shards::Shards;
+use shardcart_store::walk;
+use shardcart_types::ids::minted_ms;
 
 use super::findings::{Findings, Kind};
 use super::ids::Names;

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
-use shardcart_common::ids::Partition;
-use shardcart_common::shards::Shards;
-use shardcart_common::walk::{self, Reservation};
 use shardcart_order::audit::{self as orders, Found};
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::shards::Shards;
+use shardcart_store::walk;
+use shardcart_store::walk::Reservation;
+use shardcart_types::ids::Partition;
 
 use super::findings::{Findings, Kind};
 use super::{AuditError, shard_failed};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use shardcart_common::membership::Membership;
-use shardcart_common::settings::{Address, RedisSettings};
-use shardcart_common::shards::Shards;
+use shardcart_store::membership::Membership;
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shards::Shards;
+use shardcart_types::address::Address;
 
 use super::AuditError;
 

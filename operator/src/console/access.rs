@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
-use shardcart_common::endpoint::is_authorized;
-use shardcart_common::problem::{Code, Problem};
-use shardcart_common::settings::Secret;
+use shardcart_http::endpoint::is_authorized;
+use shardcart_http::problem::Problem;
+use shardcart_types::code::Code;
+use shardcart_types::secret::Secret;
 use subtle::ConstantTimeEq;
 
 /// The header that scripts of the page send with what does something. Another origin's cannot without being asked first.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use actix_web::rt;
 use serde::Serialize;
-use shardcart_common::metrics::checkout::Totals;
-use shardcart_common::shards::Shards;
 use shardcart_order::recent::{AttemptSummary, RecentAttempts};
+use shardcart_store::shards::Shards;
+use shardcart_telemetry::metrics::checkout::Totals;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 

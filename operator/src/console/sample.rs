@@ -1,9 +1,9 @@
 //! A sample: what one second of this machine was, from what it counts anyway.
 
 use serde::Serialize;
-use shardcart_common::ids::now_ms;
-use shardcart_common::metrics::checkout::{Outcome, Totals};
-use shardcart_common::metrics::requests;
+use shardcart_telemetry::metrics::checkout::{Outcome, Totals};
+use shardcart_telemetry::metrics::requests;
+use shardcart_types::ids::now_ms;
 
 /// One second of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -1,7 +1,7 @@
 //! The settings of the console.
 
 use clap::Args;
-use shardcart_common::settings::Secret;
+use shardcart_types::secret::Secret;
 
 /// The console's token is asked for from the outside: it has to be harder to guess than those between machines.
 const TOKEN_MIN: usize = 16;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::web::Bytes;
 use futures_util::stream::{self, Stream as Events};
-use shardcart_common::gate::Gate;
+use shardcart_http::gate::Gate;
 
 use crate::console::feed::{Feed, Listener};
 

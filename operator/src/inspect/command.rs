@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use shardcart_common::ids::now_ms;
+use shardcart_types::ids::now_ms;
 
 use super::found::{Inspected, Thing};
 use crate::asked::{Asked, LookError};

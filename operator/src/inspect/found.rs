@@ -1,8 +1,8 @@
 //! What is told of an id: `shop inspect` prints it, the console gets it as JSON.
 
 use serde::{Deserialize, Serialize};
-use shardcart_common::ids::minted_partition;
-use shardcart_common::insight::{PaymentRecord, ReservationRecord, Seen};
+use shardcart_protocol::insight::{PaymentRecord, ReservationRecord, Seen};
+use shardcart_types::ids::minted_partition;
 
 /// All that is known under an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use shardcart_common::ids::Partition;
-use shardcart_common::insight::{Found, Seen, Wanted};
+use shardcart_protocol::insight::{Found, Seen, Wanted};
+use shardcart_types::ids::Partition;
 
 use crate::sources::Sources;
 

@@ -1,12 +1,12 @@
 //! What was found, in plain words.
 
-use shardcart_common::ids::TxId;
-use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, UserRecord};
-use shardcart_common::participant::Refusal;
 use shardcart_order::recent::AttemptSummary;
+use shardcart_protocol::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, UserRecord};
+use shardcart_protocol::participant::Refusal;
 use shardcart_schema::order::OrderStatus;
 use shardcart_schema::payment::{PaidBy, PaymentState};
 use shardcart_schema::reply::Reply;
+use shardcart_types::ids::TxId;
 
 use super::found::Reservation;
 

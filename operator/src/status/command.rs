@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use shardcart_common::insight::ShardState;
+use shardcart_protocol::insight::ShardState;
 
 use super::{Level, Status, System, Throughput};
 use crate::asked::{Asked, LookError};

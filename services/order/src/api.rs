@@ -6,9 +6,9 @@ mod problems;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::participant::Prices;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
+use shardcart_protocol::participant::Prices;
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shards::Shards;
 
 use crate::checkout::coordinator::Coordinator;
 

@@ -8,9 +8,9 @@ mod order_status;
 mod reply;
 mod take_over;
 
-use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::ShardError;
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId};
 
 pub use begin::{Begun, begin};
 pub use decide::decide;

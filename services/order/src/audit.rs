@@ -4,17 +4,18 @@
 use std::future::Future;
 
 use redis::FromRedisValue;
-use shardcart_common::ids::Partition;
-use shardcart_common::script::Call;
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::walk;
 use shardcart_schema::key;
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::script::Call;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::walk;
+use shardcart_types::ids::Partition;
 
 use crate::attempt::order_of_key;
 use crate::orders::{inflight_key, keys};
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     AUDIT = "audit.lua";
     INFLIGHT = "inflight.lua";
 }

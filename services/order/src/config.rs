@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use shardcart_common::settings::milliseconds;
 use shardcart_schema::limit::WAIT_MAX_MS;
+use shardcart_types::parse::milliseconds;
 
 /// The longest wait of a checkout.
 const WAIT_MAX: Duration = Duration::from_millis(WAIT_MAX_MS);

@@ -1,10 +1,10 @@
 //! What can go wrong with an order.
 
-use shardcart_common::idempotency::KeyReused;
-use shardcart_common::ids::{ItemId, OrderId};
-use shardcart_common::participant::{ParticipantError, Refusal};
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::MintError;
+use shardcart_protocol::participant::{ParticipantError, Refusal};
+use shardcart_store::idempotency::KeyReused;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::MintError;
+use shardcart_types::ids::{ItemId, OrderId};
 
 /// The result of an operation on orders.
 pub type Result<T> = std::result::Result<T, OrderError>;

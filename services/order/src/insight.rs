@@ -4,20 +4,22 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use shardcart_common::ids::{OrderId, Partition, TxId, minted_ms};
-use shardcart_common::insight::{self, Found, LookUp, OrderRecord, Seen, Wanted};
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::shards::Shards;
-use shardcart_common::walk;
+use shardcart_protocol::insight;
+use shardcart_protocol::insight::{Found, LookUp, OrderRecord, Seen, Wanted};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::order::{CartLine, lease_left_ms};
 use shardcart_schema::record::field;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_store::walk;
+use shardcart_types::ids::{OrderId, Partition, TxId, minted_ms};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::audit;
 use crate::orders::{inflight_key, keys};
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     INSPECT = "inspect.lua";
     OLDEST = "oldest.lua";
 }

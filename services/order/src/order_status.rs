@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
-use shardcart_common::orders::{Asked, Orders, Standing};
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
+use shardcart_protocol::orders::{Asked, Orders, Standing};
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
 
 use crate::attempt::{self, Status};
 

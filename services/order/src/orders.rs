@@ -5,14 +5,14 @@ mod load;
 
 use std::str::FromStr;
 
-use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
-use shardcart_common::ids::{ItemId, OrderId, Partition, UserId};
-use shardcart_common::script::words;
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
 use shardcart_schema::key;
 use shardcart_schema::order::{CartLine, OrderStatus};
 use shardcart_schema::reply::Reply;
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_store::script::words;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_types::ids::{ItemId, OrderId, Partition, UserId};
 
 use crate::error::{OrderError, Result};
 use crate::scripts::{CREATE, FIND, REMOVE};

@@ -6,10 +6,11 @@ mod plan;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::batcher::Batcher;
-use shardcart_common::flow::Flow;
-use shardcart_common::participant::{Participant, ParticipantError, Service};
-use shardcart_common::shards::Shards;
+use shardcart_protocol::batch_pacer::BatchPacer;
+use shardcart_protocol::participant::{Participant, ParticipantError};
+use shardcart_protocol::participant_client::ParticipantClient;
+use shardcart_store::shards::Shards;
+use shardcart_types::service::Service;
 
 use crate::attempt::Attempt;
 
@@ -20,24 +21,24 @@ pub struct Participants {
     /// The order service's own shards.
     pub shards: Arc<Shards>,
     /// What the thread's checkouts have under way; the batches for order shards are paced by it, too.
-    pub(crate) flow: Rc<Flow>,
+    pub(crate) pacer: Rc<BatchPacer>,
     /// The stock service.
-    pub stock: Rc<Batcher>,
+    pub stock: Rc<ParticipantClient>,
     /// The payment service.
-    pub payment: Rc<Batcher>,
+    pub payment: Rc<ParticipantClient>,
 }
 
 impl Participants {
     /// These shards and these participants, for one thread.
     pub fn new(shards: Arc<Shards>, stock: Rc<dyn Participant>, payment: Rc<dyn Participant>) -> Rc<Self> {
-        let flow = Rc::default();
-        let stock = Batcher::new(Service::Stock, stock, &flow);
-        let payment = Batcher::new(Service::Payment, payment, &flow);
-        Rc::new(Participants { shards, flow, stock, payment })
+        let pacer = Rc::default();
+        let stock = ParticipantClient::new(Service::Stock, stock, &pacer);
+        let payment = ParticipantClient::new(Service::Payment, payment, &pacer);
+        Rc::new(Participants { shards, pacer, stock, payment })
     }
 
     /// The client of a participant.
-    pub fn client(&self, service: Service) -> &Rc<Batcher> {
+    pub fn client(&self, service: Service) -> &Rc<ParticipantClient> {
         match service {
             Service::Stock => &self.stock,
             Service::Payment => &self.payment,

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shardcart_common::ids::now_ms;
-use shardcart_common::participant::Refusal;
+use shardcart_protocol::participant::Refusal;
+use shardcart_types::ids::now_ms;
 
 use crate::attempt::Attempt;
 use crate::error::{OrderError, Result};
@@ -163,7 +163,7 @@ fn summary(ended: &Ended) -> AttemptSummary {
 
 #[cfg(test)]
 mod tests {
-    use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId};
+    use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId};
 
     use super::*;
 

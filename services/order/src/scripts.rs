@@ -1,6 +1,6 @@
 //! The scripts of the order service: its atomic steps, one file each. The head of a file is its contract.
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     // Orders and carts.
     pub(crate) CREATE = "create.lua";
     pub(crate) ADD_ITEM = "add_item.lua";

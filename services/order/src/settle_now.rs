@@ -4,10 +4,10 @@
 //! coordinator's is left alone. Whoever asks can only make happen earlier what would happen anyway.
 
 use serde::{Deserialize, Serialize};
-use shardcart_common::ids::OrderId;
-use shardcart_common::insight::Found;
-use shardcart_common::shard::ShardError;
+use shardcart_protocol::insight::Found;
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::OrderId;
 
 use crate::insight;
 use crate::participants::Participants;

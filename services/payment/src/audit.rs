@@ -2,13 +2,15 @@
 
 use std::future::Future;
 
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::walk::{self, Reservation};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::life;
 use shardcart_schema::payment::{PaidBy, PaymentState};
 use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::walk;
+use shardcart_store::walk::Reservation;
 
 /// What was found where a user should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What can go wrong with a user's credit.
 
-use shardcart_common::idempotency::KeyReused;
-use shardcart_common::ids::{OrderId, UserId};
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::MintError;
+use shardcart_store::idempotency::KeyReused;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::MintError;
+use shardcart_types::ids::{OrderId, UserId};
 
 /// The result of an operation on users.
 pub type Result<T> = std::result::Result<T, PaymentError>;

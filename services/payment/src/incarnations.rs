@@ -5,10 +5,10 @@
 
 use std::rc::Rc;
 
-use shardcart_common::ids::{OrderId, minted_partition};
-use shardcart_common::orders::{Asked, Orders, Standing};
+use shardcart_protocol::orders::{Asked, Orders, Standing};
 use shardcart_schema::life::ANY;
 use shardcart_schema::order::OrderStatus;
+use shardcart_types::ids::{OrderId, minted_partition};
 
 use crate::error::{PaymentError, Result};
 

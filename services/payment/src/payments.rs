@@ -1,13 +1,13 @@
 //! Payments: what a user pays directly for an order, outside any checkout.
 
-use shardcart_common::amount::{AMOUNT_MAX, Amount};
-use shardcart_common::idempotency::{Done, IdempotencyKey};
-use shardcart_common::ids::{OrderId, Partition, UserId};
-use shardcart_common::script::{Call, words};
-use shardcart_common::shard::Shard;
-use shardcart_common::shards::Shards;
 use shardcart_schema::key;
 use shardcart_schema::reply::Reply;
+use shardcart_store::idempotency::{Done, IdempotencyKey};
+use shardcart_store::script::{Call, words};
+use shardcart_store::shard::Shard;
+use shardcart_store::shards::Shards;
+use shardcart_types::amount::{AMOUNT_MAX, Amount};
+use shardcart_types::ids::{OrderId, Partition, UserId};
 
 use crate::error::{PaymentError, Result};
 use crate::incarnations::Lives;

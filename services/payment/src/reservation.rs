@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use shardcart_common::participant::{Answer, Operation, Refusal, Service, Step};
-use shardcart_common::reservation::{LocalParticipant, Places, reserve_call};
-use shardcart_common::script::{Call, Script};
-use shardcart_common::shards::Shards;
+use shardcart_protocol::participant::{Answer, Operation, Refusal, Step};
+use shardcart_protocol::reservation::{LocalParticipant, Places, reserve_call};
 use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
+use shardcart_store::script::{Call, Script};
+use shardcart_store::shards::Shards;
+use shardcart_types::service::Service;
 
 use crate::payments;
 use crate::scripts::{CANCEL, CONFIRM, RESERVE};

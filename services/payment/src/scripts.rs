@@ -1,6 +1,6 @@
 //! The scripts of the payment service: its atomic steps, one file each. The head of a file is its contract.
 
-shardcart_common::scripts! {
+shardcart_store::scripts! {
     // Users.
     pub(crate) CREATE = "create.lua";
     pub(crate) ADD_FUNDS = "add_funds.lua";

@@ -3,15 +3,16 @@
 mod load;
 
 use redis::FromRedisValue;
-use shardcart_common::amount::{AMOUNT_MAX, Amount};
-use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
-use shardcart_common::ids::{Partition, UserId};
-use shardcart_common::script::{Call, words};
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::shards::Shards;
 use shardcart_schema::key;
 use shardcart_schema::record::{self, Found, field};
 use shardcart_schema::reply::Reply;
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_store::script::{Call, words};
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_types::amount::{AMOUNT_MAX, Amount};
+use shardcart_types::ids::{Partition, UserId};
 
 use crate::error::{PaymentError, Result};
 use crate::scripts::{ADD_FUNDS, CREATE, PAY};

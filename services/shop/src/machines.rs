@@ -7,9 +7,10 @@ pub mod shop;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
-use shardcart_common::gate::Gate;
-use shardcart_common::health::{self, Health};
-use shardcart_common::shards::Shards;
+use shardcart_http::gate::Gate;
+use shardcart_http::health;
+use shardcart_http::health::Health;
+use shardcart_store::shards::Shards;
 
 /// Binds `/health/live` and `/health/ready` of a listener whose requests need these shards.
 fn bind_health(config: &mut ServiceConfig, gate: &Arc<Gate>, shards: Vec<Arc<Shards>>) {

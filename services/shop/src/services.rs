@@ -7,8 +7,8 @@ pub mod stock;
 use std::rc::Rc;
 
 use actix_web::web::ServiceConfig;
-use shardcart_common::insight::Insight;
-use shardcart_common::participant::Participant;
+use shardcart_protocol::insight::Insight;
+use shardcart_protocol::participant::Participant;
 
 /// What stock or payment serves in one thread.
 pub struct Served {

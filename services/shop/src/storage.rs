@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shardcart_common::settings::Address;
+use shardcart_types::address::Address;
 
 use crate::config::shop::Config;
 use crate::data_dir::DataDir;

@@ -5,8 +5,8 @@ mod problems;
 
 use std::sync::Arc;
 
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shards::Shards;
 
 /// What the handlers of every face work with, in one thread.
 pub struct State {

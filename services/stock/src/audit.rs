@@ -2,11 +2,13 @@
 
 use std::future::Future;
 
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::walk::{self, Holdings, Reservation};
 use shardcart_schema::key;
 use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::walk;
+use shardcart_store::walk::{Holdings, Reservation};
 
 /// What was found where an item should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What can go wrong with an item.
 
-use shardcart_common::idempotency::KeyReused;
-use shardcart_common::ids::ItemId;
-use shardcart_common::shard::ShardError;
-use shardcart_common::shards::MintError;
+use shardcart_store::idempotency::KeyReused;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::MintError;
+use shardcart_types::ids::ItemId;
 
 /// The result of an operation on items.
 pub type Result<T> = std::result::Result<T, StockError>;

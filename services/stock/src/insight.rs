@@ -1,12 +1,14 @@
 //! What the stock service shows of itself to an operator. Nothing here writes.
 
-use shardcart_common::ids::{ItemId, Partition};
-use shardcart_common::insight::{self, Found, ItemRecord, LookUp, Seen, Wanted};
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::shards::Shards;
+use shardcart_protocol::insight;
+use shardcart_protocol::insight::{Found, ItemRecord, LookUp, Seen, Wanted};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::record;
 use shardcart_schema::record::field;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_types::ids::{ItemId, Partition};
 
 /// The stock service itself, asked in-process.
 pub type LocalInsight = insight::LocalInsight<Stock>;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::ids::ItemId;
-use shardcart_common::participant::{Answer, Operation, ParticipantError, Prices, Refusal, Service, Step};
-use shardcart_common::reservation::{LocalParticipant, Places, reserve_call};
-use shardcart_common::script::{Call, Script};
-use shardcart_common::shards::Shards;
+use shardcart_protocol::participant::{Answer, Operation, ParticipantError, Prices, Refusal, Step};
+use shardcart_protocol::reservation::{LocalParticipant, Places, reserve_call};
 use shardcart_schema::key;
 use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
+use shardcart_store::script::{Call, Script};
+use shardcart_store::shards::Shards;
+use shardcart_types::ids::ItemId;
+use shardcart_types::service::Service;
 
 use crate::error::StockError;
 use crate::items;

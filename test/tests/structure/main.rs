@@ -22,7 +22,6 @@ const LAYERS: &[(&[&str], Sees)] = &[
     (&["shardcart-store"], Sees::Before),
     (&["shardcart-http"], Sees::Before),
     (&["shardcart-protocol"], Sees::Before),
-    (&["shardcart-common"], Sees::Before),
     (&["shardcart-order", "shardcart-stock", "shardcart-payment"], Sees::Before),
     (&["shardcart-operator"], Sees::Before),
     (&["shardcart-shop"], Sees::Before),

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 
 use futures_util::future::try_join_all;
 use serde_json::json;
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::walk::Key;
 use shardcart_order::audit::{self as orders, Found};
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::walk::Key;
 
 use super::super::findings::Kind;
 use super::super::ids::{Id, Slice};

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::future::try_join_all;
 use serde_json::json;
-use shardcart_common::shard::Shard;
-use shardcart_common::walk::Key;
 use shardcart_payment::audit::{self as payments, FoundPayment, FoundUser, Payment};
 use shardcart_schema::key;
 use shardcart_schema::payment::PaymentState;
+use shardcart_store::shard::Shard;
+use shardcart_store::walk::Key;
 
 use super::super::findings::Kind;
 use super::super::ids::Id;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
 use serde_json::json;
-use shardcart_common::shard::Shard;
-use shardcart_common::walk::{Key, Reservation};
 use shardcart_schema::key;
 use shardcart_stock::audit::{self as stock, Found};
+use shardcart_store::shard::Shard;
+use shardcart_store::walk::{Key, Reservation};
 
 use super::super::findings::Kind;
 use super::super::ids::Id;

@@ -5,12 +5,15 @@ use std::rc::Rc;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shardcart_common::amount::{Amount, Quantity};
-use shardcart_common::args::Args;
-use shardcart_common::endpoint;
-use shardcart_common::idempotency::{Done, IdempotencyKey, Key};
-use shardcart_common::ids::{ItemId, OrderId, UserId};
-use shardcart_common::problem::{Code, Problem};
+use shardcart_http::args::Args;
+use shardcart_http::endpoint;
+use shardcart_http::idempotency::Key;
+use shardcart_http::idempotency::Replayable as _;
+use shardcart_http::problem::Problem;
+use shardcart_store::idempotency::{Done, IdempotencyKey};
+use shardcart_types::amount::{Amount, Quantity};
+use shardcart_types::code::Code;
+use shardcart_types::ids::{ItemId, OrderId, UserId};
 
 use crate::api::State;
 use crate::error::{self, OrderError};
@@ -157,7 +160,7 @@ async fn batch_init(
     if count > 0 && (items == 0 || users == 0) {
         return Err(Problem::new(Code::InvalidAmount, "orders need at least one item and one user"));
     }
-    if price > shardcart_common::amount::AMOUNT_MAX / 2 {
+    if price > shardcart_types::amount::AMOUNT_MAX / 2 {
         return Err(Problem::new(Code::InvalidAmount, "twice the price would exceed 9007199254740991"));
     }
     orders::load(&state.shards, &state.batch_init, count, items, users, price).await?;

@@ -1,6 +1,7 @@
 //! How the HTTP faces tell a client that an operation failed: the problem of each error.
 
-use shardcart_common::problem::{Code, Problem};
+use shardcart_http::problem::Problem;
+use shardcart_types::code::Code;
 
 use crate::error::OrderError;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use shardcart_common::ids::{ItemId, UserId, minted_ms};
-use shardcart_common::shard::Shard;
 use shardcart_schema::key::Kind;
 use shardcart_schema::record::{self, Found, field};
 use shardcart_schema::reply::Reply;
+use shardcart_store::shard::Shard;
+use shardcart_types::ids::{ItemId, UserId, minted_ms};
 
 use crate::attempt::reply::{millis, order_state, push_keys, replies, split, unexpected};
 use crate::attempt::{Answer, Attempt, AttemptRef, OrderState};

@@ -1,7 +1,7 @@
 //! Decide: a pending order becomes paid. This is the one write that makes an order paid.
 
-use shardcart_common::shard::Shard;
 use shardcart_schema::key::Kind;
+use shardcart_store::shard::Shard;
 
 use crate::attempt::reply::{push_keys, replies, state_after};
 use crate::attempt::{Answer, AttemptRef, OrderState};

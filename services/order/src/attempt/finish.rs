@@ -1,7 +1,7 @@
 //! Finish: all participants know the decision, and the attempt is no longer in flight.
 
-use shardcart_common::shard::Shard;
 use shardcart_schema::key::Kind;
+use shardcart_store::shard::Shard;
 
 use crate::attempt::reply::{push_keys, replies, state_after};
 use crate::attempt::{Answer, AttemptRef, OrderState};

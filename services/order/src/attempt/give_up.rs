@@ -1,9 +1,9 @@
 //! Giving up: an attempt that was never decided. Its order is open again at once (refuse), or when everything that the
 //! attempt may hold has been cancelled (abort, then finish).
 
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::Shard;
+use shardcart_protocol::participant::Refusal;
 use shardcart_schema::key;
+use shardcart_store::shard::Shard;
 
 use crate::attempt::reply::{ask, replies, state_after};
 use crate::attempt::{Answer, Attempt, AttemptRef, OrderState};

@@ -1,8 +1,8 @@
 //! The state of an order, asked for without changing the order.
 
-use shardcart_common::ids::{OrderId, Partition, TxId};
-use shardcart_common::script::{Call, words};
-use shardcart_common::shard::Shard;
+use shardcart_store::script::{Call, words};
+use shardcart_store::shard::Shard;
+use shardcart_types::ids::{OrderId, Partition, TxId};
 
 use crate::attempt::reply::order_state;
 use crate::attempt::{Answer, OrderState};

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use shardcart_common::script::{Call, each, words};
-use shardcart_common::shard::{Shard, ShardError};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::reply::Reply;
+use shardcart_store::script::{Call, each, words};
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
 
 use crate::attempt::{Answer, AttemptRef, OrderState, Status};
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use shardcart_common::ids::{OrderId, Partition, TxId, UserId};
-use shardcart_common::participant::Refusal;
-use shardcart_common::script::{Call, words};
-use shardcart_common::shard::Shard;
-use shardcart_common::walk::Key;
+use shardcart_protocol::participant::Refusal;
 use shardcart_schema::key::Kind;
 use shardcart_schema::limit::LEASE_MAX_MS;
 use shardcart_schema::reply::Reply;
+use shardcart_store::script::{Call, words};
+use shardcart_store::shard::Shard;
+use shardcart_store::walk::Key;
+use shardcart_types::ids::{OrderId, Partition, TxId, UserId};
 
 use crate::attempt::reply::{millis, order_state, unexpected};
 use crate::attempt::{Answer, Attempt, Status};

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use shardcart_common::metrics::checkout;
-use shardcart_common::trace;
+use shardcart_telemetry::metrics::checkout;
+use shardcart_telemetry::trace;
 use tokio::sync::oneshot;
 
 /// How long ends of checkouts are counted before the pace is computed from them.

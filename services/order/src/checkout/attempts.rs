@@ -6,12 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardcart_common::collector::{Collector, Together};
-use shardcart_common::flow::{Flow, Stage};
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::shards::Shards;
-use shardcart_common::trace::{self, export};
+use shardcart_protocol::batch_pacer::{BatchPacer, Stage};
+use shardcart_protocol::coalescer::{BatchRequest, Coalescer};
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+use shardcart_telemetry::trace;
+use shardcart_telemetry::trace::export;
 
 use crate::attempt::{self, AttemptRef, Begun, OrderState};
 use crate::config::CheckoutSettings;
@@ -28,12 +30,12 @@ pub struct Attempts {
 
 impl Attempts {
     /// On these shards, with the lease and deadline of these settings.
-    pub fn new(shards: &Arc<Shards>, settings: &CheckoutSettings, flow: &Rc<Flow>) -> Self {
+    pub fn new(shards: &Arc<Shards>, settings: &CheckoutSettings, pacer: &Rc<BatchPacer>) -> Self {
         let begin = Begin { lease: settings.checkout_lease_ms, deadline: settings.checkout_deadline_ms };
         Attempts {
-            begin: Coalesced::new(begin, shards, flow),
-            decide: Coalesced::new(Decide, shards, flow),
-            refuse: Coalesced::new(Refuse, shards, flow),
+            begin: Coalesced::new(begin, shards, pacer),
+            decide: Coalesced::new(Decide, shards, pacer),
+            refuse: Coalesced::new(Refuse, shards, pacer),
         }
     }
 
@@ -120,11 +122,11 @@ impl Operation for Refuse {
 }
 
 /// An operation whose calls many checkouts share.
-struct Coalesced<O: Operation>(Rc<Collector<Calls<O>>>);
+struct Coalesced<O: Operation>(Rc<Coalescer<Calls<O>>>);
 
 impl<O: Operation> Coalesced<O> {
-    fn new(operation: O, shards: &Arc<Shards>, flow: &Rc<Flow>) -> Self {
-        Coalesced(Collector::new(Calls { operation, shards: Arc::clone(shards) }, flow, O::STAGE))
+    fn new(operation: O, shards: &Arc<Shards>, pacer: &Rc<BatchPacer>) -> Self {
+        Coalesced(Coalescer::new(Calls { operation, shards: Arc::clone(shards) }, pacer, O::STAGE))
     }
 
     /// Asks together with others. The script's span is in the trace of each checkout that asks.
@@ -143,12 +145,12 @@ struct Calls<O> {
     shards: Arc<Shards>,
 }
 
-impl<O: Operation> Together for Calls<O> {
-    type Asked = O::Asked;
+impl<O: Operation> BatchRequest for Calls<O> {
+    type Item = O::Asked;
     type Answer = Answer<O::Answered>;
-    const MOST: usize = CALL_MAX;
+    const ITEMS_MAX: usize = CALL_MAX;
 
-    async fn ask(&self, shard: u16, asked: Vec<O::Asked>) -> Vec<Answer<O::Answered>> {
+    async fn send(&self, shard: u16, asked: Vec<O::Asked>) -> Vec<Answer<O::Answered>> {
         let answers = match self.shards.shard(shard) {
             Ok(shard) => self.operation.run(shard, &asked).await,
             Err(error) => Err(error),

@@ -1,9 +1,10 @@
 //! Begin: makes an attempt the order's only one. From here on the order is `pending`, and its cart is frozen.
 
-use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
-use shardcart_common::metrics::checkout::Step;
-use shardcart_common::shard::{Shard, ShardError};
-use shardcart_common::trace;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_telemetry::metrics::checkout::Step;
+use shardcart_telemetry::trace;
+use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
 
 use crate::attempt::{Attempt, AttemptRef, Begun, OrderState};
 use crate::checkout::coordinator::Coordinator;

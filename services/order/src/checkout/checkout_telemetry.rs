@@ -4,9 +4,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use shardcart_common::metrics::checkout::{self, Outcome, Step};
-use shardcart_common::metrics::requests;
-use shardcart_common::trace::{Context, export};
+use shardcart_telemetry::metrics::checkout;
+use shardcart_telemetry::metrics::checkout::{Outcome, Step};
+use shardcart_telemetry::metrics::requests;
+use shardcart_telemetry::trace::{Context, export};
 
 use crate::error::{OrderError, Result};
 

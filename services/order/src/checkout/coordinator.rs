@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::rt;
-use shardcart_common::fault::{self, Point};
-use shardcart_common::gate::Gate;
-use shardcart_common::ids::{OrderId, UserId, minted_partition};
-use shardcart_common::metrics;
-use shardcart_common::participant::{ParticipantError, Refusal};
-use shardcart_common::shard::Shard;
-use shardcart_common::trace::{self, Context};
+use shardcart_http::gate::Gate;
+use shardcart_protocol::fault;
+use shardcart_protocol::fault::Point;
+use shardcart_protocol::participant::{ParticipantError, Refusal};
+use shardcart_store::shard::Shard;
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::trace;
+use shardcart_telemetry::trace::Context;
+use shardcart_types::ids::{OrderId, UserId, minted_partition};
 
 use crate::attempt::{Attempt, Status};
 use crate::checkout::admission::{Admission, TooMany};
@@ -49,7 +51,7 @@ impl Coordinator {
         gate: Arc<Gate>,
         recent: Arc<RecentAttempts>,
     ) -> Rc<Self> {
-        let attempts = Attempts::new(&participants.shards, &settings, &participants.flow);
+        let attempts = Attempts::new(&participants.shards, &settings, &participants.pacer);
         let admission = Admission::new(usize::from(settings.checkouts_max), settings.checkout_queue_ms);
         Rc::new(Coordinator { participants, attempts, admission, settings, queue, gate, recent })
     }

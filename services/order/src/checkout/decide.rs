@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use shardcart_common::fault::{self, Point};
-use shardcart_common::metrics::checkout::Step;
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::Shard;
-use shardcart_common::trace;
+use shardcart_protocol::fault;
+use shardcart_protocol::fault::Point;
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::shard::Shard;
+use shardcart_telemetry::metrics::checkout::Step;
+use shardcart_telemetry::trace;
 
 use crate::attempt::{Attempt, OrderState, Status};
 use crate::checkout::coordinator::Coordinator;

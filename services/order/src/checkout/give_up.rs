@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use shardcart_common::metrics;
-use shardcart_common::metrics::checkout::Step;
-use shardcart_common::participant::{self, Answer, Refusal};
-use shardcart_common::shard::Shard;
-use shardcart_common::trace;
+use shardcart_protocol::participant;
+use shardcart_protocol::participant::{Answer, Refusal};
+use shardcart_store::shard::Shard;
+use shardcart_telemetry::metrics::checkout::Step;
+use shardcart_telemetry::trace;
 
 use crate::attempt::{self, Attempt, Status};
 use crate::checkout::coordinator::Coordinator;
@@ -71,7 +71,7 @@ impl Coordinator {
             match answer {
                 Answer::Cancelled => return true,
                 Answer::Conflict => {
-                    metrics::checkout::alarm(part.service(), &answer);
+                    shardcart_protocol::batch_metrics::alarm(part.service(), &answer);
                     log::error!(alarm:? = answer, order:% = attempt.order, tx:% = attempt.tx, service:% = part.service(); "an undecided attempt was confirmed");
                     return false;
                 }

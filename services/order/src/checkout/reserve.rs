@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use shardcart_common::fault::{self, Point};
-use shardcart_common::metrics;
-use shardcart_common::metrics::checkout::Step;
-use shardcart_common::participant::{self, Answer, Operation, Refusal};
-use shardcart_common::trace;
+use shardcart_protocol::fault;
+use shardcart_protocol::fault::Point;
+use shardcart_protocol::participant;
+use shardcart_protocol::participant::{Answer, Operation, Refusal};
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::metrics::checkout::Step;
+use shardcart_telemetry::trace;
 
 use crate::attempt::Attempt;
 use crate::checkout::coordinator::Coordinator;

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use shardcart_common::ids::{OrderId, Partition, minted_ms};
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::Shard;
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::shard::Shard;
+use shardcart_types::ids::{OrderId, Partition, minted_ms};
 
 use crate::attempt::{self, Status};
 use crate::checkout::coordinator::Coordinator;

@@ -1,12 +1,12 @@
 //! Carts: what an open order is filled with.
 
-use shardcart_common::amount::{AMOUNT_MAX, Quantity};
-use shardcart_common::idempotency::{Done, IdempotencyKey, Once};
-use shardcart_common::ids::{ItemId, OrderId, Partition};
-use shardcart_common::script::words;
-use shardcart_common::shards::Shards;
 use shardcart_schema::limit::LINES_MAX;
 use shardcart_schema::reply::Reply;
+use shardcart_store::idempotency::{Done, IdempotencyKey, Once};
+use shardcart_store::script::words;
+use shardcart_store::shards::Shards;
+use shardcart_types::amount::{AMOUNT_MAX, Quantity};
+use shardcart_types::ids::{ItemId, OrderId, Partition};
 
 use crate::error::{OrderError, Result};
 use crate::orders::{changed, keys, only_word};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::ids::{ItemId, Partition};
-use shardcart_common::participant::{Service, Step};
+use shardcart_protocol::participant::Step;
+use shardcart_types::ids::{ItemId, Partition};
+use shardcart_types::service::Service;
 
 use crate::attempt::Attempt;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
-use shardcart_common::shard::{Shard, ShardError};
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
 
 use crate::attempt::{self, TakenOver};
 use crate::participants::Participants;

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use shardcart_common::fault::{self, Point};
-use shardcart_common::ids::Partition;
-use shardcart_common::metrics;
-use shardcart_common::participant::{Answer, Operation, Service, Step};
-use shardcart_common::trace::span::Span;
-use shardcart_common::trace::{self, Origin, export};
+use shardcart_protocol::fault;
+use shardcart_protocol::fault::Point;
+use shardcart_protocol::participant::{Answer, Operation, Step};
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::trace;
+use shardcart_telemetry::trace::span::Span;
+use shardcart_telemetry::trace::{Origin, export};
+use shardcart_types::ids::Partition;
+use shardcart_types::service::Service;
 
 use crate::attempt::{self, AttemptRef};
 use crate::participants::Participants;
@@ -116,7 +119,7 @@ fn is_settled(settlement: &Settlement, service: Service, answer: &Answer) -> boo
         Answer::Cancelled if !settlement.paid => true,
         Answer::Lost | Answer::Conflict => {
             let (order, tx, paid) = (&settlement.order, &settlement.tx, settlement.paid);
-            metrics::checkout::alarm(service, answer);
+            shardcart_protocol::batch_metrics::alarm(service, answer);
             trace::aside(
                 settlement.origin.as_ref(),
                 || log::error!(alarm:? = answer, order:%, tx:%, service:%, paid; "a reservation is not what the decision needs; it stays in flight"),

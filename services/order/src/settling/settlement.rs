@@ -1,8 +1,9 @@
 //! A settlement: what participants are told about an attempt once it is decided.
 
-use shardcart_common::ids::{OrderId, Partition, TxId};
-use shardcart_common::participant::Service;
-use shardcart_common::trace::{self, Origin};
+use shardcart_telemetry::trace;
+use shardcart_telemetry::trace::Origin;
+use shardcart_types::ids::{OrderId, Partition, TxId};
+use shardcart_types::service::Service;
 
 use crate::attempt::{Attempt, AttemptRef};
 use crate::participants::Plan;

@@ -1,7 +1,7 @@
 //! Abort: an attempt is given up, first step of two.
 
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::Status;
+use shardcart_protocol::participant::Refusal;
 
 use crate::support::{TestOrders, item, under};
 

@@ -1,12 +1,12 @@
 //! Add an item: units of it into an open order's cart, at the price quoted now.
 
 use futures_util::future::join_all;
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::ids::OrderId;
-use shardcart_common::participant::Refusal;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
+use shardcart_protocol::participant::Refusal;
 use shardcart_schema::limit::LINES_MAX;
+use shardcart_types::amount::AMOUNT_MAX;
+use shardcart_types::ids::OrderId;
 
 use crate::support::{TestOrders, item, order, quantity};
 

@@ -1,7 +1,7 @@
 //! One attempt's messages in every order of arrival: it is decided once, and what is undecided is never lost from sight.
 
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::{Attempt, Begun};
+use shardcart_protocol::participant::Refusal;
 
 use crate::support::{TestOrders, expect_attempt, under};
 

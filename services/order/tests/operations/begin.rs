@@ -1,11 +1,11 @@
 //! Begin: an attempt to pay an open order.
 
 use futures_util::future::join_all;
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::ids::{TxId, now_ms};
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::{Begun, Status};
 use shardcart_order::orders;
+use shardcart_protocol::participant::Refusal;
+use shardcart_types::amount::AMOUNT_MAX;
+use shardcart_types::ids::{TxId, now_ms};
 
 use crate::support::{DEADLINE, LEASE, TestOrders, expect_attempt, expect_standing, item, loads, order, user};
 

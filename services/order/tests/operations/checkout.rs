@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join, join_all};
-use shardcart_common::gate::{Bodies, Gate};
-use shardcart_common::ids::{OrderId, TxId};
-use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
 use shardcart_harness::eventually;
+use shardcart_http::gate::{Bodies, Gate};
 use shardcart_order::checkout::coordinator::Coordinator;
 use shardcart_order::config::CheckoutSettings;
 use shardcart_order::error::{OrderError, Result};
@@ -18,6 +16,8 @@ use shardcart_order::orders;
 use shardcart_order::participants::Participants;
 use shardcart_order::settling::Settlement;
 use shardcart_order::settling::settler;
+use shardcart_protocol::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
+use shardcart_types::ids::{OrderId, TxId};
 use tokio::sync::mpsc;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, item, loads, order, willing};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shardcart_common::ids::{OrderId, Partition, now_ms};
+use shardcart_types::ids::{OrderId, Partition, now_ms};
 
 use crate::support::{Raw, TestOrders};
 

@@ -1,9 +1,9 @@
 //! Create: a new order with an empty cart.
 
-use shardcart_common::shard::ShardError;
 use shardcart_order::error::OrderError;
 use shardcart_order::orders;
 use shardcart_schema::lua;
+use shardcart_store::shard_error::ShardError;
 
 use crate::support::{TestOrders, user};
 

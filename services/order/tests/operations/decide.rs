@@ -1,7 +1,7 @@
 //! Decide: the one write that commits an attempt.
 
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::Status;
+use shardcart_protocol::participant::Refusal;
 
 use crate::support::{TestOrders, under};
 

@@ -1,10 +1,10 @@
 //! Find: an order and its cart at one moment.
 
-use shardcart_common::ids::{OrderId, Partition, now_ms};
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::ShardError;
 use shardcart_order::error::OrderError;
 use shardcart_order::orders::{self, Order};
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::{OrderId, Partition, now_ms};
 
 use crate::support::{TestOrders, item, order, user};
 

@@ -1,7 +1,7 @@
 //! Finish: an attempt that is settled is no longer in flight.
 
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::{OrderState, Status};
+use shardcart_protocol::participant::Refusal;
 
 use crate::support::{TestOrders, under};
 

@@ -1,8 +1,8 @@
 //! Scripts that Redis has forgotten: nothing is lost, and nothing done twice.
 
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::{self, AttemptRef, Begun, Status};
 use shardcart_order::orders;
+use shardcart_protocol::participant::Refusal;
 
 use crate::support::{DEADLINE, LEASE, TestOrders, item, user};
 

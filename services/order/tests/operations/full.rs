@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::ShardError;
 use shardcart_order::attempt::{Status, TakenOver};
 use shardcart_order::error::OrderError;
 use shardcart_order::orders;
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::shard_error::ShardError;
 
 use crate::support::{TestOrders, item, loads, quantity};
 

@@ -1,11 +1,11 @@
 //! Operations with an idempotency key: done once, however often they are asked for.
 
 use futures_util::future::join_all;
-use shardcart_common::idempotency::{Done, IdempotencyKey};
-use shardcart_common::ids::{OrderId, minted_partition};
-use shardcart_common::shard::ShardError;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
+use shardcart_store::idempotency::{Done, IdempotencyKey};
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::{OrderId, minted_partition};
 
 use crate::support::{TestOrders, item, loads, order, quantity, user};
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::bulk::{LOAD_MAX, LoadError};
-use shardcart_common::ids::{OrderId, Partition, TxId, minted_ms, minted_partition, now_ms};
-use shardcart_common::participant::Refusal;
-use shardcart_common::settings::BatchInitSettings;
 use shardcart_order::attempt::{Begun, Status};
 use shardcart_order::orders;
+use shardcart_protocol::participant::Refusal;
+use shardcart_store::bulk::{LOAD_MAX, LoadError};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_types::amount::AMOUNT_MAX;
+use shardcart_types::ids::{OrderId, Partition, TxId, minted_ms, minted_partition, now_ms};
 
 use crate::support::{PATIENCE, TestOrders, expect_attempt, loads, order};
 

@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::rt;
-use shardcart_common::ids::OrderId;
-use shardcart_common::participant::{Answer, Refusal};
 use shardcart_harness::eventually;
 use shardcart_order::attempt::Status;
 use shardcart_order::settling::recovery;
+use shardcart_protocol::participant::{Answer, Refusal};
+use shardcart_types::ids::OrderId;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, willing};
 

@@ -1,7 +1,7 @@
 //! Refuse: an attempt for which nobody holds anything is given up in one step.
 
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::Status;
+use shardcart_protocol::participant::Refusal;
 
 use crate::support::{TestOrders, item, under};
 

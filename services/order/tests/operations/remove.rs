@@ -1,10 +1,10 @@
 //! Remove: an open order and its cart go; what comes late for it finds nothing, and makes nothing.
 
-use shardcart_common::ids::OrderId;
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::{Status, TakenOver};
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
+use shardcart_protocol::participant::Refusal;
+use shardcart_types::ids::OrderId;
 
 use crate::support::{TestOrders, expect_standing};
 

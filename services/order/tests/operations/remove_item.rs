@@ -1,10 +1,10 @@
 //! Remove an item: one unit of it off an open order's cart.
 
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::ids::OrderId;
-use shardcart_common::participant::Refusal;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
+use shardcart_protocol::participant::Refusal;
+use shardcart_types::amount::AMOUNT_MAX;
+use shardcart_types::ids::OrderId;
 
 use crate::support::{TestOrders, item, order};
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::ids::{ItemId, Partition, TxId, now_ms};
-use shardcart_common::participant::{Answer, Refusal, Service, Step};
-use shardcart_common::routing;
 use shardcart_order::attempt::Attempt;
 use shardcart_order::participants::{Part, Participants, Plan};
 use shardcart_order::settling::Settlement;
+use shardcart_protocol::participant::{Answer, Refusal, Step};
+use shardcart_types::ids::{ItemId, Partition, TxId, now_ms};
+use shardcart_types::routing;
+use shardcart_types::service::Service;
 
 use crate::support::{Scripted, TestOrders, order, user, willing};
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
-use shardcart_common::orders::{Asked, Orders, Standing};
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::Status;
 use shardcart_order::order_status::LocalOrders;
 use shardcart_order::orders;
+use shardcart_protocol::orders::{Asked, Orders, Standing};
+use shardcart_protocol::participant::Refusal;
+use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
 
 use crate::support::{TestOrders, loads, order};
 

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::amount::Quantity;
-use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
-use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Refusal, Step, Topology};
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shard::{Shard, ShardError};
 use shardcart_order::attempt::{self, Attempt, AttemptRef, Begun, OrderState, TakenOver};
 use shardcart_order::orders;
 use shardcart_order::participants::Participants;
+use shardcart_protocol::participant::{
+    Answer, Batch, Operation, Participant, ParticipantError, Refusal, Step, Topology,
+};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::amount::Quantity;
+use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
 
 pub use shardcart_harness_shards::{PATIENCE, Raw, TestShards};
 

@@ -1,11 +1,11 @@
 //! The table of an order's attempt, as the model makes it: what is on record, what is asked with whose tx, against the
 //! answer and what is then on record.
 
-use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
-use shardcart_common::participant::Refusal;
 use shardcart_model::order::{Ask, Order, Refusal as Refused, Reply, Status};
 use shardcart_model::table::{self, Whose};
 use shardcart_order::attempt::{self, Attempt, Begun, OrderState, TakenOver};
+use shardcart_protocol::participant::Refusal;
+use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
 
 use crate::support::{TestOrders, under, user};
 

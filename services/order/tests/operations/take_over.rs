@@ -1,8 +1,8 @@
 //! Take over: an order in flight whose coordinator is late.
 
-use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::{Attempt, Status, TakenOver};
 use shardcart_order::orders;
+use shardcart_protocol::participant::Refusal;
 
 use crate::support::{TestOrders, item, loads, order, user};
 

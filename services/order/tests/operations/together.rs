@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
-use shardcart_common::ids::{OrderId, TxId};
-use shardcart_common::participant::Refusal;
-use shardcart_common::shard::ShardError;
 use shardcart_order::attempt::{self, AttemptRef, Begun, OrderState};
+use shardcart_protocol::participant::Refusal;
 use shardcart_schema::record::{self, Found};
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::{OrderId, TxId};
 
 use crate::support::{DEADLINE, LEASE, TestOrders, item, only_named, order};
 

@@ -1,8 +1,8 @@
 //! Add funds: more credit.
 
 use futures_util::future::join_all;
-use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_payment::error::PaymentError;
+use shardcart_types::amount::AMOUNT_MAX;
 
 use crate::support::{Purse, TestPayment, user};
 

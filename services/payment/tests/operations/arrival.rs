@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use shardcart_common::participant::{Answer, Refusal};
 use shardcart_payment::error::PaymentError;
+use shardcart_protocol::participant::{Answer, Refusal};
 
 use crate::support::{Attempt, TestPayment};
 

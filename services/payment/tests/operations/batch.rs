@@ -1,7 +1,9 @@
 //! Batches: many operations for one shard, each with its own answer.
 
-use shardcart_common::ids::{ItemId, Partition, UserId, now_ms};
-use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Refusal, Step, Topology};
+use shardcart_protocol::participant::{
+    Answer, Batch, Operation, Participant, ParticipantError, Refusal, Step, Topology,
+};
+use shardcart_types::ids::{ItemId, Partition, UserId, now_ms};
 
 use crate::support::TestPayment;
 

@@ -1,9 +1,9 @@
 //! Cancel a payment: what was paid directly for an order is given back, once.
 
 use futures_util::future::join_all;
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::participant::Answer;
 use shardcart_payment::error::PaymentError;
+use shardcart_protocol::participant::Answer;
+use shardcart_types::amount::AMOUNT_MAX;
 
 use crate::support::{Purse, TestPayment, new_order, user};
 

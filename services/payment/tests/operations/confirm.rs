@@ -1,6 +1,6 @@
 //! Confirm: what an attempt holds is charged.
 
-use shardcart_common::participant::Answer;
+use shardcart_protocol::participant::Answer;
 
 use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, Purse, TestPayment};
 

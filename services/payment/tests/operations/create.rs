@@ -1,9 +1,9 @@
 //! Create: a new user, without credit.
 
-use shardcart_common::shard::ShardError;
 use shardcart_payment::error::PaymentError;
 use shardcart_payment::users;
 use shardcart_schema::lua;
+use shardcart_store::shard_error::ShardError;
 
 use crate::support::TestPayment;
 

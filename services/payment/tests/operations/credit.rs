@@ -1,9 +1,9 @@
 //! Credit: what a user can spend now.
 
-use shardcart_common::ids::{Partition, UserId, now_ms};
-use shardcart_common::shard::ShardError;
 use shardcart_payment::error::PaymentError;
 use shardcart_payment::users;
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::{Partition, UserId, now_ms};
 
 use crate::support::{TestPayment, user};
 

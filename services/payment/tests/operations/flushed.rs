@@ -1,7 +1,7 @@
 //! Scripts that Redis has forgotten: nothing is lost, and nothing done twice.
 
-use shardcart_common::participant::Answer;
 use shardcart_payment::users;
+use shardcart_protocol::participant::Answer;
 
 use crate::support::{TestPayment, amount, new_order};
 

@@ -1,9 +1,9 @@
 //! A shard at `maxmemory`: nothing new begins, and what has begun can end.
 
-use shardcart_common::participant::Answer;
-use shardcart_common::shard::ShardError;
 use shardcart_payment::error::PaymentError;
 use shardcart_payment::users;
+use shardcart_protocol::participant::Answer;
+use shardcart_store::shard_error::ShardError;
 
 use crate::support::{TestPayment, amount, new_order};
 

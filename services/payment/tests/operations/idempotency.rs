@@ -1,12 +1,12 @@
 //! Operations with an idempotency key: done once, however often they are asked for.
 
 use futures_util::future::join_all;
-use shardcart_common::idempotency::{Done, IdempotencyKey};
-use shardcart_common::ids::{OrderId, UserId, minted_partition};
-use shardcart_common::shard::ShardError;
 use shardcart_payment::error::{PaymentError, Result};
 use shardcart_payment::payments;
 use shardcart_payment::users;
+use shardcart_store::idempotency::{Done, IdempotencyKey};
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::{OrderId, UserId, minted_partition};
 
 use crate::support::{Purse, TestPayment, amount, new_order, order, user};
 
@@ -193,7 +193,7 @@ async fn a_payment_for_an_order_that_is_gone_is_still_a_replay() {
     let (user, known, unknown) = (payment.user_with(20).await, order("7"), order("8"));
     payment.orders.live(&known, "open", "first");
     pay_order(&payment, &user, &known, 3, "k").await.unwrap();
-    payment.orders.say(&known, shardcart_common::orders::Standing::Unknown);
+    payment.orders.say(&known, shardcart_protocol::orders::Standing::Unknown);
     pay_order(&payment, &user, &unknown, 4, "u").await.unwrap();
 
     assert!(pay_order(&payment, &user, &known, 3, "k").await.unwrap().is_replay);

@@ -1,8 +1,8 @@
 //! Lives: a re-loaded user, or a foreign order id given anew, starts with nothing paid.
 
-use shardcart_common::orders::Standing;
-use shardcart_common::participant::Answer;
 use shardcart_payment::error::PaymentError;
+use shardcart_protocol::orders::Standing;
+use shardcart_protocol::participant::Answer;
 
 use crate::support::{TestPayment, new_order, order, user};
 

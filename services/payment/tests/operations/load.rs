@@ -1,11 +1,11 @@
 //! Load: users `0..n` overwritten, while nothing is held.
 
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::bulk::{LOAD_MAX, LoadError};
-use shardcart_common::ids::{Partition, UserId, now_ms};
-use shardcart_common::participant::Answer;
-use shardcart_common::settings::BatchInitSettings;
 use shardcart_payment::users;
+use shardcart_protocol::participant::Answer;
+use shardcart_store::bulk::{LOAD_MAX, LoadError};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_types::amount::AMOUNT_MAX;
+use shardcart_types::ids::{Partition, UserId, now_ms};
 
 use crate::support::{PATIENCE, Purse, TestPayment, amount, loads, user};
 

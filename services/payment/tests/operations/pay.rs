@@ -1,10 +1,10 @@
 //! Pay without an order: taken every time.
 
 use futures_util::future::join_all;
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::ids::UserId;
 use shardcart_payment::error::{PaymentError, Result};
 use shardcart_payment::users;
+use shardcart_types::amount::AMOUNT_MAX;
+use shardcart_types::ids::UserId;
 
 use crate::support::{Purse, TestPayment, amount, user};
 

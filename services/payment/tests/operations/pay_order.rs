@@ -1,9 +1,9 @@
 //! Pay for an order: once, and never beside a checkout.
 
 use futures_util::future::join_all;
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::participant::{Answer, Refusal};
 use shardcart_payment::error::PaymentError;
+use shardcart_protocol::participant::{Answer, Refusal};
+use shardcart_types::amount::AMOUNT_MAX;
 
 use crate::support::{Purse, TestPayment, new_order, user};
 

@@ -1,8 +1,8 @@
 //! Reserve: an amount of a user's credit, for one attempt to pay an order.
 
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::participant::{Answer, Refusal};
 use shardcart_payment::users;
+use shardcart_protocol::participant::{Answer, Refusal};
+use shardcart_types::amount::AMOUNT_MAX;
 
 use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, Purse, TestPayment, amount, new_order, user};
 

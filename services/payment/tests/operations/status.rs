@@ -1,7 +1,7 @@
 //! Status: whether a user has paid for an order, directly or by checkout.
 
-use shardcart_common::orders::Standing;
 use shardcart_payment::error::PaymentError;
+use shardcart_protocol::orders::Standing;
 
 use crate::support::{TestPayment, new_order, user};
 

@@ -4,16 +4,16 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::amount::Amount;
-use shardcart_common::ids::{OrderId, Partition, TxId, UserId, now_ms};
-use shardcart_common::orders::Orders;
-use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
-use shardcart_common::settings::BatchInitSettings;
 use shardcart_payment::error::Result;
 use shardcart_payment::incarnations::Lives;
 use shardcart_payment::payments;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_payment::users;
+use shardcart_protocol::orders::Orders;
+use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_types::amount::Amount;
+use shardcart_types::ids::{OrderId, Partition, TxId, UserId, now_ms};
 
 pub use shardcart_harness_shards::{
     KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,

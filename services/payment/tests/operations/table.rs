@@ -1,10 +1,10 @@
 //! The protocol's tables, as the model makes them: what is on record, what is asked and when, against the answer and what
 //! is then on record.
 
-use shardcart_common::participant::{Answer, Refusal};
 use shardcart_model::participant::{Direct, DirectSays, Operation, Outcome, Paid, Record, Says, When};
 use shardcart_model::table::{self, PAID_DIRECTLY, WANTED};
 use shardcart_payment::error::PaymentError;
+use shardcart_protocol::participant::{Answer, Refusal};
 use shardcart_schema::reservation_record;
 
 use crate::support::{Attempt, Lies, NEWER_HELD, NEWER_TOMBSTONES, TestPayment};

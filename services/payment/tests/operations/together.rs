@@ -1,7 +1,7 @@
 //! Many operations in one call do what they do one after the other.
 
-use shardcart_common::ids::{OrderId, UserId};
-use shardcart_common::participant::{Operation, Participant};
+use shardcart_protocol::participant::{Operation, Participant};
+use shardcart_types::ids::{OrderId, UserId};
 
 use crate::support::{Attempt, Raw, TestPayment, assert_alike, order, some_deadline_ms, user};
 

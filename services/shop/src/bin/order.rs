@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use shardcart_common::{machine, probe};
+use shardcart_http::{machine, probe};
 use shardcart_shop::config::order::Config;
 
 #[actix_web::main]

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shardcart_common::logging::{self, LogFormat};
-use shardcart_common::machine;
+use shardcart_http::machine;
 use shardcart_shop::commands::audit::{self, AuditArgs};
 use shardcart_shop::commands::inspect::{self, InspectArgs};
 use shardcart_shop::commands::status::{self, StatusArgs};
 use shardcart_shop::config::shop::Config;
+use shardcart_telemetry::logging;
+use shardcart_telemetry::logging::LogFormat;
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
 #[derive(Debug, Parser)]

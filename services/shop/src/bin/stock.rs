@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use shardcart_common::{machine, probe};
+use shardcart_http::{machine, probe};
 use shardcart_shop::config::stock::Config;
 use shardcart_shop::machines::participant;
 

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use shardcart_common::settings::{Address, RedisSettings, Secret, milliseconds};
 use shardcart_operator::asked::LookError;
+use shardcart_store::settings::RedisSettings;
+use shardcart_types::address::Address;
+use shardcart_types::parse::milliseconds;
+use shardcart_types::secret::Secret;
 
 use crate::data_dir::{self, DataDir, SERVICES};
 use crate::redis_servers::{Fsync, RedisServers};

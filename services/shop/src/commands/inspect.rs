@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use shardcart_common::ids::{self, InvalidId};
 use shardcart_operator::asked::LookError;
 use shardcart_operator::inspect::command;
 use shardcart_operator::inspect::found::Inspected;
+use shardcart_types::ids;
+use shardcart_types::ids::InvalidId;
 
 use super::look::{self, LookArgs};
 

@@ -2,8 +2,9 @@
 
 use clap::Args;
 use reqwest::Url;
-use shardcart_common::settings::{Secret, base_url};
 use shardcart_operator::asked::{Asked, LookError, Machine, Opened};
+use shardcart_types::parse::base_url;
+use shardcart_types::secret::Secret;
 
 use super::data::{self, DataArgs, Found, Started};
 use crate::data_dir;

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use clap::Parser;
 use reqwest::Url;
-use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, RedisSettings, base_url, milliseconds,
-};
+use shardcart_http::settings::HttpSettings;
 use shardcart_operator::console::settings::ConsoleSettings;
 use shardcart_order::config::CheckoutSettings;
+use shardcart_protocol::settings::MachineSettings;
+use shardcart_store::settings::{BatchInitSettings, RedisSettings};
+use shardcart_telemetry::settings::ObserveSettings;
+use shardcart_types::parse::{base_url, milliseconds};
 
 /// Carts, checkout and recovery over N Redis shards
 #[derive(Debug, Clone, Parser)]

@@ -1,9 +1,10 @@
 //! The settings that stock and payment have in common.
 
 use clap::Args;
-use shardcart_common::settings::{
-    BatchInitSettings, HttpSettings, MachineSettings, ObserveSettings, OrderServiceSettings, RedisSettings,
-};
+use shardcart_http::settings::HttpSettings;
+use shardcart_protocol::settings::{MachineSettings, OrderServiceSettings};
+use shardcart_store::settings::{BatchInitSettings, RedisSettings};
+use shardcart_telemetry::settings::ObserveSettings;
 
 /// What a participant's machine is started with, but for its ports.
 #[derive(Debug, Clone, Args)]

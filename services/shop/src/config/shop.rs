@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use shardcart_common::settings::{
-    Address, BatchInitSettings, HttpSettings, ObserveSettings, RedisSettings, milliseconds,
-};
+use shardcart_http::settings::HttpSettings;
 use shardcart_operator::console::settings::ConsoleSettings;
 use shardcart_order::config::CheckoutSettings;
+use shardcart_store::settings::{BatchInitSettings, RedisSettings};
+use shardcart_telemetry::settings::ObserveSettings;
+use shardcart_types::address::Address;
+use shardcart_types::parse::milliseconds;
 
 use crate::redis_servers::Fsync;
 

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
-use shardcart_common::gate::Gate;
-use shardcart_common::internal::Internal;
-use shardcart_common::machine::Machine;
-use shardcart_common::metrics;
-use shardcart_common::participant::Service;
-use shardcart_common::peers::{PeersFactory, RemoteInsight};
-use shardcart_common::remote_participant::RemoteParticipant;
-use shardcart_common::shards::ShardsFactory;
+use shardcart_http::gate::Gate;
+use shardcart_http::machine::Machine;
 use shardcart_operator::console::access::Reach;
 use shardcart_order::order_status::LocalOrders;
+use shardcart_protocol::internal::Internal;
+use shardcart_protocol::peers::{PeersFactory, RemoteInsight};
+use shardcart_protocol::remote_participant::RemoteParticipant;
+use shardcart_store::shards::ShardsFactory;
+use shardcart_types::service::Service;
 
 use super::bind_health;
 use crate::config::order::Config;
@@ -107,7 +106,7 @@ pub async fn run(config: Config) -> Result<(), String> {
         let reached = factories.in_thread();
         bind_health(config, gate, vec![Arc::clone(&reached.shards)]);
         order.bind_console(config, &reached, gate);
-        config.configure(metrics::endpoints);
+        config.configure(shardcart_http::metrics::endpoints);
         let orders = Rc::new(LocalOrders::new(reached.shards));
         Internal::of("order", token.clone()).orders(orders).endpoints(config);
     })?;

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use actix_web::rt;
 use actix_web::web::ServiceConfig;
-use shardcart_common::gate::Gate;
-use shardcart_common::internal::Internal;
-use shardcart_common::machine::Machine;
-use shardcart_common::metrics;
-use shardcart_common::orders::Orders;
-use shardcart_common::participant::Prices;
-use shardcart_common::peers::{PeersFactory, RemoteOrders};
-use shardcart_common::review;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::{Shards, ShardsFactory};
+use shardcart_http::gate::Gate;
+use shardcart_http::machine::Machine;
+use shardcart_protocol::internal::Internal;
+use shardcart_protocol::orders::Orders;
+use shardcart_protocol::participant::Prices;
+use shardcart_protocol::peers::{PeersFactory, RemoteOrders};
+use shardcart_protocol::review;
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shards::{Shards, ShardsFactory};
 
 use super::bind_health;
 use crate::config::participant::Settings;
@@ -98,7 +97,7 @@ async fn run(service: &'static str, ports: (u16, u16), settings: Settings, serve
     machine.serve(services, Gate::for_services(&http), move |config: &mut ServiceConfig, gate| {
         let Thread { shards, served, prices, .. } = factories.in_thread();
         bind_health(config, gate, vec![shards]);
-        config.configure(metrics::endpoints);
+        config.configure(shardcart_http::metrics::endpoints);
         let internal = Internal::of(service, token.clone()).participant(served.participant).insight(served.insight);
         let internal = match prices {
             Some(prices) => internal.prices(prices),

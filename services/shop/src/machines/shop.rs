@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use actix_web::rt;
 use actix_web::web::{self, ServiceConfig};
-use shardcart_common::gate::Gate;
-use shardcart_common::machine::Machine;
-use shardcart_common::metrics;
-use shardcart_common::orders::Orders;
-use shardcart_common::review;
-use shardcart_common::settings::{BatchInitSettings, RedisSettings};
-use shardcart_common::shards::{Shards, ShardsFactory};
+use shardcart_http::gate::Gate;
+use shardcart_http::machine::Machine;
 use shardcart_operator::console::access::Reach;
 use shardcart_order::order_status::LocalOrders;
+use shardcart_protocol::orders::Orders;
+use shardcart_protocol::review;
+use shardcart_store::settings::{BatchInitSettings, RedisSettings};
+use shardcart_store::shards::{Shards, ShardsFactory};
 
 use super::bind_health;
 use crate::config::shop::Config;
@@ -61,7 +60,7 @@ async fn serve(
     machine.serve(listener, Gate::for_clients(&config.http), move |config: &mut ServiceConfig, gate| {
         let thread = factories.in_thread();
         bind_health(config, gate, thread.shards());
-        config.configure(metrics::endpoints);
+        config.configure(shardcart_http::metrics::endpoints);
         order.bind_console(config, &thread.reached, gate);
         let Thread { reached, stock, payment, .. } = thread;
         config

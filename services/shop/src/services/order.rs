@@ -6,13 +6,8 @@ use std::time::Duration;
 
 use actix_web::rt;
 use actix_web::web::ServiceConfig;
-use shardcart_common::gate::Gate;
-use shardcart_common::insight::Insight;
-use shardcart_common::machine::Machine;
-use shardcart_common::metrics;
-use shardcart_common::participant::{Participant, Prices};
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
+use shardcart_http::gate::Gate;
+use shardcart_http::machine::Machine;
 use shardcart_operator::console::access::{Access, Reach};
 use shardcart_operator::console::feed::Feed;
 use shardcart_operator::console::settings::ConsoleSettings;
@@ -26,6 +21,11 @@ use shardcart_order::participants::Participants;
 use shardcart_order::recent::RecentAttempts;
 use shardcart_order::settling::recovery;
 use shardcart_order::settling::settler::{self, SettleQueue, Settler};
+use shardcart_protocol::insight::Insight;
+use shardcart_protocol::participant::{Participant, Prices};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shards::Shards;
+use shardcart_telemetry::metrics;
 
 /// How long the last decided attempts may take to be settled when the machine stops.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -93,7 +93,7 @@ impl OrderService {
     pub fn start(settings: Settings, reached: &Reached, machine: &mut Machine) -> Self {
         let Settings { checkout, batch_init, console, reach, machine: name } = settings;
         metrics::checkout::start();
-        metrics::participant::start();
+        shardcart_protocol::batch_metrics::start();
         let (queue, decided) = settler::queue();
         let settling = reached.settling();
         rt::spawn(recovery::run(Rc::clone(&settling), checkout.recovery_interval_ms));

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::orders::Orders;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
 use shardcart_payment::api::{State, legacy};
 use shardcart_payment::incarnations::Lives;
 use shardcart_payment::insight::LocalInsight;
 use shardcart_payment::reservation::LocalPayment;
+use shardcart_protocol::orders::Orders;
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shards::Shards;
 
 use super::Served;
 

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use shardcart_common::participant::Prices;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
+use shardcart_protocol::participant::Prices;
 use shardcart_stock::api::{State, legacy};
 use shardcart_stock::insight::LocalInsight;
 use shardcart_stock::reservation::LocalStock;
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shards::Shards;
 
 use super::Served;
 

@@ -2,12 +2,13 @@
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
-use shardcart_common::amount::Amount;
-use shardcart_common::args::Args;
-use shardcart_common::endpoint;
-use shardcart_common::idempotency::Key;
-use shardcart_common::ids::ItemId;
-use shardcart_common::problem::Problem;
+use shardcart_http::args::Args;
+use shardcart_http::endpoint;
+use shardcart_http::idempotency::Key;
+use shardcart_http::idempotency::Replayable as _;
+use shardcart_http::problem::Problem;
+use shardcart_types::amount::Amount;
+use shardcart_types::ids::ItemId;
 
 use crate::api::State;
 use crate::items;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use shardcart_common::amount::Amount;
-use shardcart_common::bulk::{self, LoadError};
-use shardcart_common::ids::Partition;
-use shardcart_common::settings::BatchInitSettings;
-use shardcart_common::shards::Shards;
 use shardcart_schema::key;
+use shardcart_store::bulk;
+use shardcart_store::bulk::LoadError;
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::shards::Shards;
+use shardcart_types::amount::Amount;
+use shardcart_types::ids::Partition;
 
 use crate::scripts::LOAD;
 

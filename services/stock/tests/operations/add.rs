@@ -1,10 +1,10 @@
 //! Add: more units of an item.
 
 use futures_util::future::join_all;
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::participant::Answer;
+use shardcart_protocol::participant::Answer;
 use shardcart_stock::error::StockError;
 use shardcart_stock::items;
+use shardcart_types::amount::AMOUNT_MAX;
 
 use crate::support::{TestStock, Units, amount, item};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use shardcart_common::ids::ItemId;
-use shardcart_common::participant::{Answer, Operation};
+use shardcart_protocol::participant::{Answer, Operation};
+use shardcart_types::ids::ItemId;
 
 use crate::support::{Attempt, TestStock};
 

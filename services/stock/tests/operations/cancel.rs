@@ -1,6 +1,6 @@
 //! Cancel: what an attempt holds is given back, and nothing will be held for it later.
 
-use shardcart_common::participant::{Answer, Refusal};
+use shardcart_protocol::participant::{Answer, Refusal};
 
 use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, TestStock, Units};
 

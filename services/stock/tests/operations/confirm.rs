@@ -1,8 +1,8 @@
 //! Confirm: what an attempt holds is sold.
 
-use shardcart_common::ids::ItemId;
-use shardcart_common::participant::Answer;
+use shardcart_protocol::participant::Answer;
 use shardcart_stock::items;
+use shardcart_types::ids::ItemId;
 
 use crate::support::{Attempt, NEWER_HELD, NEWER_TOMBSTONES, TestStock, Units, amount, item, loads};
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::shard::ShardError;
 use shardcart_schema::lua;
 use shardcart_stock::error::StockError;
 use shardcart_stock::items::{self, Item};
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::amount::AMOUNT_MAX;
 
 use crate::support::{TestStock, amount};
 

@@ -1,10 +1,10 @@
 //! Find: an item as its buyers see it.
 
-use shardcart_common::ids::{ItemId, Partition, now_ms};
-use shardcart_common::participant::Prices;
-use shardcart_common::shard::ShardError;
+use shardcart_protocol::participant::Prices;
 use shardcart_stock::error::StockError;
 use shardcart_stock::items::{self, Item};
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::{ItemId, Partition, now_ms};
 
 use crate::support::{TestStock, item};
 

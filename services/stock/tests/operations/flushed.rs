@@ -1,7 +1,7 @@
 //! Scripts that Redis has forgotten: nothing is lost, and nothing done twice.
 
 use futures_util::future::join_all;
-use shardcart_common::participant::Answer;
+use shardcart_protocol::participant::Answer;
 use shardcart_stock::items;
 
 use crate::support::{TestStock, amount, item, loads};

@@ -1,11 +1,11 @@
 //! Operations with an idempotency key: done once, however often they are asked for.
 
 use futures_util::future::join_all;
-use shardcart_common::idempotency::{Done, IdempotencyKey};
-use shardcart_common::ids::{ItemId, minted_partition};
-use shardcart_common::shard::ShardError;
 use shardcart_stock::error::{Result, StockError};
 use shardcart_stock::items;
+use shardcart_store::idempotency::{Done, IdempotencyKey};
+use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::{ItemId, minted_partition};
 
 use crate::support::{TestStock, Units, amount, item, loads};
 

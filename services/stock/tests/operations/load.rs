@@ -1,11 +1,11 @@
 //! Load: items `0..n` overwritten, while nothing is held.
 
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::bulk::{LOAD_MAX, LoadError};
-use shardcart_common::ids::Partition;
-use shardcart_common::participant::Answer;
-use shardcart_common::settings::BatchInitSettings;
+use shardcart_protocol::participant::Answer;
 use shardcart_stock::items::{self, Item};
+use shardcart_store::bulk::{LOAD_MAX, LoadError};
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_types::amount::AMOUNT_MAX;
+use shardcart_types::ids::Partition;
 
 use crate::support::{Attempt, PATIENCE, TestStock, Units, amount, item, loads};
 

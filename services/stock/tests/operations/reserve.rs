@@ -1,10 +1,10 @@
 //! Reserve: all lines that an attempt wants of a shard, or none.
 
-use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::ids::{ItemId, Partition};
-use shardcart_common::participant::{Answer, Refusal};
+use shardcart_protocol::participant::{Answer, Refusal};
 use shardcart_schema::reservation_record;
 use shardcart_stock::items;
+use shardcart_types::amount::AMOUNT_MAX;
+use shardcart_types::ids::{ItemId, Partition};
 
 use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, TestStock, Units, amount, item, loads};
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
-use shardcart_common::ids::ItemId;
-use shardcart_common::orders::{Orders, Standing};
-use shardcart_common::review;
 use shardcart_harness::eventually;
+use shardcart_protocol::orders::{Orders, Standing};
+use shardcart_protocol::review;
 use shardcart_stock::reservation::LocalStock;
+use shardcart_types::ids::ItemId;
 
 use crate::support::{Attempt, KnownOrders, PATIENCE, TestStock};
 

@@ -1,9 +1,9 @@
 //! Subtract: units taken out of stock directly.
 
 use futures_util::future::join_all;
-use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_stock::error::StockError;
 use shardcart_stock::items;
+use shardcart_types::amount::AMOUNT_MAX;
 
 use crate::support::{TestStock, Units, amount, item};
 

@@ -3,12 +3,12 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use shardcart_common::amount::Amount;
-use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, now_ms};
-use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
-use shardcart_common::settings::BatchInitSettings;
+use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
 use shardcart_stock::items;
 use shardcart_stock::reservation::LocalStock;
+use shardcart_store::settings::BatchInitSettings;
+use shardcart_types::amount::Amount;
+use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, now_ms};
 
 pub use shardcart_harness_shards::{
     KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,

@@ -1,9 +1,9 @@
 //! The protocol's table, as the model makes it: what is on record, what is asked and when, against the answer and what is
 //! then on record.
 
-use shardcart_common::participant::{Answer, Refusal};
 use shardcart_model::participant::{Operation, Outcome, Record, Says, When};
 use shardcart_model::table::{self, WANTED};
+use shardcart_protocol::participant::{Answer, Refusal};
 use shardcart_schema::reservation_record;
 
 use crate::support::{Attempt, Lies, NEWER_HELD, NEWER_TOMBSTONES, TestStock};

@@ -1,7 +1,7 @@
 //! Many operations in one call do what they do one after the other.
 
-use shardcart_common::ids::ItemId;
-use shardcart_common::participant::{Operation, Participant};
+use shardcart_protocol::participant::{Operation, Participant};
+use shardcart_types::ids::ItemId;
 
 use crate::support::{Attempt, Raw, TestStock, assert_alike, item, some_deadline_ms};
 

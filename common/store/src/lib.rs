@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod bulk;
+pub mod collect;
+mod connections;
+pub mod idempotency;
+pub mod identity;
+pub mod info;
+pub mod membership;
+mod pipeline;
+mod replica_ack;
+pub mod script;
+mod server;
+pub mod settings;
+pub mod shard;
+pub mod shard_error;
+pub mod shards;
+pub mod walk;

@@ -1,0 +1,9 @@
+//! Shards on real Redis servers: connections, pipelines, replica acknowledgement, identity, membership, minting.
+
+mod connection;
+mod identity;
+mod membership;
+mod mint;
+mod pipeline;
+mod replica_ack;
+mod support;

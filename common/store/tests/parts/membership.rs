@@ -1,0 +1,302 @@
+//! Joining a data set: made on empty servers, joined again, grown, and refused where something is wrong.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{join_all, join3};
+use shardcart_harness::{Fsync, RedisServer};
+use shardcart_schema::key::IDENTITY as KEY;
+use shardcart_store::membership::{Fatal, Membership};
+use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard_error::ShardError;
+use shardcart_store::shards::Shards;
+
+use crate::support::{Raw, addresses, impatient, join, server, settings};
+
+async fn servers(count: usize) -> Vec<RedisServer> {
+    join_all((0..count).map(|_| server())).await
+}
+
+/// The identity record of a server.
+async fn record(server: &RedisServer) -> BTreeMap<String, String> {
+    Raw::of(server).await.hash(KEY).await
+}
+
+async fn refusal(service: &'static str, servers: &[RedisServer]) -> String {
+    join(service, servers, &impatient()).await.expect_err("something is wrong")
+}
+
+#[actix_web::test]
+async fn joining_empty_servers_makes_a_data_set() {
+    let servers = servers(3).await;
+
+    let joined = join("stock", &servers, &settings()).await.unwrap();
+
+    assert_eq!((joined.service(), joined.count(), joined.founding()), ("stock", 3, 3));
+    let first = record(&servers[0]).await;
+    assert_eq!((first["service"].as_str(), first["founding"].as_str()), ("stock", "3"));
+    for (number, server) in servers.iter().enumerate() {
+        let record = record(server).await;
+        assert_eq!(record["shard"], number.to_string());
+        assert_eq!(record["members"], "3");
+        assert_eq!(record["data_set"], first["data_set"]);
+    }
+    assert!(joined.clocks_agree());
+}
+
+#[actix_web::test]
+async fn joining_again_finds_the_same_data_set_and_changes_nothing() {
+    let servers = servers(2).await;
+    join("stock", &servers, &settings()).await.unwrap();
+    let before = [record(&servers[0]).await, record(&servers[1]).await];
+    join("stock", &servers, &settings()).await.unwrap();
+    assert_eq!([record(&servers[0]).await, record(&servers[1]).await], before);
+}
+
+#[actix_web::test]
+async fn joining_at_once_makes_one_data_set() {
+    for _ in 0..5 {
+        let servers = servers(2).await;
+        let patient = settings();
+        let machines = || join("stock", &servers, &patient);
+        let (one, two, three) = join3(machines(), machines(), machines()).await;
+        for joined in [one, two, three] {
+            assert_eq!(joined.unwrap().founding(), 2);
+        }
+        let [first, second] = [record(&servers[0]).await, record(&servers[1]).await];
+        assert_eq!(first["data_set"], second["data_set"]);
+    }
+}
+
+#[actix_web::test]
+async fn joining_completes_what_a_crash_left_half_made() {
+    let servers = servers(3).await;
+    join("stock", &servers, &settings()).await.unwrap();
+    let data_set = record(&servers[0]).await["data_set"].clone();
+    // The machine that made it had written the first record, or two, and raised no members yet.
+    for left in [1, 2] {
+        for (number, server) in servers.iter().enumerate() {
+            let raw = Raw::of(server).await;
+            if number < left {
+                raw.tell(&["HSET", KEY, "members", "1"]).await;
+            } else {
+                raw.tell(&["FLUSHALL"]).await;
+            }
+        }
+        assert_eq!(join("stock", &servers, &settings()).await.unwrap().founding(), 3);
+        for server in &servers {
+            let record = record(server).await;
+            assert_eq!((record["data_set"].as_str(), record["members"].as_str()), (data_set.as_str(), "3"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn growing_keeps_the_founding_shards_and_moves_no_foreign_id() {
+    let mut servers = servers(2).await;
+    let small = Shards::new(&join("stock", &servers, &settings()).await.unwrap()).unwrap();
+    servers.push(server().await);
+    servers.push(server().await);
+
+    let joined = join("stock", &servers, &settings()).await.unwrap();
+
+    assert_eq!((joined.count(), joined.founding()), (4, 2));
+    for (number, server) in servers.iter().enumerate() {
+        let record = record(server).await;
+        assert_eq!((record["founding"].as_str(), record["members"].as_str()), ("2", "4"), "shard {number}");
+    }
+    let large = Shards::new(&joined).unwrap();
+    for id in 0..1000 {
+        let id = id.to_string();
+        assert_eq!(large.partition(&id), small.partition(&id));
+    }
+    // Who has the shorter list still joins.
+    let shorter = join("stock", &servers[..2], &settings()).await.unwrap();
+    assert_eq!((shorter.count(), shorter.founding()), (2, 2));
+    assert_eq!(record(&servers[0]).await["members"], "4");
+}
+
+#[actix_web::test]
+async fn fewer_addresses_than_founding_shards_are_refused() {
+    let servers = servers(3).await;
+    join("stock", &servers, &settings()).await.unwrap();
+    let refused = refusal("stock", &servers[..2]).await;
+    assert!(refused.contains("was created with 3 shards, but only 2 addresses"), "{refused}");
+}
+
+#[actix_web::test]
+async fn a_reordered_list_is_refused_and_changes_nothing() {
+    let mut servers = servers(2).await;
+    join("stock", &servers, &settings()).await.unwrap();
+    servers.swap(0, 1);
+    let refused = refusal("stock", &servers).await;
+    assert!(refused.contains("the address list is out of order"), "{refused}");
+    assert_eq!(record(&servers[0]).await["shard"], "1");
+    assert_eq!(record(&servers[1]).await["shard"], "0");
+}
+
+#[actix_web::test]
+async fn servers_of_another_service_are_refused_and_change_nothing() {
+    let servers = servers(1).await;
+    join("stock", &servers, &settings()).await.unwrap();
+    let before = record(&servers[0]).await;
+    let refused = refusal("payment", &servers).await;
+    assert!(refused.contains("belongs to the stock service, not to payment"), "{refused}");
+    assert_eq!(record(&servers[0]).await, before);
+}
+
+#[actix_web::test]
+async fn services_share_a_server_in_databases_of_their_own() {
+    let servers = servers(1).await;
+    for (service, redis_db) in [("order", 0), ("stock", 1), ("payment", 2)] {
+        let settings = RedisSettings { redis_db, ..settings() };
+        let joined = join(service, &servers, &settings).await.unwrap();
+        assert_eq!(joined.service(), service);
+    }
+    for (service, redis_db) in [("order", 0), ("stock", 1), ("payment", 2)] {
+        let settings = RedisSettings { redis_db, ..settings() };
+        join(service, &servers, &settings).await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn shards_of_two_data_sets_are_refused() {
+    let (mut one, mut two) = (servers(2).await, servers(2).await);
+    join("stock", &one, &settings()).await.unwrap();
+    join("stock", &two, &settings()).await.unwrap();
+    let mixed = [one.remove(0), two.remove(1)];
+    let refused = refusal("stock", &mixed).await;
+    assert!(refused.contains("shard 1 belongs to another data set"), "{refused}");
+}
+
+#[actix_web::test]
+async fn a_server_with_keys_of_someone_else_is_refused_and_left_alone() {
+    let servers = servers(2).await;
+    let raw = Raw::of(&servers[1]).await;
+    raw.tell(&["SET", "someone", "else's"]).await;
+    let refused = refusal("stock", &servers).await;
+    assert!(refused.contains("shard 1 holds keys that are not ours"), "{refused}");
+    let size: u64 = raw.ask(&["DBSIZE"]).await;
+    assert_eq!(size, 1);
+}
+
+#[actix_web::test]
+async fn a_member_that_came_back_empty_is_refused_and_left_empty() {
+    let mut servers = servers(2).await;
+    join("stock", &servers, &settings()).await.unwrap();
+    for number in [0, 1] {
+        let other = record(&servers[1 - number]).await;
+        servers[number].wipe();
+        servers[number].restart().await;
+        let refused = refusal("stock", &servers).await;
+        assert!(refused.contains(&format!("shard {number} came back empty")), "{refused}");
+        assert!(record(&servers[number]).await.is_empty());
+        // From here on both are as they were.
+        let raw = Raw::of(&servers[number]).await;
+        for (field, value) in &other {
+            let value = if field == "shard" { number.to_string() } else { value.clone() };
+            raw.tell(&["HSET", KEY, field, &value]).await;
+        }
+        join("stock", &servers, &settings()).await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_data_set_in_another_currency_is_refused() {
+    let servers = servers(1).await;
+    join("payment", &servers, &settings()).await.unwrap();
+    let dollars = RedisSettings { currency: "USD".to_owned(), ..impatient() };
+    let refused = join("payment", &servers, &dollars).await.unwrap_err();
+    assert!(refused.contains("is in EUR, not in USD"), "{refused}");
+}
+
+#[actix_web::test]
+async fn a_data_set_of_an_earlier_or_a_later_schema_is_refused() {
+    let servers = servers(2).await;
+    join("payment", &servers, &settings()).await.unwrap();
+    for schema in ["1", "3"] {
+        for server in &servers {
+            Raw::of(server).await.tell(&["HSET", KEY, "schema", schema]).await;
+        }
+        let refused = refusal("payment", &servers).await;
+        assert!(refused.contains(&format!("has schema {schema}, this release knows 2")), "{refused}");
+    }
+}
+
+#[actix_web::test]
+async fn a_member_that_does_not_answer_is_done_without() {
+    let mut servers = servers(3).await;
+    join("stock", &servers, &settings()).await.unwrap();
+    for silent in [0, 2] {
+        servers[silent].kill9();
+        let joined = join("stock", &servers, &impatient()).await.unwrap();
+        assert_eq!(joined.founding(), 3);
+        let shards = Shards::new(&joined).unwrap();
+        assert_eq!(shards.silent().await, [u16::try_from(silent).unwrap()]);
+        servers[silent].restart().await;
+        assert!(shards.silent().await.is_empty(), "admitted when it is back");
+    }
+}
+
+#[actix_web::test]
+async fn a_new_data_set_or_a_new_shard_needs_every_server() {
+    let mut servers = servers(2).await;
+    servers[1].kill9();
+    let refused = refusal("stock", &servers).await;
+    assert!(refused.contains("a new one is only made when all answer"), "{refused}");
+    assert!(record(&servers[0]).await.is_empty());
+
+    servers[1].restart().await;
+    join("stock", &servers, &settings()).await.unwrap();
+    let mut third = server().await;
+    third.kill9();
+    servers.push(third);
+    let refused = refusal("stock", &servers).await;
+    assert!(refused.contains("shard 2 is new to the data set and does not answer"), "{refused}");
+    assert_eq!(record(&servers[0]).await["members"], "2");
+}
+
+#[actix_web::test]
+async fn servers_of_which_none_answers_are_named() {
+    let mut servers = servers(1).await;
+    let address = servers[0].address();
+    servers[0].kill9();
+    let refused = refusal("stock", &servers).await;
+    assert!(refused.contains(&address), "{refused}");
+}
+
+#[actix_web::test]
+async fn a_server_that_evicts_is_refused() {
+    let evicting = [RedisServer::start_with(Fsync::No, "allkeys-lru").await];
+    let refused = refusal("stock", &evicting).await;
+    assert!(refused.contains("shard 0 is configured to evict"), "{refused}");
+    assert!(record(&evicting[0]).await.is_empty());
+}
+
+#[actix_web::test]
+async fn more_shards_to_mint_on_than_there_are_and_no_shards_at_all_are_refused() {
+    let servers = servers(1).await;
+    let settings = RedisSettings { mint_shards: Some(2), ..impatient() };
+    let refused = join("stock", &servers, &settings).await.unwrap_err();
+    assert!(refused.contains("MINT_SHARDS is 2"), "{refused}");
+    let refused = join("stock", &[], &settings).await.unwrap_err();
+    assert!(refused.contains("0 shards given"), "{refused}");
+    assert!(record(&servers[0]).await.is_empty());
+}
+
+#[actix_web::test]
+async fn an_id_on_a_shard_beyond_the_list_is_not_routed() {
+    let servers = servers(2).await;
+    let joined =
+        Membership::establish("stock", addresses(&servers), None, &settings(), Fatal::default()).await.unwrap();
+    let shards = Shards::new(&joined).unwrap();
+    for (partition, shard) in [(0, Some(0)), (15, Some(0)), (16, Some(1)), (31, Some(1)), (32, None), (65_535, None)] {
+        let id = shardcart_types::ids::mint(shardcart_types::ids::Partition(partition), 1);
+        match shards.route(&id) {
+            Ok((found, at)) => assert_eq!((Some(found.number()), at.0), (shard, partition)),
+            Err(ShardError::BeyondList { shard: beyond }) => {
+                assert_eq!((shard, beyond), (None, partition / 16));
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
