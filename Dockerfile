@@ -14,16 +14,19 @@ ENV CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_OPT_LEVEL=${OPT_LE
 # The dependencies, from the manifests alone: this layer stays as long as Cargo.lock does.
 COPY Cargo.toml Cargo.lock ./
 COPY common/Cargo.toml common/
+COPY common/schema/Cargo.toml common/schema/
 COPY services/order/Cargo.toml services/order/
 COPY services/stock/Cargo.toml services/stock/
 COPY services/payment/Cargo.toml services/payment/
 COPY services/shop/Cargo.toml services/shop/
 COPY operator/Cargo.toml operator/
+COPY harness/Cargo.toml harness/
+COPY harness/shards/Cargo.toml harness/shards/
 COPY model/Cargo.toml model/
 COPY test/Cargo.toml test/
 COPY benchmark/Cargo.toml benchmark/
 RUN set -eu; \
-    for crate in common services/order services/stock services/payment services/shop operator model test benchmark; do \
+    for crate in common common/schema services/order services/stock services/payment services/shop operator harness harness/shards model test benchmark; do \
         mkdir -p "$crate/src"; \
         touch "$crate/src/lib.rs"; \
     done; \

@@ -1,41 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-mod answers;
-mod books;
-mod calls;
-mod chart;
-mod checkout;
-mod child;
-mod client;
-mod consistency;
-mod control;
-mod cpu;
-mod drive;
-mod experiments;
-mod fill;
-mod findings;
-mod front;
-mod growth;
-mod http;
-mod kept;
+mod commands;
 mod load;
 mod measure;
-mod nginx;
-mod orders;
-mod pace;
-mod page;
-mod ports;
-mod price;
-mod progress;
-mod reference;
 mod report;
-mod settle;
-#[cfg(test)]
-mod standin;
-mod stress;
-mod system;
-mod table;
-mod timeline;
+mod shop;
+mod systems;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -46,8 +16,11 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
-use crate::findings::Findings;
-use crate::page::Page;
+use crate::commands::{checkout, consistency, experiments, growth, kept, price, stress};
+use crate::report::findings::Findings;
+use crate::report::outcome::Report;
+use crate::report::page::{self, Page};
+use crate::systems::reference;
 
 /// What a checkout costs, how long it takes, and whether it is true.
 ///
@@ -73,7 +46,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Time how long it takes to fill a shop
-    Load(load::LoadArgs),
+    Load(commands::load::LoadArgs),
     /// Check out distinct orders of two items each: rate, latency, CPU time of the named processes
     Checkout(checkout::CheckoutArgs),
     /// Any mix of calls, closed or open loop, for a time or a number of checkouts
@@ -125,7 +98,7 @@ async fn until_interrupted(args: &Args) -> Result<ExitCode, String> {
 
 async fn run(args: &Args) -> Result<(), String> {
     match &args.command {
-        Command::Load(load) => show(&load::run(load).await?, args),
+        Command::Load(load) => show(&commands::load::run(load).await?, args),
         Command::Checkout(checkout) => shown(&checkout::run(checkout).await?, args),
         Command::Stress(stress) => shown(&stress::run(stress).await?, args),
         Command::Consistency(consistency) => found(&consistency::run(consistency).await?, args),
@@ -137,7 +110,7 @@ async fn run(args: &Args) -> Result<(), String> {
     }
 }
 
-fn shown(report: &report::Report, args: &Args) -> Result<(), String> {
+fn shown(report: &Report, args: &Args) -> Result<(), String> {
     show(report, args)?;
     report.verdict()
 }

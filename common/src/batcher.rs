@@ -1,5 +1,7 @@
 //! A participant as the checkouts of one thread see it: where its keys are, and batches of what they ask.
 
+use shardcart_schema::limit::REQUEST_MAX;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -8,7 +10,7 @@ use crate::collector::{Collector, Together};
 use crate::flow::{Flow, Stage};
 use crate::ids::Partition;
 use crate::metrics;
-use crate::participant::{Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Topology};
+use crate::participant::{Answer, Batch, Operation, Participant, ParticipantError, Service, Topology};
 use crate::routing;
 
 /// A participant that stays silent is complained of this often: its batches are tried again many times a second.
@@ -100,7 +102,7 @@ impl Batches {
 impl Together for Batches {
     type Asked = Operation;
     type Answer = Answer;
-    const MOST: usize = BATCH_MAX;
+    const MOST: usize = REQUEST_MAX;
 
     async fn ask(&self, shard: u16, operations: Vec<Operation>) -> Vec<Answer> {
         let began = Instant::now();

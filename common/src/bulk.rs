@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
+use shardcart_schema::reply::Reply;
 
 use crate::ids::Partition;
 use crate::problem::{Code, Problem};
@@ -130,12 +131,12 @@ async fn send(shard: &Shard, call: Call, wait: Duration) -> Result<(), LoadError
     let give_up = Instant::now() + wait;
     loop {
         let words = words(shard.run_bulk(&call).await?);
-        match words.first().map(String::as_str) {
-            Some("DONE") => return Ok(()),
-            Some("IN_USE") if Instant::now() >= give_up => return Err(LoadError::InUse),
-            Some("IN_USE") => tokio::time::sleep(IN_USE_RETRY).await,
-            other => {
-                let cause = format!("{}: {other:?}", call.name());
+        match words.first().and_then(|word| Reply::parse(word)) {
+            Some(Reply::Done) => return Ok(()),
+            Some(Reply::InUse) if Instant::now() >= give_up => return Err(LoadError::InUse),
+            Some(Reply::InUse) => tokio::time::sleep(IN_USE_RETRY).await,
+            _ => {
+                let cause = format!("{}: {:?}", call.name(), words.first());
                 return Err(ShardError::Unanswered { shard: shard.number(), cause }.into());
             }
         }

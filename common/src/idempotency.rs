@@ -9,6 +9,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use shardcart_schema::key;
 
 use crate::ids::Partition;
 use crate::problem::{Code, Problem};
@@ -55,12 +56,12 @@ impl IdempotencyKey {
 
     /// A request that changes `target`, whose partition this is. `request` is what the client asks of it.
     pub fn change(&self, partition: Partition, target: &str, request: impl Display) -> Once {
-        self.once(partition.key("key", &format!("{target}:{self}")), request, "-")
+        self.once(key::idempotency(partition.0, target, self).to_string(), request, "-")
     }
 
     /// A request that creates something, to be known as `id` if it is the first with this key.
     pub fn creation(&self, partition: Partition, id: &str, request: impl Display) -> Once {
-        self.once(partition.key("key", &self.to_string()), request, id)
+        self.once(key::idempotent_creation(partition.0, self).to_string(), request, id)
     }
 
     fn once(&self, record: String, request: impl Display, answer: &str) -> Once {

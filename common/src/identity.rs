@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 
 use redis::{FromRedisValue, Value};
+use shardcart_schema::reply::Reply;
+use shardcart_schema::{identity, key};
 use uuid::Uuid;
 
 use crate::script::Call;
@@ -11,12 +13,6 @@ use crate::script::Call;
 crate::scripts! {
     IDENTITY = "identity.lua";
 }
-
-/// The key is the same on every shard, so that one in the wrong place is recognised.
-pub const KEY: &str = "{shard}:identity";
-
-/// The layout of keys and records that this release writes.
-pub const SCHEMA: u32 = 2;
 
 /// What a shard's identity record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +25,7 @@ pub struct Identity {
     pub shard: u16,
     /// The number of shards when the data set was created: foreign ids are spread over these for ever.
     pub founding: u16,
-    /// See [`SCHEMA`].
+    /// See [`identity::SCHEMA_VERSION`].
     pub schema: u32,
     /// Currency, ISO 4217.
     pub currency: String,
@@ -56,7 +52,7 @@ impl Identity {
             service: service.to_owned(),
             shard: 0,
             founding,
-            schema: SCHEMA,
+            schema: identity::SCHEMA_VERSION,
             currency: currency.to_owned(),
             members: 1,
         }
@@ -64,14 +60,14 @@ impl Identity {
 
     /// The call that reads a shard's record.
     pub fn read() -> Call {
-        IDENTITY.keys(&[KEY]).arg("read")
+        IDENTITY.keys(&[key::IDENTITY]).arg(identity::READ)
     }
 
     /// The call that writes this record on an empty shard, or raises `members` on its own.
     pub fn write(&self) -> Call {
         IDENTITY
-            .keys(&[KEY])
-            .arg("write")
+            .keys(&[key::IDENTITY])
+            .arg(identity::WRITE)
             .arg(&self.data_set)
             .arg(&self.service)
             .arg(self.shard)
@@ -150,7 +146,7 @@ impl Found {
             Vec::from_redis_value(reply).map_err(|error| format!("the identity record cannot be read: {error}"))?;
         match words.as_slice() {
             [] => return Ok(Found::Empty),
-            [word] if word == "NOT_EMPTY" => return Ok(Found::NotOurs),
+            [word] if Reply::parse(word) == Some(Reply::NotEmpty) => return Ok(Found::NotOurs),
             _ => {}
         }
         let mut fields: HashMap<&str, &str> =
@@ -161,13 +157,13 @@ impl Found {
         let number =
             |text: String| text.parse::<u16>().map_err(|_| format!("the identity record has a bad number: {text}"));
         Ok(Found::Identity(Identity {
-            data_set: text("data_set")?,
-            service: text("service")?,
-            shard: number(text("shard")?)?,
-            founding: number(text("founding")?)?,
-            schema: u32::from(number(text("schema")?)?),
-            currency: text("currency")?,
-            members: number(text("members")?)?,
+            data_set: text(identity::DATA_SET)?,
+            service: text(identity::SERVICE)?,
+            shard: number(text(identity::SHARD)?)?,
+            founding: number(text(identity::FOUNDING)?)?,
+            schema: u32::from(number(text(identity::SCHEMA)?)?),
+            currency: text(identity::CURRENCY)?,
+            members: number(text(identity::MEMBERS)?)?,
         }))
     }
 }

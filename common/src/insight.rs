@@ -13,10 +13,13 @@ use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
+use shardcart_schema::key::{self, Kind};
+use shardcart_schema::limit::WAIT_MAX_MS;
+use shardcart_schema::order::{OrderStatus, lease_left_ms};
+use shardcart_schema::record::{self, Layout, Record};
+use shardcart_schema::reservation_record::{self, Reservation, Taken};
 
-use crate::held::{self, Held, Taken};
 use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
-use crate::record::{self, Layout, Record};
 use crate::script::Call;
 use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
@@ -27,12 +30,9 @@ crate::scripts! {
 }
 
 /// Tombstones lie by the second of their attempts' deadlines: they are looked for from so long before the attempt's id was
-/// made (clocks may be apart) until so long after: settings allow deadlines of up to four minutes.
+/// made (clocks may be apart) until so long after: a deadline is shorter than the longest wait.
 const CLOCKS_APART_S: u64 = 5;
-const DEADLINE_S: u64 = 240 + CLOCKS_APART_S;
-
-/// Things looked up in one request at most: an order's lines and a few more.
-pub const WANTED_MAX: usize = 1_100;
+const DEADLINE_S: u64 = WAIT_MAX_MS / 1_000 + CLOCKS_APART_S;
 
 /// How one shard is, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,15 +198,15 @@ pub struct OrderRecord {
     pub lines: Vec<(String, u64, u64)>,
 }
 
-/// A lease, or a look of recovery, that is further ahead was written before its shard's clock was set back, and counts as
-/// over.
-pub const LEASE_MAX_MS: u64 = 300_000;
-
 impl OrderRecord {
+    /// Its status; `None`: one that this release does not know.
+    pub fn status(&self) -> Option<OrderStatus> {
+        OrderStatus::parse(&self.status)
+    }
+
     /// For how long its attempt is still its coordinator's alone, in milliseconds; 0: it is not, or there is none.
     pub fn lease_left_ms(&self) -> u64 {
-        let left = self.lease_ms.saturating_sub(self.now_ms);
-        if self.status == "pending" && left < LEASE_MAX_MS { left } else { 0 }
+        lease_left_ms(&self.status, self.lease_ms, self.now_ms)
     }
 }
 
@@ -282,7 +282,7 @@ pub trait Insight {
 /// What one service looks up on its own shards.
 pub trait LookUp: 'static {
     /// What is under way on a shard stands in this one key of it: `inflight` or `held`.
-    const UNDER_WAY: &'static str;
+    const UNDER_WAY: Kind;
 
     /// Looks one thing up; `None` where the service keeps nothing of its kind.
     fn look_up(shards: &Shards, wanted: Wanted) -> impl Future<Output = Option<Seen>>;
@@ -370,7 +370,7 @@ async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecor
     let minted_s = tx.minted_ms() / 1_000;
     let seconds = minted_s.saturating_sub(CLOCKS_APART_S)..minted_s + DEADLINE_S;
     let mut keys = vec![walk::held_key(shard)];
-    keys.extend(seconds.map(|second| keeper.key("ended", &second.to_string())));
+    keys.extend(seconds.map(|second| key::ended(keeper.0, second).to_string()));
     let reply = shard.ask(&ATTEMPT.keys(&keys).arg(tx.as_str())).await?;
     let (state, held) = <(Option<String>, Option<Vec<u8>>)>::from_redis_value(reply)
         .map_err(|error| walk::odd(shard, ATTEMPT.name(), &error.to_string()))?;
@@ -388,10 +388,10 @@ async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecor
 }
 
 fn held_record(shard: u16, partition: Partition, bytes: &[u8]) -> ReservationRecord {
-    let name = |key: &str| walk::Key::parse(key).map_or_else(|| key.to_owned(), |key| key.name.to_owned());
+    let name = |key: &str| key::parse(key).map_or(key, |key| key.name).to_owned();
     let amount = |number: i64| u64::try_from(number).unwrap_or(0);
-    let Some(held) = Held::read(bytes) else {
-        let state = if held::is_newer(bytes) { "of another release" } else { "unreadable" };
+    let Some(held) = Reservation::read(bytes) else {
+        let state = if reservation_record::is_newer(bytes) { "of another release" } else { "unreadable" };
         return ReservationRecord { shard, partition, state: state.to_owned(), order: None, holds: Vec::new() };
     };
     let holds = match held.taken {
@@ -408,10 +408,11 @@ mod tests {
     #[test]
     fn what_is_held_is_told_in_words() {
         let lines = [("{17}:item:a", 2), ("{18}:item:b", 3)];
-        let units = held_record(1, Partition(16), &held::units(5, "7", lines.into_iter()));
+        let units = held_record(1, Partition(16), &reservation_record::units(5, "7", lines.into_iter()));
         assert_eq!((units.state.as_str(), units.order.as_deref()), ("held", Some("7")));
         assert_eq!(units.holds, [("a".to_owned(), 2), ("b".to_owned(), 3)]);
-        let credit = held_record(0, Partition(0), &held::credit(5, "7", "{3}:user:ann", "{3}:payment:ann:7", 30));
+        let credit =
+            held_record(0, Partition(0), &reservation_record::credit(5, "7", "{3}:user:ann", "{3}:payment:ann:7", 30));
         assert_eq!(credit.holds, [("ann".to_owned(), 30)]);
         assert_eq!(held_record(0, Partition(0), b"\x02").state, "of another release");
         assert_eq!(held_record(0, Partition(0), b"\x01").state, "unreadable");

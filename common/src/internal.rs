@@ -7,13 +7,14 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use shardcart_schema::limit::{ASKED_MAX, REQUEST_MAX, WANTED_MAX};
 
 use crate::endpoint::{self, is_authorized};
 use crate::fault::{self, Point};
 use crate::ids::ItemId;
-use crate::insight::{Insight, WANTED_MAX, Wanted};
-use crate::orders::{ASKED_MAX, Asked, Orders};
-use crate::participant::{Answer, BATCH_MAX, Batch, Participant, ParticipantError, Prices};
+use crate::insight::{Insight, Wanted};
+use crate::orders::{Asked, Orders};
+use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices};
 use crate::problem::{Code, Problem};
 use crate::settings::Secret;
 
@@ -108,8 +109,8 @@ async fn body<T: serde::de::DeserializeOwned>(
 async fn batches(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
     let batches: Vec<Batch> = body(&state, &request, payload).await?;
     let participant = state.participant.as_ref().ok_or_else(Problem::no_route)?;
-    if batches.iter().map(|batch| batch.operations.len()).sum::<usize>() > BATCH_MAX || batches.len() > BATCH_MAX {
-        return Err(Problem::new(Code::TooLarge, format!("a request has at most {BATCH_MAX} operations")));
+    if batches.iter().map(|batch| batch.operations.len()).sum::<usize>() > REQUEST_MAX || batches.len() > REQUEST_MAX {
+        return Err(Problem::new(Code::TooLarge, format!("a request has at most {REQUEST_MAX} operations")));
     }
     if batches.iter().any(|batch| batch.founding != batches[0].founding) {
         return Err(Problem::new(Code::InvalidPath, "all batches of a request are routed by the same founding shards"));

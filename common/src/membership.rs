@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
+use shardcart_schema::identity::SCHEMA_VERSION;
 
-use crate::identity::{Found, Identity, SCHEMA};
+use crate::identity::{Found, Identity};
 use crate::ids::now_ms;
 use crate::info;
 use crate::metrics::{self, names};
@@ -154,7 +155,7 @@ impl Membership {
             Some(identity) => Identity {
                 shard: 0,
                 service: self.service.to_owned(),
-                schema: SCHEMA,
+                schema: SCHEMA_VERSION,
                 currency: self.settings.currency.clone(),
                 ..(*identity).clone()
             },

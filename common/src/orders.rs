@@ -2,11 +2,9 @@
 
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
+use shardcart_schema::order::OrderStatus;
 
 use crate::ids::{OrderId, TxId};
-
-/// Attempts asked about in one request at most.
-pub const ASKED_MAX: usize = 512;
 
 /// An attempt that a participant still holds something for, or an order whose life it wants to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,7 +40,9 @@ impl Standing {
     pub fn may_hold(&self, tx: &TxId) -> bool {
         match self {
             Standing::Unknown => false,
-            Standing::Known { status, tx: current, .. } => status != "open" && current == tx.as_str(),
+            Standing::Known { status, tx: current, .. } => {
+                OrderStatus::parse(status) != Some(OrderStatus::Open) && current == tx.as_str()
+            }
             Standing::Unanswered => true,
         }
     }

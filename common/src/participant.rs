@@ -7,13 +7,11 @@ use std::fmt;
 
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
+use shardcart_schema::order::RefusalWord;
 
 use crate::ids::{ItemId, OrderId, Partition, TxId, UserId};
 use crate::problem::{Code, Problem};
 use crate::trace::parent::{self, Origin};
-
-/// Operations in one batch at most.
-pub const BATCH_MAX: usize = 512;
 
 /// One operation of an attempt on a participant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -135,23 +133,34 @@ impl Refusal {
         }
     }
 
-    /// As it is kept in an order: the code, and the item it names.
+    /// As it is kept in an order: the word, which is also the problem code, and the item it names.
     pub fn to_record(&self) -> String {
         match self {
-            Refusal::UnknownItem(item) | Refusal::InsufficientStock(item) => format!("{} {item}", self.code().as_str()),
-            _ => self.code().as_str().to_owned(),
+            Refusal::UnknownItem(item) | Refusal::InsufficientStock(item) => format!("{} {item}", self.word()),
+            _ => self.word().to_string(),
+        }
+    }
+
+    fn word(&self) -> RefusalWord {
+        match self {
+            Refusal::UnknownItem(_) => RefusalWord::UnknownItem,
+            Refusal::InsufficientStock(_) => RefusalWord::InsufficientStock,
+            Refusal::UnknownUser => RefusalWord::UnknownUser,
+            Refusal::AlreadyPaid => RefusalWord::AlreadyPaid,
+            Refusal::InsufficientCredit => RefusalWord::InsufficientCredit,
+            Refusal::CheckoutAborted => RefusalWord::CheckoutAborted,
         }
     }
 
     /// Reads what [`Refusal::to_record`] wrote. What cannot be read was given up, for whatever reason.
     pub fn from_record(record: &str) -> Self {
-        let (code, item) = record.split_once(' ').unwrap_or((record, ""));
-        match (code, ItemId::parse(item)) {
-            ("unknown_item", Ok(item)) => Refusal::UnknownItem(item),
-            ("insufficient_stock", Ok(item)) => Refusal::InsufficientStock(item),
-            ("unknown_user", _) => Refusal::UnknownUser,
-            ("already_paid", _) => Refusal::AlreadyPaid,
-            ("insufficient_credit", _) => Refusal::InsufficientCredit,
+        let (word, item) = record.split_once(' ').unwrap_or((record, ""));
+        match (RefusalWord::parse(word), ItemId::parse(item)) {
+            (Some(RefusalWord::UnknownItem), Ok(item)) => Refusal::UnknownItem(item),
+            (Some(RefusalWord::InsufficientStock), Ok(item)) => Refusal::InsufficientStock(item),
+            (Some(RefusalWord::UnknownUser), _) => Refusal::UnknownUser,
+            (Some(RefusalWord::AlreadyPaid), _) => Refusal::AlreadyPaid,
+            (Some(RefusalWord::InsufficientCredit), _) => Refusal::InsufficientCredit,
             _ => Refusal::CheckoutAborted,
         }
     }
@@ -196,7 +205,7 @@ pub struct Batch {
     pub founding: u16,
     /// The shard.
     pub shard: u16,
-    /// At most [`BATCH_MAX`].
+    /// At most [`shardcart_schema::limit::REQUEST_MAX`].
     pub operations: Vec<Operation>,
 }
 
@@ -270,6 +279,7 @@ mod tests {
         ];
         for refusal in all {
             assert_eq!(Refusal::from_record(&refusal.to_record()), refusal);
+            assert_eq!(refusal.word().as_str(), refusal.code().as_str());
         }
         assert_eq!(Refusal::from_record("of a later release"), Refusal::CheckoutAborted);
     }

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
+use shardcart_schema::limit::REQUEST_MAX;
 use tokio::sync::oneshot;
 
 use crate::ids::ItemId;
-use crate::participant::{Answer, BATCH_MAX, Batch, Participant, ParticipantError, Prices, Service, Topology};
+use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices, Service, Topology};
 use crate::peers::{Failure, Peers};
 
 /// How long the batches of a shard that did not answer have requests of their own.
@@ -129,7 +130,7 @@ impl Requests {
 /// Whether a batch may go with these: a request has so many operations at most, and one routing.
 fn fits(batches: &[Batch], batch: &Batch) -> bool {
     let operations: usize = batches.iter().map(|batch| batch.operations.len()).sum();
-    operations + batch.operations.len() <= BATCH_MAX && batches.iter().all(|other| other.founding == batch.founding)
+    operations + batch.operations.len() <= REQUEST_MAX && batches.iter().all(|other| other.founding == batch.founding)
 }
 
 impl Participant for RemoteParticipant {

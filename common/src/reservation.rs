@@ -1,46 +1,117 @@
-//! What stock and payment have in common as participants: a batch becomes a few script calls on its shard, in one pipeline.
+//! The frame of a participant: stock and payment reserve, confirm and cancel alike. A batch becomes a few script calls
+//! on its shard, in one pipeline.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::hash::Hash;
 use std::time::Instant;
 
-use crate::held;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+
+use shardcart_schema::key;
+use shardcart_schema::limit::{CALL_MAX, LINES_MAX, TOMBSTONES_LAST_MS};
+use shardcart_schema::reply::Reply;
+use shardcart_schema::reservation_record;
+
 use crate::ids::{Partition, TxId};
-use crate::participant::{Answer, Batch, Operation, ParticipantError, Service, Step, Topology};
+use crate::participant::{Answer, Batch, Operation, Participant, ParticipantError, Service, Step, Topology};
 use crate::script::{Call, Script, each, words};
 use crate::shards::Shards;
 use crate::trace::{self, export};
 
-/// Operations in one script call at most, and lines of them: while it runs, its shard does nothing else.
-const TOGETHER_MAX: usize = 128;
-const LINES_MAX: usize = 1_000;
+/// A participant over shards of its own. Reserve, confirm and cancel have one frame, which is here: every such
+/// participant is a [`Participant`]. It supplies what differs.
+pub trait LocalParticipant {
+    /// Which participant it is.
+    const SERVICE: Service;
 
-/// How long tombstones last beyond the deadlines of their attempts, in milliseconds: until a late confirm would be told
-/// that its attempt was settled long ago, and ten seconds more.
-const TOMBSTONES_LAST_MS: u64 = 70_000;
+    /// Its shards.
+    fn shards(&self) -> &Shards;
 
-/// The scripts of a participant. Each is asked many things in one call.
-pub struct Scripts<R> {
-    /// Makes the call of reserves; `None` if one of them is not for this participant, or this shard.
-    pub reserve: R,
-    /// Confirms.
-    pub confirm: &'static Script,
-    /// Cancels.
-    pub cancel: &'static Script,
+    /// The call that reserves for several attempts, made with [`reserve_call`]; `None` if one of the operations is not
+    /// for this participant, or not for the shard that it is sent to.
+    fn reserve(&self, operations: &[&Operation]) -> Option<Call>;
+
+    /// The script that confirms several attempts.
+    fn confirm(&self) -> &'static Script;
+
+    /// The script that cancels several attempts.
+    fn cancel(&self) -> &'static Script;
+
+    /// Understands a reply that only the reserve script of this participant gives; `rest` stands behind its word.
+    fn understand(&self, operation: &Operation, reply: Reply, rest: &str) -> Option<Answer>;
 }
 
-/// A call of one of the scripts: what the shard holds, and the tombstones of the second in which the deadlines of these
-/// attempts are, are its first two keys; so many others follow.
-pub fn call(script: &'static Script, operations: &[&Operation], others: usize) -> Call {
+impl<P: LocalParticipant> Participant for P {
+    fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
+        async move { run(self, &batch).await }.boxed_local()
+    }
+
+    fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
+        async { Ok(topology(self.shards())) }.boxed_local()
+    }
+}
+
+/// Records that a call names, each once. A script is told their places, which count from 1.
+#[derive(Debug)]
+pub struct Places<K> {
+    places: HashMap<K, usize>,
+    keys: Vec<K>,
+}
+
+impl<K: Clone + Eq + Hash> Places<K> {
+    /// None yet, with room for so many.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Places { places: HashMap::with_capacity(capacity), keys: Vec::with_capacity(capacity) }
+    }
+
+    /// The place of a record: the next one, if it has none yet.
+    pub fn of(&mut self, key: K) -> usize {
+        *self.places.entry(key).or_insert_with_key(|key| {
+            self.keys.push(key.clone());
+            self.keys.len()
+        })
+    }
+
+    /// The records in the order of their places.
+    pub fn keys(&self) -> &[K] {
+        &self.keys
+    }
+}
+
+/// The call that reserves for several attempts: the records' keys, what is wanted of them as doubles, and for each
+/// attempt what is kept while it holds something. A participant may add arguments behind these.
+pub fn reserve_call<K: Display>(
+    script: &'static Script,
+    operations: &[&Operation],
+    keys: impl ExactSizeIterator<Item = K>,
+    wanted: &[u8],
+    kept: &[Vec<u8>],
+) -> Call {
+    let mut call = call(script, operations, keys.len());
+    keys.for_each(|key| call.key(key));
+    call.push(operations.len());
+    call.push(ends_ms(operations));
+    call.push(wanted);
+    operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
+    kept.iter().for_each(|kept| call.push(&kept[..]));
+    call
+}
+
+/// A call of one of the scripts. Its first two keys are the reservations of the shard, and the tombstones of the second
+/// in which the deadlines of these attempts are; so many others follow.
+fn call(script: &'static Script, operations: &[&Operation], others: usize) -> Call {
     let (shard, second) = operations.first().map_or((0, 0), |first| (first.at.shard(), second(first)));
     let keeper = Partition::first_of(shard);
     let mut call = script.with_keys(2 + others);
-    call.key(keeper.own_name("held"));
-    call.key(keeper.name("ended", &second.to_string()));
+    call.key(key::held(keeper.0));
+    call.key(key::ended(keeper.0, second));
     call
 }
 
 /// When the tombstones of these attempts end, Unix milliseconds: all that lie together end together.
-pub fn ends_ms(operations: &[&Operation]) -> u64 {
+fn ends_ms(operations: &[&Operation]) -> u64 {
     operations.first().map_or(0, |first| (second(first) + 1) * 1_000 + TOMBSTONES_LAST_MS)
 }
 
@@ -49,38 +120,33 @@ fn second(operation: &Operation) -> u64 {
     operation.deadline_ms / 1_000
 }
 
-/// Understands what confirm and cancel answer, and what reserve answers in the same words.
-pub fn answer(word: &str) -> Option<Answer> {
-    Some(match word {
-        "HELD" => Answer::Held,
-        "EXPIRED" => Answer::Expired,
-        "CANCELLED" => Answer::Cancelled,
-        "CONFIRMED" => Answer::Confirmed,
-        "GONE" => Answer::Gone,
-        "LOST" => Answer::Lost,
-        "CONFLICT" => Answer::Conflict,
-        "NEWER" => Answer::Newer,
+/// Understands what confirm and cancel answer, and what reserve answers in the same words at every participant.
+fn answer(reply: Reply) -> Option<Answer> {
+    Some(match reply {
+        Reply::Held => Answer::Held,
+        Reply::Expired => Answer::Expired,
+        Reply::Cancelled => Answer::Cancelled,
+        Reply::Confirmed => Answer::Confirmed,
+        Reply::Gone => Answer::Gone,
+        Reply::Lost => Answer::Lost,
+        Reply::Conflict => Answer::Conflict,
+        Reply::Newer => Answer::Newer,
         _ => return None,
     })
 }
 
 /// How a participant's keys are spread.
-pub fn topology(shards: &Shards) -> Topology {
+fn topology(shards: &Shards) -> Topology {
     Topology { founding: shards.membership().founding(), shards: shards.membership().count() }
 }
 
-/// Runs a batch as one pipeline on its shard. `understand` knows what the participant's own answers mean.
+/// Runs a batch as one pipeline on its shard.
 ///
 /// # Errors
 /// - `Misrouted`: the sender routes by another data set; nothing happened.
 /// - `Unanswered`: the shard does not answer.
-pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
-    service: Service,
-    shards: &Shards,
-    batch: &Batch,
-    scripts: &Scripts<R>,
-    understand: impl Fn(&Operation, &str) -> Option<Answer>,
-) -> Result<Vec<Answer>, ParticipantError> {
+async fn run<P: LocalParticipant>(participant: &P, batch: &Batch) -> Result<Vec<Answer>, ParticipantError> {
+    let (service, shards) = (P::SERVICE, participant.shards());
     let founding = shards.membership().founding();
     if batch.founding != founding {
         return Err(ParticipantError::Misrouted { service, topology: topology(shards) });
@@ -90,7 +156,7 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
     let here = |partition: Partition| partition.shard() == batch.shard;
     let (places, calls) = Some(&batch.operations)
         .filter(|operations| operations.iter().all(|operation| here(operation.at)))
-        .and_then(|operations| scripts.calls(operations))
+        .and_then(|operations| calls(participant, operations))
         .ok_or_else(|| unanswered("an operation is not for this participant or shard".to_owned()))?;
     let names = export::on().then(|| calls.iter().map(Call::name).collect::<Vec<_>>());
     let sent = Instant::now();
@@ -109,7 +175,9 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
                 for (place, reply) in places.into_iter().zip(replies) {
                     let (operation, words) = (&batch.operations[place], words(reply));
                     let word = words.first().map_or("", String::as_str);
-                    match understand(operation, word) {
+                    let understood =
+                        |(reply, rest)| answer(reply).or_else(|| participant.understand(operation, reply, rest));
+                    match Reply::split(word).and_then(understood) {
                         Some(answer) => answers[place] = answer,
                         None => {
                             trace::aside(
@@ -131,24 +199,22 @@ pub async fn run<R: Fn(&[&Operation]) -> Option<Call>>(
     Ok(answers)
 }
 
-impl<R: Fn(&[&Operation]) -> Option<Call>> Scripts<R> {
-    /// The calls for some operations, and the places of the operations that each of them is for.
-    fn calls(&self, operations: &[Operation]) -> Option<(Vec<Vec<usize>>, Vec<Call>)> {
-        let places = together(operations);
-        let call = |places: &Vec<usize>| {
-            let wanted: Vec<&Operation> = places.iter().map(|place| &operations[*place]).collect();
-            match Kind::of(wanted.first()?) {
-                Kind::Cancel => Some(settle(self.cancel, &wanted)),
-                Kind::Confirm => Some(settle(self.confirm, &wanted)),
-                Kind::Reserve => (self.reserve)(&wanted),
-            }
-        };
-        let calls: Option<Vec<Call>> = places.iter().map(call).collect();
-        Some((places, calls?))
-    }
+/// The calls for some operations, and the places of the operations that each of them is for.
+fn calls<P: LocalParticipant>(participant: &P, operations: &[Operation]) -> Option<(Vec<Vec<usize>>, Vec<Call>)> {
+    let places = together(operations);
+    let call = |places: &Vec<usize>| {
+        let wanted: Vec<&Operation> = places.iter().map(|place| &operations[*place]).collect();
+        match Kind::of(wanted.first()?) {
+            Kind::Cancel => Some(settle_call(participant.cancel(), &wanted)),
+            Kind::Confirm => Some(settle_call(participant.confirm(), &wanted)),
+            Kind::Reserve => participant.reserve(&wanted),
+        }
+    };
+    let calls: Option<Vec<Call>> = places.iter().map(call).collect();
+    Some((places, calls?))
 }
 
-/// What one script call can be for; in the order in which they make room for one another.
+/// What one script call is for. The order matters: cancels and confirms make room for reserves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Cancel,
@@ -166,8 +232,8 @@ impl Kind {
     }
 }
 
-/// Which operations go into one call: the places of those of the same kind whose deadlines are in the same second, as many
-/// as a call may have. Operations of one attempt stay in their order.
+/// Which operations go into one call: those of the same kind whose deadlines are in the same second, as many as a call
+/// may have. Returns their places. Operations of one attempt stay in their order.
 fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..operations.len()).collect();
     let group = |place: usize| (Kind::of(&operations[place]), second(&operations[place]));
@@ -186,7 +252,7 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
         let own = if let Step::ReserveStock { lines, .. } = &operations[place].step { lines.len() } else { 1 };
         match all.last_mut() {
             Some(together)
-                if together.len() < TOGETHER_MAX && lines + own <= LINES_MAX && group(together[0]) == group(place) =>
+                if together.len() < CALL_MAX && lines + own <= LINES_MAX && group(together[0]) == group(place) =>
             {
                 together.push(place);
                 lines += own;
@@ -200,11 +266,12 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
     all
 }
 
-/// The call of confirms or cancels: what is held says what was taken.
-fn settle(script: &'static Script, operations: &[&Operation]) -> Call {
+/// The call that confirms or cancels several attempts: what is held says what was taken.
+fn settle_call(script: &'static Script, operations: &[&Operation]) -> Call {
     let mut call = call(script, operations, 0);
     call.push(ends_ms(operations));
-    let deadlines: Vec<u8> = operations.iter().flat_map(|operation| held::double(operation.deadline_ms)).collect();
+    let deadlines: Vec<u8> =
+        operations.iter().flat_map(|operation| reservation_record::double(operation.deadline_ms)).collect();
     call.push(&deadlines[..]);
     operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
     call

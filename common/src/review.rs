@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redis::{FromRedisValue, Value};
+use shardcart_schema::limit::ASKED_MAX;
 
 use crate::ids::{OrderId, Partition, TxId};
-use crate::orders::{ASKED_MAX, Asked, Orders};
+use crate::orders::{Asked, Orders};
 use crate::participant::{Batch, Operation, Participant, Step};
 use crate::script::Call;
 use crate::shard::{Shard, ShardError};

@@ -5,43 +5,46 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 
 use redis::{Cmd, FromRedisValue, RedisWrite, ToRedisArgs, Value};
+use shardcart_schema::{limit, lua};
 
+use crate::amount::AMOUNT_MAX;
 use crate::idempotency::Once;
+use crate::ids::ID_LENGTH_MAX;
 
-/// What is put around a script that is run with an idempotency key.
-const IDEMPOTENCY: &str = include_str!("scripts/idempotency.lua");
-/// Where the script goes.
-const PLACE: &str = "-- {script}\n";
-/// What scripts have in common: where they want it, and what it is.
-const COMMON: [(&str, &str); 2] =
-    [("-- {together}\n", include_str!("scripts/together.lua")), ("-- {fields}\n", include_str!("scripts/fields.lua"))];
+// What is counted on in records and scripts is what is checked at the door.
+const _: () = assert!(AMOUNT_MAX == limit::AMOUNT_MAX && ID_LENGTH_MAX == limit::ID_LENGTH_MAX);
 
 /// A Lua script, known by its file name. Redis keeps it by its SHA-1.
 #[derive(Debug)]
 pub struct Script {
     name: Cow<'static, str>,
-    code: Cow<'static, str>,
+    code: String,
     sha1: String,
     keyed: OnceLock<Box<Script>>,
 }
 
 impl Script {
-    /// A script from its source text; `name` is its file's, for messages. The lines `-- {together}` and `-- {fields}` in
-    /// it stand for `scripts/together.lua` and `scripts/fields.lua`.
-    pub fn new(name: impl Into<Cow<'static, str>>, code: impl Into<Cow<'static, str>>) -> Self {
-        let mut code = code.into();
-        for (place, common) in COMMON {
-            if code.contains(place) {
-                code = code.replace(place, common).into();
-            }
-        }
-        let sha1 = redis::Script::new(&code).get_hash().to_owned();
-        Script { name: name.into(), code, sha1, keyed: OnceLock::new() }
+    /// A script from the text of its file; `name` is the file's, for messages.
+    ///
+    /// # Panics
+    /// When it includes what is not there: `common/schema/tests/scripts.rs` tries all scripts.
+    pub fn new(name: impl Into<Cow<'static, str>>, code: &str) -> Self {
+        Script::with_parts(name, code, &[])
     }
 
-    /// A script of which a part stands in a file of its own, because others have it, too: where it says `-- {settle}`.
-    pub fn settling(name: &'static str, code: &str, settle: &str) -> Self {
-        Script::new(name, code.replace("-- {settle}\n", settle))
+    /// A script that includes files beside its own, because others do, too: their names without `.lua`, and their texts.
+    ///
+    /// # Panics
+    /// See [`Script::new`].
+    pub fn with_parts(name: impl Into<Cow<'static, str>>, code: &str, parts: &[(&str, &str)]) -> Self {
+        let name = name.into();
+        let code = lua::expand(code, parts).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Script::of_text(name, code)
+    }
+
+    fn of_text(name: Cow<'static, str>, code: String) -> Self {
+        let sha1 = redis::Script::new(&code).get_hash().to_owned();
+        Script { name, code, sha1, keyed: OnceLock::new() }
     }
 
     /// The file name.
@@ -53,16 +56,16 @@ impl Script {
     /// one that is called without a key runs as it is written.
     fn keyed(&self) -> &Script {
         self.keyed.get_or_init(|| {
-            let (flags, code) = self.code.split_once('\n').unwrap_or((&self.code, ""));
-            let code = format!("{flags}\n{}", IDEMPOTENCY.replace(PLACE, code));
-            Box::new(Script::new(format!("{} with a key", self.name), code))
+            let name = format!("{} with a key", self.name);
+            let code = lua::with_key(&self.code).unwrap_or_else(|error| panic!("{name}: {error}"));
+            Box::new(Script::of_text(name.into(), code))
         })
     }
 
     /// The command that makes Redis keep the script.
     pub(crate) fn load(&self) -> Cmd {
         let mut load = redis::cmd("SCRIPT");
-        load.arg("LOAD").arg(self.code.as_ref());
+        load.arg("LOAD").arg(self.code.as_str());
         load
     }
 
@@ -87,7 +90,7 @@ impl Script {
     /// A call with its keys that is carried out once for an idempotency key, if there is one: then it may be repeated.
     /// The first of the keys is what the script changes; the others, and the record, are in its partition.
     ///
-    /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `scripts/idempotency.lua`.
+    /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `idempotency.lua` of `shardcart-schema`.
     pub fn once(&'static self, once: Option<Once>, keys: &[String]) -> Call {
         let Some(Once { record, request, answer, order_life }) = once else { return self.keys(keys) };
         let keys: Vec<&str> = keys.iter().map(String::as_str).chain([record.as_str()]).collect();
@@ -183,19 +186,16 @@ fn word(value: Value) -> Option<String> {
     }
 }
 
-/// Declares the scripts of a module: `scripts! { RESERVE = "reserve.lua"; }` reads `scripts/reserve.lua`
-/// beside the module.
+/// Declares scripts: `scripts! { pub(crate) RESERVE = "reserve.lua"; }` reads `scripts/reserve.lua` beside the module.
+/// A service does so once, in its `scripts.rs`. A file beside the script that it includes is named, too:
+/// `CONFIRM = "confirm.lua" including "settle";`.
 #[macro_export]
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis $name:ident = $file:literal $(including $part:literal)*;)*) => {$(
         $(#[$doc])*
-        static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
-            $crate::script::Script::new($file, include_str!(concat!("scripts/", $file))));
-    )*};
-    ($($name:ident = $file:literal with $part:literal;)*) => {$(
-        static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
-            $crate::script::Script::settling(
-                $file, include_str!(concat!("scripts/", $file)), include_str!(concat!("scripts/", $part))));
+        $vis static $name: std::sync::LazyLock<$crate::script::Script> = std::sync::LazyLock::new(||
+            $crate::script::Script::with_parts($file, include_str!(concat!("scripts/", $file)),
+                &[$(($part, include_str!(concat!("scripts/", $part, ".lua")))),*]));
     )*};
 }
 
@@ -203,11 +203,20 @@ macro_rules! scripts {
 mod tests {
     use std::sync::LazyLock;
 
+    use shardcart_schema::minted;
+
     use super::*;
     use crate::idempotency::IdempotencyKey;
-    use crate::ids::Partition;
+    use crate::ids::{Partition, mint};
 
     static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("a.lua", "#!lua flags=allow-oom\nreturn 'DONE'\n"));
+
+    #[test]
+    fn scripts_find_the_milliseconds_of_a_minted_id() {
+        let id = mint(Partition(113), 1_795_000_000_123);
+        let (high, low) = (&id[..minted::MS_HIGH_DIGITS], &id[minted::MS_LOW_OFFSET..minted::REST_OFFSET]);
+        assert_eq!(u64::from_str_radix(&format!("{high}{low}"), 16), Ok(1_795_000_000_123), "{id}");
+    }
 
     #[test]
     fn without_a_key_a_script_is_called_as_it_is_written() {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::Value;
+use shardcart_schema::reply::Reply;
 
 use crate::idempotency::{Done, IdempotencyKey, KeyReused};
 use crate::ids::{InvalidId, PARTITIONS_PER_SHARD, Partition, now_ms};
@@ -16,6 +17,17 @@ use crate::shard::{Shard, ShardError};
 
 /// How long shards that do not answer are passed over before a creation fails.
 const MINT_MAX: Duration = Duration::from_secs(2);
+
+/// Why nothing was created under a new id.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MintError {
+    /// The idempotency key was used for another request. Nothing was created.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
+    /// The shard's; see there. With a key it may be repeated.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+}
 
 /// The shards of one service, with connections of their own: each worker thread has one of these.
 #[derive(Debug)]
@@ -116,8 +128,8 @@ impl Shards {
             let partition = Partition(number * PARTITIONS_PER_SHARD + slot);
             let (id, call) = create(partition, now_ms());
             match self.shard(number)?.run(&call).await {
-                Ok(Value::SimpleString(word)) if word != "EXISTS" => return Ok(id),
-                Ok(Value::BulkString(word)) if word != b"EXISTS" => return Ok(id),
+                Ok(Value::SimpleString(word)) if word != Reply::Exists.as_str() => return Ok(id),
+                Ok(Value::BulkString(word)) if word != Reply::Exists.as_str().as_bytes() => return Ok(id),
                 Ok(other) => {
                     failure = Some(ShardError::Refused { shard: number, cause: format!("{}: {other:?}", call.name()) });
                 }
@@ -134,18 +146,18 @@ impl Shards {
     /// key names, whichever machine is asked. Then `create` makes a call with [`IdempotencyKey::creation`].
     ///
     /// # Errors
-    /// That of the shard; with a key no other is tried, as a repeat would not look there. It may be repeated. Inside:
-    /// the key was used for another request.
+    /// - `KeyReused`: refused, nothing was created.
+    /// - `Shard`: with a key no other shard is tried, as a repeat would not look there. It may be repeated.
     pub async fn mint_once<Id>(
         &self,
         key: Option<&IdempotencyKey>,
         create: impl FnMut(Partition, u64) -> (Id, Call),
-    ) -> Result<Result<Done<Id>, KeyReused>, ShardError>
+    ) -> Result<Done<Id>, MintError>
     where
         Id: FromStr<Err = InvalidId>,
     {
         match key {
-            None => Ok(Ok(Done::now(self.mint(create).await?))),
+            None => Ok(Done::now(self.mint(create).await?)),
             Some(key) => self.mint_for(key, create).await,
         }
     }
@@ -154,25 +166,25 @@ impl Shards {
         &self,
         key: &IdempotencyKey,
         mut create: impl FnMut(Partition, u64) -> (Id, Call),
-    ) -> Result<Result<Done<Id>, KeyReused>, ShardError>
+    ) -> Result<Done<Id>, MintError>
     where
         Id: FromStr<Err = InvalidId>,
     {
         let partition = routing::partition_of_key(key.as_str(), self.membership.founding());
         let (id, call) = create(partition, now_ms());
         let words = words(self.shard(partition.shard())?.run(&call).await?);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        match words.as_slice() {
-            ["DONE"] => return Ok(Ok(Done::now(id))),
-            ["REUSED"] => return Ok(Err(KeyReused)),
-            ["REPLAYED", id] => {
+        match (words.first().and_then(|word| Reply::parse(word)), words.get(1..).unwrap_or_default()) {
+            (Some(Reply::Done), []) => return Ok(Done::now(id)),
+            (Some(Reply::Reused), []) => return Err(KeyReused.into()),
+            (Some(Reply::Replayed), [id]) => {
                 if let Ok(id) = Id::from_str(id) {
-                    return Ok(Ok(Done::before(id)));
+                    return Ok(Done::before(id));
                 }
             }
             _ => {}
         }
-        Err(ShardError::Unanswered { shard: partition.shard(), cause: format!("{} answered {words:?}", call.name()) })
+        let cause = format!("{} answered {words:?}", call.name());
+        Err(ShardError::Unanswered { shard: partition.shard(), cause }.into())
     }
 
     /// The numbers of the shards that do not answer now.

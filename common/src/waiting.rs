@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, RedisError, Value};
+use shardcart_schema::key::MARK;
 use tokio::sync::oneshot;
 
 use crate::pipeline::Calls;
@@ -24,8 +25,6 @@ const BATCH_MAX: usize = 512;
 const QUEUE_MAX: usize = 65_536;
 /// Too few replicas are complained of this often: with them, every call of this shard goes unanswered.
 const COMPLAINT: Duration = Duration::from_secs(5);
-/// Where the mark is published. Nobody has to listen.
-const MARK: &str = "{shard}:mark";
 
 /// The calls of one caller, which get their replies together.
 struct Group {

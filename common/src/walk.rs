@@ -9,8 +9,9 @@ use std::future::Future;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::{FromRedisValue, Value};
+use shardcart_schema::key::{self, Kind};
+use shardcart_schema::reservation_record;
 
-use crate::held::Held;
 use crate::ids::Partition;
 use crate::script::{Call, words};
 use crate::shard::{Shard, ShardError};
@@ -32,8 +33,8 @@ const ABREAST: usize = 3;
 pub struct Key<'a> {
     /// The partition in the braces.
     pub partition: Partition,
-    /// What kind of thing it is.
-    pub kind: &'a str,
+    /// What kind of thing it is; `None`: none that this release knows.
+    pub kind: Option<Kind>,
     /// Which one; empty for what a partition has one of.
     pub name: &'a str,
 }
@@ -41,15 +42,15 @@ pub struct Key<'a> {
 impl<'a> Key<'a> {
     /// Takes a key apart; `None` if it is not built like ours.
     pub fn parse(key: &'a str) -> Option<Self> {
-        let (partition, rest) = key.strip_prefix('{')?.split_once("}:")?;
-        let (kind, name) = rest.split_once(':').unwrap_or((rest, ""));
-        Some(Key { partition: Partition(partition.parse().ok()?), kind, name })
+        let key::Parts { tag, kind, name } = key::parse(key)?;
+        Some(Key { partition: Partition(tag), kind, name })
     }
 }
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{{{}}}:{}:{}", self.partition.0, self.kind, self.name)
+        let kind = self.kind.map_or("?", Kind::as_str);
+        write!(formatter, "{{{}}}:{kind}:{}", self.partition.0, self.name)
     }
 }
 
@@ -165,8 +166,8 @@ pub struct Reservation {
 
 impl Reservation {
     /// What is held; `None` if that cannot be read.
-    pub fn held(&self) -> Option<Held<'_>> {
-        Held::read(&self.bytes)
+    pub fn held(&self) -> Option<reservation_record::Reservation<'_>> {
+        reservation_record::Reservation::read(&self.bytes)
     }
 }
 
@@ -211,7 +212,7 @@ pub fn reservations(reply: Value) -> Result<Vec<Reservation>, String> {
 
 /// The key of the hash in which a shard keeps what it holds.
 pub fn held_key(shard: &Shard) -> String {
-    Partition::first_of(shard.number()).own_key("held")
+    key::held(Partition::first_of(shard.number()).0).to_string()
 }
 
 /// Whether a shard holds something for an attempt.
@@ -237,8 +238,8 @@ mod tests {
     #[test]
     fn a_key_is_taken_apart() {
         let key = Key::parse("{113}:payment:ann:7").unwrap();
-        assert_eq!(key, Key { partition: Partition(113), kind: "payment", name: "ann:7" });
-        assert_eq!(Key::parse("{3}:held").unwrap(), Key { partition: Partition(3), kind: "held", name: "" });
+        assert_eq!(key, Key { partition: Partition(113), kind: Some(Kind::Payment), name: "ann:7" });
+        assert_eq!(Key::parse("{3}:held").unwrap(), Key { partition: Partition(3), kind: Some(Kind::Held), name: "" });
         for other in ["{shard}:identity", "item:1", "{1}item:1", ""] {
             assert_eq!(Key::parse(other), None, "{other}");
         }

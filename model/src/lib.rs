@@ -14,4 +14,5 @@ pub mod scenario;
 mod settling;
 mod shards;
 pub mod state;
+mod steps;
 pub mod table;

@@ -20,6 +20,7 @@ use futures_util::future::try_join_all;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk;
 use shardcart_order::audit as order;
+use shardcart_schema::order::OrderStatus;
 
 use findings::{Findings, Kind};
 use ids::{Names, Slice};
@@ -164,7 +165,7 @@ async fn in_flight(source: &Source, findings: Option<&Findings>) -> Result<u64, 
     for entry in listed.iter().filter(|entry| !entry.newer) {
         let status = entry.status.as_deref().unwrap_or("not there");
         if let Some(findings) = findings
-            && matches!(status, "open" | "not there")
+            && (entry.status.is_none() || OrderStatus::parse(status) == Some(OrderStatus::Open))
         {
             let detail = format!("listed as in flight, but it is {status}");
             findings.add(Kind::StrayInFlight, &entry.order, "an order under way", status, detail);

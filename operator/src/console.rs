@@ -24,8 +24,8 @@ use shardcart_common::gate::Gate;
 use shardcart_common::ids::OrderId;
 use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shards::Shards;
+use shardcart_order::participants::Participants;
 use shardcart_order::settle_now::{SettledNow, settle_now};
-use shardcart_order::settling::Settling;
 
 use crate::inspect;
 use crate::sources::Sources;
@@ -49,7 +49,7 @@ pub struct Console {
     /// The order shards.
     pub shards: Arc<Shards>,
     /// Who settles.
-    pub settling: Rc<Settling>,
+    pub settling: Rc<Participants>,
     /// Tells when the machine stops.
     pub gate: Arc<Gate>,
 }

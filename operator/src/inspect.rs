@@ -10,7 +10,8 @@ mod words;
 
 use shardcart_common::ids::{InvalidId, ItemId, OrderId, TxId, UserId, minted_ms};
 use shardcart_common::insight::{Found, ItemRecord, OrderRecord, Seen, Wanted};
-use shardcart_order::recent::Told;
+use shardcart_order::recent::AttemptSummary;
+use shardcart_schema::order::OrderStatus;
 
 use crate::sources::Sources;
 use found::{Attempted, Inspected, Line, Reservation, Thing};
@@ -91,15 +92,17 @@ async fn order_told(looks: &Looks<'_>, seen: &Seen, record: &OrderRecord) -> Thi
     };
     thing.user = Some(record.user.clone());
     thing.amount = Some(record.total);
-    thing.in_flight = record.due_ms.is_some() || matches!(record.status.as_str(), "pending" | "aborting");
+    thing.in_flight =
+        record.due_ms.is_some() || matches!(record.status(), Some(OrderStatus::Pending | OrderStatus::Aborting));
     thing.story = words::order(record, user, thing.payment.as_ref(), payment);
     thing.attempts = attempts(looks.sources.recent.as_deref().map(|recent| recent.of_order(&record.order)), record);
     thing
 }
 
 /// The attempts that this machine remembers, and the one that is on the order's record.
-fn attempts(remembered: Option<Vec<Told>>, record: &OrderRecord) -> Vec<Attempted> {
-    let told = |told: Told| Attempted { began_ms: minted_ms(&told.tx), told: words::attempt(&told), tx: told.tx };
+fn attempts(remembered: Option<Vec<AttemptSummary>>, record: &OrderRecord) -> Vec<Attempted> {
+    let told =
+        |told: AttemptSummary| Attempted { began_ms: minted_ms(&told.tx), told: words::attempt(&told), tx: told.tx };
     let mut attempts: Vec<Attempted> = remembered.into_iter().flatten().map(told).collect();
     // A deadline is written by the first attempt.
     if record.deadline_ms > 0 && attempts.iter().all(|attempt| attempt.tx != record.tx) {

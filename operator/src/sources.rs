@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use shardcart_common::insight::Insight;
 use shardcart_common::shards::Shards;
-use shardcart_order::recent::Recent;
+use shardcart_order::recent::RecentAttempts;
 
 /// Who is asked.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub struct Sources {
     /// The payment service.
     pub payment: Rc<dyn Insight>,
     /// The attempts that this machine drove last, if it drives any.
-    pub recent: Option<Arc<Recent>>,
+    pub recent: Option<Arc<RecentAttempts>>,
 }
 
 impl Sources {

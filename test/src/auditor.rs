@@ -4,10 +4,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::binaries;
-use crate::data::Data;
-use crate::service::Service;
-use crate::settings::Settings;
+use shardcart_harness::data::Data;
+use shardcart_harness::processes::binaries;
+use shardcart_harness::processes::settings::Settings;
+use shardcart_harness::service::Service;
 
 /// How an audit ended, and what it said.
 #[derive(Debug)]

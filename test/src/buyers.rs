@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::data::Data;
-use crate::front::Front;
-use crate::wait::PAUSE;
+use shardcart_harness::data::Data;
+use shardcart_harness::front::Front;
+use shardcart_harness::wait::PAUSE;
 
 /// How many buyers there are, and how many orders each makes at least, one after the other.
 const BUYERS: usize = 40;

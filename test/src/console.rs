@@ -11,9 +11,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use crate::binaries;
-use crate::http::{HttpAnswer, HttpClient};
-use crate::settings::Settings;
+use shardcart_harness::http::{HttpAnswer, HttpClient};
+use shardcart_harness::processes::binaries;
+use shardcart_harness::processes::settings::Settings;
 
 /// How long an event is waited for: they come every second, and a machine under test may be busy.
 const EVENT: Duration = Duration::from_secs(30);

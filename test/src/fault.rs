@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::cluster::Cluster;
-use crate::messages::{Fate, MessageRelay};
-use crate::relay::{Flow, Relay};
-use crate::service::Service;
-use crate::settings::Settings;
+use shardcart_harness::network::messages::{Fate, MessageRelay};
+use shardcart_harness::network::relay::{Flow, Relay};
+use shardcart_harness::processes::settings::Settings;
+use shardcart_harness::service::Service;
+use shardcart_harness::systems::cluster::Cluster;
 
 /// How much later bytes arrive on a slow line: more than a participant or a shard is waited for, now and then.
 const DELAY: Duration = Duration::from_millis(300);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::data::Data;
-use crate::front::Front;
+use shardcart_harness::data::Data;
+use shardcart_harness::front::Front;
 
 /// How long it may take until nothing is held any more, on a busy machine too.
 const SETTLED: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::fault::{COORDINATOR_POINTS, Fault, Kind, PARTICIPANT_POINT, Place};
-use crate::service::Service;
+use shardcart_harness::service::Service;
 
 /// Machines and shards of each service.
 const EACH: usize = 2;

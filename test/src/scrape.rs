@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::Method;
 
-use crate::http::HttpClient;
+use shardcart_harness::http::HttpClient;
 
 /// All series of one scrape: name with labels, as written, and value.
 #[derive(Debug, Clone)]

@@ -7,14 +7,14 @@ use std::thread;
 
 use tokio::sync::Mutex;
 
-use crate::cluster::{Cluster, ClusterOptions};
-use crate::data::Data;
-use crate::front::Front;
 use crate::given::Given;
-use crate::kube::{self, Kube};
-use crate::service::Service;
-use crate::settings::Settings;
-use crate::shop::{Shop, ShopOptions};
+use shardcart_harness::data::Data;
+use shardcart_harness::front::Front;
+use shardcart_harness::processes::settings::Settings;
+use shardcart_harness::service::Service;
+use shardcart_harness::systems::cluster::{Cluster, ClusterOptions};
+use shardcart_harness::systems::kube::{self, Kube};
+use shardcart_harness::systems::shop::{Shop, ShopOptions};
 
 /// A running system, with a client of the test's own and a view of its data.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ macro_rules! on_shop_and_cluster {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
                 // What is shipped is configured with the lease that is shipped.
-                if !$crate::lease_is_short() {
+                if !shardcart_harness::lease_is_short() {
                     super::$scenario(&$crate::Stage::gateway().await).await;
                 }
             })+

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::cluster::Cluster;
 use crate::schedule::Planned;
+use shardcart_harness::systems::cluster::Cluster;
 
 /// One thing to do: a fault begins, or ends.
 struct Event {

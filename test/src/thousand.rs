@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::front::{Answer, Front};
 use crate::given::Given;
-use crate::settings::lease_is_short;
+use shardcart_harness::front::{Answer, Front};
+use shardcart_harness::processes::settings::lease_is_short;
 
 /// Clients, orders and users.
 pub const ORDERS: u64 = 1000;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use redis::FromRedisValue;
+use shardcart_schema::key::{self, Kind};
 
 use crate::ids::Partition;
 use crate::info::field;
@@ -12,8 +13,8 @@ use crate::shard::{Shard, ShardError};
 use crate::shards::Shards;
 use crate::walk;
 
-/// How all shards are now. `listed` names what lists what is under way on a shard: `inflight` or `held`.
-pub async fn states(shards: &Shards, listed: &str) -> Vec<ShardState> {
+/// How all shards are now. `listed` is what lists what is under way on a shard: `Inflight` or `Held`.
+pub async fn states(shards: &Shards, listed: Kind) -> Vec<ShardState> {
     let service = shards.membership().service();
     let states = shards.iter().map(|shard| async move {
         state(service, shard, listed).await.unwrap_or_else(|_| ShardState::silent(service, shard.number()))
@@ -21,7 +22,7 @@ pub async fn states(shards: &Shards, listed: &str) -> Vec<ShardState> {
     futures_util::future::join_all(states).await
 }
 
-async fn state(service: &str, shard: &Shard, listed: &str) -> Result<ShardState, ShardError> {
+async fn state(service: &str, shard: &Shard, listed: Kind) -> Result<ShardState, ShardError> {
     let asked = Instant::now();
     let mut info = redis::cmd("INFO");
     for section in ["memory", "persistence", "stats", "replication", "keyspace"] {
@@ -29,9 +30,9 @@ async fn state(service: &str, shard: &Shard, listed: &str) -> Result<ShardState,
     }
     let info = words(shard.ask(&Call::read(info)).await?).join("\n");
     let round_trip_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let command = if listed == "held" { "HLEN" } else { "ZCARD" };
+    let command = if listed == Kind::Held { "HLEN" } else { "ZCARD" };
     let mut length = redis::cmd(command);
-    length.arg(Partition::first_of(shard.number()).own_key(listed));
+    length.arg(key::own(Partition::first_of(shard.number()).0, listed).to_string());
     let counted = u64::from_redis_value(shard.ask(&Call::read(length)).await?)
         .map_err(|error| walk::odd(shard, command, &error.to_string()))?;
     let field = |name: &str| field(&info, name);

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use shardcart_schema::identity::SCHEMA_VERSION;
+
 use super::{Fatal, Membership};
-use crate::identity::{Found, Identity, SCHEMA};
+use crate::identity::{Found, Identity};
 use crate::settings::{Address, RedisSettings};
 
 impl Membership {
@@ -52,7 +54,7 @@ impl Membership {
         let Some(known) = known else {
             return Err("no shard holds a data set: check the addresses".to_owned());
         };
-        let first = Identity { shard: 0, service: self.service.to_owned(), schema: SCHEMA, ..known.clone() };
+        let first = Identity { shard: 0, service: self.service.to_owned(), schema: SCHEMA_VERSION, ..known.clone() };
         for (shard, found) in (0..).zip(&found) {
             if let Some(found) = found {
                 Identity { shard, ..first.clone() }.admit(found)?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use ::metrics::Gauge;
 use futures_util::future::join_all;
 use redis::FromRedisValue;
+use shardcart_schema::key;
 
 use super::names;
 use super::shard::{self, ShardMetrics};
@@ -93,7 +94,7 @@ async fn tell(shard: &Shard, metrics: &ShardMetrics) -> Result<(), ShardError> {
 async fn count(shard: &Shard, work: &Work) -> Result<(), ShardError> {
     let call = match work {
         Work::Attempts { .. } => {
-            IN_FLIGHT.keys(&[Partition::first_of(shard.number()).own_key("inflight")]).arg(LOOKED_AT_MAX)
+            IN_FLIGHT.keys(&[key::inflight(Partition::first_of(shard.number()).0).to_string()]).arg(LOOKED_AT_MAX)
         }
         Work::Reservations(_) => {
             let mut length = redis::cmd("HLEN");

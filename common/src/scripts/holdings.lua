@@ -9,19 +9,19 @@
 -- concerned or was asked for, nil for what is not there, `?` in one that cannot be read
 --
 -- The records' keys come from what is held: they were passed as keys when it was written, and are on this shard.
--- {fields}
+-- @include fields
 -- The keys of what is held for an attempt. A record of a later release tells none.
 local function keys_of(record)
-  local keys, place = {}, 19
-  if string.byte(record, 2) == string.byte('c') then
+  local keys, place = {}, RESERVATION.USER_AT
+  if string.byte(record, RESERVATION.KIND_AT) == string.byte(RESERVATION.CREDIT) then
     keys[1], keys[2] = struct.unpack('<Bc0Bc0', record, place)
     return keys
   end
-  local lines = struct.unpack('<H', record, 11)
-  place = 13
+  local lines = struct.unpack('<H', record, RESERVATION.LINES_AT)
+  place = RESERVATION.FIRST_LINE_AT
   for line = 1, lines do
     keys[line], place = struct.unpack('<Bc0', record, place)
-    place = place + 8
+    place = place + RECORD.NUMBER_SIZE
   end
   return keys
 end
@@ -35,7 +35,7 @@ local function look(key)
 end
 for place = 2, #held, 2 do
   local is_record, keys = pcall(keys_of, held[place])
-  if is_record and string.byte(held[place]) == 1 then
+  if is_record and string.byte(held[place]) == RECORD.VERSION then
     for _, key in ipairs(keys) do look(key) end
   end
 end

@@ -9,12 +9,12 @@
 -- Returns the fields and values of the record | {} (empty shard) | { NOT_EMPTY } (keys, but no record)
 local record = redis.call('HGETALL', KEYS[1])
 if #record == 0 then
-  if redis.call('DBSIZE') > 0 then return { 'NOT_EMPTY' } end
-  if ARGV[1] == 'read' then return {} end
-  redis.call('HSET', KEYS[1], 'data_set', ARGV[2], 'service', ARGV[3], 'shard', ARGV[4], 'founding', ARGV[5],
-    'schema', ARGV[6], 'currency', ARGV[7], 'members', ARGV[8])
-elseif ARGV[1] == 'write' and redis.call('HGET', KEYS[1], 'data_set') == ARGV[2]
-  and tonumber(redis.call('HGET', KEYS[1], 'members')) < tonumber(ARGV[8]) then
-  redis.call('HSET', KEYS[1], 'members', ARGV[8])
+  if redis.call('DBSIZE') > 0 then return { REPLY.NOT_EMPTY } end
+  if ARGV[1] == IDENTITY.READ then return {} end
+  redis.call('HSET', KEYS[1], IDENTITY.DATA_SET, ARGV[2], IDENTITY.SERVICE, ARGV[3], IDENTITY.SHARD, ARGV[4], IDENTITY.FOUNDING, ARGV[5],
+    IDENTITY.SCHEMA, ARGV[6], IDENTITY.CURRENCY, ARGV[7], IDENTITY.MEMBERS, ARGV[8])
+elseif ARGV[1] == IDENTITY.WRITE and redis.call('HGET', KEYS[1], IDENTITY.DATA_SET) == ARGV[2]
+  and tonumber(redis.call('HGET', KEYS[1], IDENTITY.MEMBERS)) < tonumber(ARGV[8]) then
+  redis.call('HSET', KEYS[1], IDENTITY.MEMBERS, ARGV[8])
 end
 return redis.call('HGETALL', KEYS[1])

@@ -9,11 +9,10 @@ use futures_util::future::{LocalBoxFuture, join_all};
 use shardcart_common::batcher::Batcher;
 use shardcart_common::flow::Stage;
 use shardcart_common::ids::{Partition, TxId, now_ms};
-use shardcart_common::participant::{
-    Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Step, Topology,
-};
+use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Service, Step, Topology};
 use shardcart_common::routing;
-use shardcart_test::eventually;
+use shardcart_harness::eventually;
+use shardcart_schema::limit::REQUEST_MAX;
 use tokio::sync::Semaphore;
 
 use crate::support::PATIENCE;
@@ -228,10 +227,10 @@ async fn operations_wait_for_those_who_are_one_stage_behind_and_go_together_with
 async fn a_batch_has_no_more_operations_than_are_allowed() {
     let participant = Gated::open();
     let batcher = batcher(&participant);
-    let operations = cancels(0, 2 * BATCH_MAX + 5);
+    let operations = cancels(0, 2 * REQUEST_MAX + 5);
     let answered = join_all(operations.iter().map(|operation| batcher.submit(operation.clone()))).await;
     assert_eq!(answered.len(), operations.len());
-    assert_eq!(participant.sizes(), [BATCH_MAX, BATCH_MAX, 5]);
+    assert_eq!(participant.sizes(), [REQUEST_MAX, REQUEST_MAX, 5]);
     assert_eq!(participant.batches().concat(), txs(&operations));
 }
 

@@ -10,7 +10,7 @@ use shardcart_common::script::Call;
 use shardcart_common::settings::RedisSettings;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
-use shardcart_test::eventually;
+use shardcart_harness::eventually;
 
 use crate::support::{PATIENCE, Raw, TestShards, add, addresses, count, impatient, number, server, settings};
 

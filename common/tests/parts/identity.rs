@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_common::identity::{Found, Identity, KEY};
+use shardcart_common::identity::{Found, Identity};
 use shardcart_common::shard::Shard;
+use shardcart_schema::key::IDENTITY as KEY;
 
 use crate::support::{Raw, TestShards};
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, join3};
-use shardcart_common::identity::KEY;
 use shardcart_common::membership::{Fatal, Membership};
 use shardcart_common::settings::RedisSettings;
 use shardcart_common::shard::ShardError;
 use shardcart_common::shards::Shards;
-use shardcart_test::{Fsync, RedisServer};
+use shardcart_harness::{Fsync, RedisServer};
+use shardcart_schema::key::IDENTITY as KEY;
 
 use crate::support::{Raw, addresses, impatient, join, server, settings};
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_common::idempotency::{Done, IdempotencyKey};
 use shardcart_common::ids::{Partition, TxId, minted_partition};
 use shardcart_common::membership::{Fatal, Membership};
 use shardcart_common::script::{Call, Script};
 use shardcart_common::settings::RedisSettings;
 use shardcart_common::shard::ShardError;
-use shardcart_common::shards::Shards;
-use shardcart_test::RedisServer;
+use shardcart_common::shards::{MintError, Shards};
+use shardcart_harness::RedisServer;
 
 use crate::support::{TestShards, addresses, impatient, server, settings};
 
@@ -128,7 +128,7 @@ static CREATE: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// Creates something with a key, on one machine.
-async fn create_once(shards: &Shards, name: &str, request: &str) -> Result<Result<Done<TxId>, KeyReused>, ShardError> {
+async fn create_once(shards: &Shards, name: &str, request: &str) -> Result<Done<TxId>, MintError> {
     let key = IdempotencyKey::parse(name.as_bytes()).expect("a well-formed key");
     let created = shards.mint_once(Some(&key), |partition, now_ms| {
         let id = TxId::mint(partition, now_ms);
@@ -149,10 +149,10 @@ async fn ids_with_a_key_are_minted_once_whichever_machine_is_asked() {
         let name = format!("key-{number}");
         // Each machine is the first one for every other key.
         let [first, second] = [&machines[number % 2], &machines[(number + 1) % 2]];
-        let id = create_once(first, &name, "create").await.unwrap().unwrap();
+        let id = create_once(first, &name, "create").await.unwrap();
         assert!(!id.is_replay);
-        assert_eq!(create_once(second, &name, "create").await.unwrap().unwrap(), Done::before(id.value.clone()));
-        assert_eq!(create_once(second, &name, "another").await.unwrap(), Err(KeyReused));
+        assert_eq!(create_once(second, &name, "create").await.unwrap(), Done::before(id.value.clone()));
+        assert!(matches!(create_once(second, &name, "another").await, Err(MintError::KeyReused(_))));
         *shards.entry(minted_partition(id.value.as_str()).expect("a minted id").shard()).or_default() += 1;
     }
     assert!(shards.values().all(|count| *count > 16) && shards.len() == 2, "keys spread: {shards:?}");
@@ -163,13 +163,13 @@ async fn ids_with_a_key_are_found_again_when_there_are_more_shards() {
     let mut on = TestShards::start_many("stock", 2).await;
     let mut minted = Vec::new();
     for number in 0..20 {
-        minted.push(create_once(&on.shards, &number.to_string(), "create").await.unwrap().unwrap().value);
+        minted.push(create_once(&on.shards, &number.to_string(), "create").await.unwrap().value);
     }
     on.servers.push(server().await);
     let grown = machine(&on.servers, Some("3/3"), &settings()).await;
     assert_eq!(by_shard(&mint(&grown, 8).await), BTreeMap::from([(2, 8)]));
     for (number, id) in minted.into_iter().enumerate() {
-        assert_eq!(create_once(&grown, &number.to_string(), "create").await.unwrap().unwrap(), Done::before(id));
+        assert_eq!(create_once(&grown, &number.to_string(), "create").await.unwrap(), Done::before(id));
     }
 }
 
@@ -177,7 +177,7 @@ async fn ids_with_a_key_are_found_again_when_there_are_more_shards() {
 async fn ids_with_a_key_that_is_a_minted_id_are_minted_on_a_shard_that_exists() {
     let on = TestShards::start("stock").await;
     let elsewhere = TxId::mint(Partition(u16::MAX), 1);
-    let id = create_once(&on.shards, elsewhere.as_str(), "create").await.unwrap().unwrap().value;
+    let id = create_once(&on.shards, elsewhere.as_str(), "create").await.unwrap().value;
     assert_eq!(minted_partition(id.as_str()).map(Partition::shard), Some(0));
 }
 
@@ -190,7 +190,9 @@ async fn ids_with_a_key_are_minted_nowhere_else_while_their_shard_does_not_answe
     for number in 0..16 {
         match create_once(&shards, &number.to_string(), "create").await {
             Ok(_) => made += 1,
-            Err(ShardError::Unreachable { shard: 1, .. } | ShardError::Unanswered { shard: 1, .. }) => {
+            Err(MintError::Shard(
+                ShardError::Unreachable { shard: 1, .. } | ShardError::Unanswered { shard: 1, .. },
+            )) => {
                 failed.push(number);
             }
             Err(other) => panic!("{other:?}"),
@@ -200,7 +202,7 @@ async fn ids_with_a_key_are_minted_nowhere_else_while_their_shard_does_not_answe
 
     on.servers[1].restart().await;
     for number in failed {
-        let id = create_once(&shards, &number.to_string(), "create").await.unwrap().unwrap();
+        let id = create_once(&shards, &number.to_string(), "create").await.unwrap();
         assert_eq!(minted_partition(id.value.as_str()).map(Partition::shard), Some(1));
     }
 }

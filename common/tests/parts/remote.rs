@@ -12,12 +12,11 @@ use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use shardcart_common::ids::{Partition, TxId, now_ms};
 use shardcart_common::internal::Internal;
-use shardcart_common::participant::{
-    Answer, BATCH_MAX, Batch, Operation, Participant, ParticipantError, Service, Step, Topology,
-};
+use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Service, Step, Topology};
 use shardcart_common::peers::Peers;
 use shardcart_common::remote_participant::RemoteParticipant;
 use shardcart_common::settings::Secret;
+use shardcart_schema::limit::REQUEST_MAX;
 
 use crate::support::PATIENCE;
 
@@ -130,8 +129,9 @@ async fn batches_that_set_out_together_share_a_request_and_get_their_own_answers
 #[actix_web::test]
 async fn a_request_has_no_more_operations_than_are_allowed() {
     let setup = Setup::start();
-    let (ran, requests) = setup.run(vec![batch(0, BATCH_MAX), batch(1, 1), batch(2, BATCH_MAX - 1), batch(3, 1)]).await;
-    assert_eq!((counts(ran), requests), (vec![BATCH_MAX, 1, BATCH_MAX - 1, 1], 3));
+    let (ran, requests) =
+        setup.run(vec![batch(0, REQUEST_MAX), batch(1, 1), batch(2, REQUEST_MAX - 1), batch(3, 1)]).await;
+    assert_eq!((counts(ran), requests), (vec![REQUEST_MAX, 1, REQUEST_MAX - 1, 1], 3));
     setup.stop().await;
 }
 

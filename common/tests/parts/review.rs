@@ -8,12 +8,12 @@ use std::time::Duration;
 use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::held;
 use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
 use shardcart_common::orders::{Orders, Standing};
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_common::review;
-use shardcart_test::{RedisServer, eventually};
+use shardcart_harness::{RedisServer, eventually};
+use shardcart_schema::reservation_record;
 
 use crate::support::{KnownOrders, PATIENCE, Raw, TestShards};
 
@@ -52,7 +52,7 @@ impl Reservation {
 
     /// What `reserve.lua` keeps for it.
     fn bytes(&self) -> Vec<u8> {
-        held::units(self.deadline_ms, self.order.as_str(), [("{3}:item:a", 2)].into_iter())
+        reservation_record::units(self.deadline_ms, self.order.as_str(), [("{3}:item:a", 2)].into_iter())
     }
 }
 

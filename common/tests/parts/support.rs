@@ -1,10 +1,5 @@
 //! What these tests have in common: shards on servers of their own, and a script that counts its runs.
 
-#[path = "../support/orders.rs"]
-mod orders;
-#[path = "../support/shards.rs"]
-mod shards;
-
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -13,8 +8,8 @@ use shardcart_common::script::{Call, Script};
 use shardcart_common::settings::RedisSettings;
 use shardcart_common::shard::{Shard, ShardError};
 
-pub use orders::KnownOrders;
-pub use shards::{PATIENCE, Raw, TestShards, addresses, join, server, settings};
+pub use shardcart_harness_shards::shards::{addresses, join, server, settings};
+pub use shardcart_harness_shards::{KnownOrders, PATIENCE, Raw, TestShards};
 
 static COUNT: LazyLock<Script> =
     LazyLock::new(|| Script::new("count.lua", "#!lua\nreturn redis.call('INCRBY', KEYS[1], ARGV[1])"));
@@ -51,12 +46,5 @@ pub fn impatient() -> RedisSettings {
         redis_connect_timeout_ms: Duration::from_secs(1),
         start_timeout_ms: Duration::from_millis(200),
         ..settings()
-    }
-}
-
-impl TestShards {
-    /// The first shard.
-    pub fn first(&self) -> &Shard {
-        self.shards.shard(0).expect("there is a shard 0")
     }
 }

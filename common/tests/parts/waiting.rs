@@ -6,7 +6,7 @@ use futures_util::future::{join, join_all};
 use shardcart_common::script::{Call, Script};
 use shardcart_common::settings::RedisSettings;
 use shardcart_common::shard::ShardError;
-use shardcart_test::{Disk, Fsync, RedisServer, eventually};
+use shardcart_harness::{Disk, Fsync, RedisServer, eventually};
 
 use crate::support::{PATIENCE, Raw, TestShards, add, count, impatient, number, server, settings, subtract};
 

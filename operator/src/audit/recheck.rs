@@ -9,6 +9,8 @@ use shardcart_common::shards::Shards;
 use shardcart_common::walk;
 use shardcart_order::audit::{Found, Record};
 use shardcart_payment::audit::{self as payments, FoundPayment, Payment};
+use shardcart_schema::key;
+use shardcart_schema::payment::PaymentState;
 
 use super::findings::{Findings, Kind};
 use super::ids::Names;
@@ -139,7 +141,7 @@ async fn read_payments(shards: &Shards, wanted: &[Option<(String, String)>]) -> 
         let here = wanted.iter().enumerate().filter_map(|(place, wanted)| {
             let (user, order) = wanted.as_ref()?;
             let partition = shards.partition(user);
-            (partition.shard() == shard.number()).then(|| (place, partition.key("payment", &format!("{user}:{order}"))))
+            (partition.shard() == shard.number()).then(|| (place, key::payment(partition.0, user, order).to_string()))
         });
         let (places, keys): (Vec<usize>, Vec<String>) = here.unzip();
         if keys.is_empty() {
@@ -179,7 +181,7 @@ async fn judge(
             }
             let charged = mine.filter(|payment| payment.is_charged_by_checkout());
             Ok(charged.map(|payment| {
-                let stands = if order.is_paid() { format!("paid by {}", order.user) } else { order.status.clone() };
+                let stands = if order.is_paid() { format!("paid by {}", order.user) } else { order.status.to_string() };
                 charged_without(payment, user, &format!("an order that is {stands}"))
             }))
         }
@@ -208,7 +210,7 @@ async fn is_charged(
     };
     match (mine, payment) {
         (Some(mine), _) if mine.charged != total => wrong(format!("{} {}", mine.charged, mine.state)),
-        (Some(mine), _) if mine.state == "charged" => Ok(None),
+        (Some(mine), _) if mine.state == PaymentState::Charged => Ok(None),
         (Some(mine), _) if mine.is_reserved() => {
             if is_held(&source.payment, user, &order.tx).await? {
                 return Ok(None);

@@ -7,6 +7,7 @@ use shardcart_common::ids::Partition;
 use shardcart_common::shards::Shards;
 use shardcart_common::walk::{self, Reservation};
 use shardcart_order::audit::{self as orders, Found};
+use shardcart_schema::order::OrderStatus;
 
 use super::findings::{Findings, Kind};
 use super::{AuditError, shard_failed};
@@ -142,7 +143,7 @@ fn objection(held: &Held, order: &Found) -> Option<String> {
         Found::Newer | Found::Unreadable(_) => None,
         Found::Absent => Some("is not there".to_owned()),
         Found::Order(order) if order.tx != held.tx => Some(format!("has another attempt, {}", order.tx)),
-        Found::Order(order) if order.status == "open" => Some("is open".to_owned()),
+        Found::Order(order) if order.status == OrderStatus::Open => Some("is open".to_owned()),
         Found::Order(order) if !order.in_flight => Some(format!("is {} and not in flight", order.status)),
         Found::Order(_) => None,
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use shardcart_payment::audit::Purse;
+use shardcart_schema::order::OrderStatus;
 use shardcart_stock::audit::Units;
 
 /// Sums over all items, in units.
@@ -79,12 +80,12 @@ pub struct OrderTotals {
 }
 
 impl OrderTotals {
-    pub(super) fn add(&mut self, status: &str) {
+    pub(super) fn add(&mut self, status: OrderStatus) {
         match status {
-            "open" => self.open += 1,
-            "pending" => self.pending += 1,
-            "aborting" => self.aborting += 1,
-            _ => self.paid += 1,
+            OrderStatus::Open => self.open += 1,
+            OrderStatus::Pending => self.pending += 1,
+            OrderStatus::Aborting => self.aborting += 1,
+            OrderStatus::Paid => self.paid += 1,
         }
     }
 }

@@ -9,7 +9,7 @@ use actix_web::rt;
 use serde::Serialize;
 use shardcart_common::metrics::checkout::Totals;
 use shardcart_common::shards::Shards;
-use shardcart_order::recent::{Recent, Told};
+use shardcart_order::recent::{AttemptSummary, RecentAttempts};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -35,7 +35,7 @@ const ALARMED: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Feed {
     machine: String,
-    recent: Arc<Recent>,
+    recent: Arc<RecentAttempts>,
     samples: watch::Sender<Arc<str>>,
     system: watch::Sender<Arc<str>>,
     history: Mutex<VecDeque<Sample>>,
@@ -64,7 +64,7 @@ impl Drop for Listener {
 
 impl Feed {
     /// Shows what `recent` remembers. `machine` says whose it is.
-    pub fn new(machine: String, recent: Arc<Recent>) -> Arc<Self> {
+    pub fn new(machine: String, recent: Arc<RecentAttempts>) -> Arc<Self> {
         let nothing = || watch::Sender::new(Arc::from(""));
         let history = Mutex::new(VecDeque::with_capacity(SAMPLES_MAX));
         let (samples, system) = (nothing(), nothing());
@@ -213,7 +213,7 @@ impl Feed {
     }
 }
 
-fn sample_event(sample: &Sample, recent: &[Told], top_items: &[TopItem]) -> Arc<str> {
+fn sample_event(sample: &Sample, recent: &[AttemptSummary], top_items: &[TopItem]) -> Arc<str> {
     event("beat", &serde_json::json!({ "beat": sample, "recent": recent, "hot": top_items }))
 }
 

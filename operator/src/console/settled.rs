@@ -1,6 +1,7 @@
 //! "Settle now" in plain words.
 
 use shardcart_order::settle_now::SettledNow;
+use shardcart_schema::order::OrderStatus;
 
 /// What came of it, in plain words.
 pub fn words(settled: &SettledNow) -> String {
@@ -14,7 +15,7 @@ pub fn words(settled: &SettledNow) -> String {
              make a checkout fail that may be about to succeed. Ask again then; recovery will have done it by itself.",
             *lease_left_ms as f64 / 1000.0
         ),
-        SettledNow::Nothing { status } if status == "paid" => {
+        SettledNow::Nothing { status } if OrderStatus::parse(status) == Some(OrderStatus::Paid) => {
             "Nothing to do: the order is paid and settled.".to_owned()
         }
         SettledNow::Nothing { .. } => "Nothing to do: no attempt is under way for this order.".to_owned(),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use serde::Serialize;
-use shardcart_order::recent::Recent;
+use shardcart_order::recent::RecentAttempts;
 
 /// Attempts of one second whose items are counted.
 const COUNTED_MAX: usize = 256;
@@ -33,7 +33,7 @@ pub struct TopItems {
 
 impl TopItems {
     /// Counts what has come in since the last time, a second ago.
-    pub fn count(&mut self, recent: &Recent) {
+    pub fn count(&mut self, recent: &RecentAttempts) {
         let mut counted = HashMap::<String, u64>::new();
         let came = recent.lines_since(self.seen, COUNTED_MAX, |item, units| match counted.get_mut(item) {
             Some(sum) => *sum = sum.saturating_add(units),

@@ -3,7 +3,9 @@
 use shardcart_common::ids::TxId;
 use shardcart_common::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, UserRecord};
 use shardcart_common::participant::Refusal;
-use shardcart_order::recent::Told;
+use shardcart_order::recent::AttemptSummary;
+use shardcart_schema::order::OrderStatus;
+use shardcart_schema::payment::{PaidBy, PaymentState};
 
 use super::found::Reservation;
 
@@ -39,40 +41,44 @@ pub fn order(
 
 fn standing(record: &OrderRecord) -> String {
     let left = record.lease_left_ms();
-    match record.status.as_str() {
-        "open" if record.deadline_ms == 0 => "Open: nobody has tried to pay it yet.".to_owned(),
-        "open" => format!(
+    match record.status() {
+        Some(OrderStatus::Open) if record.deadline_ms == 0 => "Open: nobody has tried to pay it yet.".to_owned(),
+        Some(OrderStatus::Open) => format!(
             "Open. The last attempt was given up: {}. It took nothing; a new checkout is a new attempt.",
             Refusal::from_record(&record.refusal)
         ),
-        "pending" if left > 0 => {
+        Some(OrderStatus::Pending) if left > 0 => {
             format!("Being paid: its coordinator has the attempt to itself for another {}.", seconds(left))
         }
-        "pending" => "Being paid, but its coordinator is late: recovery takes the attempt over any moment.".to_owned(),
-        "aborting" => format!(
+        Some(OrderStatus::Pending) => {
+            "Being paid, but its coordinator is late: recovery takes the attempt over any moment.".to_owned()
+        }
+        Some(OrderStatus::Aborting) => format!(
             "Being given up: {}. Nothing more can be taken for it. It opens again when everyone who may hold something \
              has given it back.",
             Refusal::from_record(&record.refusal)
         ),
-        "paid" if record.due_ms.is_some() => {
+        Some(OrderStatus::Paid) if record.due_ms.is_some() => {
             "Paid, for good. Stock and payment are still being told; nothing can undo it.".to_owned()
         }
-        "paid" => "Paid and settled.".to_owned(),
-        other => format!("It says {other}, which this release does not know."),
+        Some(OrderStatus::Paid) => "Paid and settled.".to_owned(),
+        None => format!("It says {}, which this release does not know.", record.status),
     }
 }
 
 fn payment(payment: &PaymentRecord, record: &OrderRecord) -> String {
     let amount = payment.amount;
-    match (payment.state.as_str(), payment.by.as_str()) {
-        ("charged", "checkout") => format!("Its checkout has charged {amount}."),
-        ("charged", _) => format!("It was paid directly: {amount}. A checkout is refused, already paid."),
-        ("reserved", _) if record.status == "paid" => {
+    match (PaymentState::parse(&payment.state), PaidBy::parse(&payment.by)) {
+        (Some(PaymentState::Charged), Some(PaidBy::Checkout)) => format!("Its checkout has charged {amount}."),
+        (Some(PaymentState::Charged), _) => {
+            format!("It was paid directly: {amount}. A checkout is refused, already paid.")
+        }
+        (Some(PaymentState::Reserved), _) if record.status() == Some(OrderStatus::Paid) => {
             format!("Its checkout has taken {amount}; the record says reserved until the attempt is settled.")
         }
-        ("reserved", _) => format!("An attempt holds {amount} of its user's credit."),
-        ("cancelled", _) => format!("A direct payment of {amount} was given back."),
-        (state, _) => format!("Its payment says {state}, which this release does not know."),
+        (Some(PaymentState::Reserved), _) => format!("An attempt holds {amount} of its user's credit."),
+        (Some(PaymentState::Cancelled), _) => format!("A direct payment of {amount} was given back."),
+        (None, _) => format!("Its payment says {}, which this release does not know.", payment.state),
     }
 }
 
@@ -99,7 +105,7 @@ pub fn user(record: &UserRecord) -> Vec<String> {
 }
 
 /// How an attempt went that this machine remembers.
-pub fn attempt(told: &Told) -> String {
+pub fn attempt(told: &AttemptSummary) -> String {
     let took = took(told.took_us);
     match told.outcome.as_str() {
         "paid" => format!("paid in {took}"),
@@ -111,20 +117,20 @@ pub fn attempt(told: &Told) -> String {
 
 /// How the attempt went that is on an order's record.
 pub fn last_attempt(record: &OrderRecord) -> String {
-    match record.status.as_str() {
-        "paid" => "paid".to_owned(),
-        "pending" => "under way".to_owned(),
-        "aborting" => format!("being given up: {}", Refusal::from_record(&record.refusal)),
+    match record.status() {
+        Some(OrderStatus::Paid) => "paid".to_owned(),
+        Some(OrderStatus::Pending) => "under way".to_owned(),
+        Some(OrderStatus::Aborting) => format!("being given up: {}", Refusal::from_record(&record.refusal)),
         _ => format!("given up: {}", Refusal::from_record(&record.refusal)),
     }
 }
 
 /// How an attempt stands, in a word or two.
 pub fn attempt_state(tx: &TxId, order: Option<&OrderRecord>, reservations: &[Reservation]) -> &'static str {
-    match order.filter(|record| record.tx == tx.as_str()).map(|record| record.status.as_str()) {
-        Some("paid") => "paid",
-        Some("pending") => "under way",
-        Some("aborting") => "being given up",
+    match order.filter(|record| record.tx == tx.as_str()).map(OrderRecord::status) {
+        Some(Some(OrderStatus::Paid)) => "paid",
+        Some(Some(OrderStatus::Pending)) => "under way",
+        Some(Some(OrderStatus::Aborting)) => "being given up",
         Some(_) => "given up",
         None if reservations.iter().any(|reservation| reservation.record.state == "confirmed") => "paid",
         None if reservations.iter().any(|reservation| reservation.record.state == "held") => "under way",

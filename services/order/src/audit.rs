@@ -8,6 +8,8 @@ use shardcart_common::ids::Partition;
 use shardcart_common::script::Call;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk;
+use shardcart_schema::key;
+use shardcart_schema::order::OrderStatus;
 
 use crate::attempt::order_of_key;
 use crate::orders::{inflight_key, keys};
@@ -33,8 +35,8 @@ pub enum Found {
 /// An order as it lies on its shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// `open`, `pending`, `aborting`, `paid`.
-    pub status: String,
+    /// How it stands.
+    pub status: OrderStatus,
     /// The current or last attempt.
     pub tx: String,
     /// Whose it is.
@@ -52,7 +54,7 @@ pub struct Record {
 impl Record {
     /// Whether it is paid.
     pub fn is_paid(&self) -> bool {
-        self.status == "paid"
+        self.status == OrderStatus::Paid
     }
 
     /// The sum of the cart's sums.
@@ -69,7 +71,7 @@ pub async fn walk<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, "{*}:order:*", read).await
+    walk::walk(shard, &key::order("*", "*").to_string(), read).await
 }
 
 /// Reads orders by partition and id, in their order; each with its cart and its place in flight at one moment.
@@ -96,9 +98,9 @@ fn found(mut row: Vec<Option<String>>) -> Found {
     let Some(status) = status else {
         return Found::Absent;
     };
-    if !matches!(status.as_str(), "open" | "pending" | "aborting" | "paid") {
+    let Some(status) = OrderStatus::parse(&status) else {
         return Found::Unreadable(format!("status {status:?}"));
-    }
+    };
     let Some(((tx, user), total)) = tx.zip(user).zip(total) else {
         return Found::Unreadable("it has no tx, user or total".to_owned());
     };
@@ -158,7 +160,7 @@ pub async fn overwritten(shard: &Shard) -> Result<Vec<(String, i64)>, ShardError
     let mut all = Vec::new();
     for partition in Partition::of_shard(shard.number()) {
         let mut read = redis::cmd("HGETALL");
-        read.arg(partition.own_key("overwritten"));
+        read.arg(key::overwritten(partition.0).to_string());
         let reply = shard.ask_bulk(&Call::read(read)).await?;
         let lines = Vec::<(String, i64)>::from_redis_value(reply)
             .map_err(|error| walk::odd(shard, "HGETALL", &error.to_string()))?;

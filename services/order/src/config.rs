@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 use shardcart_common::settings::milliseconds;
+use shardcart_schema::limit::WAIT_MAX_MS;
 
-/// The longest wait of a checkout: claim.lua and take_over.lua take a lease that ends in more than five minutes for one
-/// that was written before the shard's clock was set back.
-const WAIT_MAX: Duration = Duration::from_secs(240);
+/// The longest wait of a checkout.
+const WAIT_MAX: Duration = Duration::from_millis(WAIT_MAX_MS);
 
 /// How a checkout is driven. Lease < deadline < wait, queue < wait: checked at start.
 #[derive(Debug, Clone, Args)]

@@ -1,17 +1,16 @@
-//! What can go wrong with an order, and what a client is told.
+//! What can go wrong with an order.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError};
 use shardcart_common::idempotency::KeyReused;
 use shardcart_common::ids::{ItemId, OrderId};
 use shardcart_common::participant::{ParticipantError, Refusal};
-use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shard::ShardError;
+use shardcart_common::shards::MintError;
 
 /// The result of an operation on orders.
 pub type Result<T> = std::result::Result<T, OrderError>;
 
-/// Why an operation gave no result: refused (4xx, nothing changed) or unknown (5xx).
+/// Why an operation gave no result: it was refused (nothing changed), or its outcome is unknown. Each face says how a
+/// client is told: see `api/`.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
     /// There is no such order.
@@ -38,7 +37,7 @@ pub enum OrderError {
     /// The checkout may have happened. Repeating it tells the truth.
     #[error("the outcome is not known yet; repeat the checkout: it is safe, and tells the truth")]
     OutcomeUnknown,
-    /// Too many checkouts wait for their turn; this one did nothing.
+    /// Too many checkouts wait to be admitted; this one did nothing.
     #[error("too many checkouts at once; nothing was done")]
     TooMany,
     /// The idempotency key came with another request.
@@ -55,37 +54,11 @@ pub enum OrderError {
     Participant(#[from] ParticipantError),
 }
 
-impl OrderError {
-    fn problem(&self) -> Problem {
-        let code = match self {
-            OrderError::UnknownOrder(_) => Code::UnknownOrder,
-            OrderError::UnknownItem(_) => Code::UnknownItem,
-            OrderError::Pending(_) => Code::OrderPending,
-            OrderError::Paid(_) => Code::OrderPaid,
-            OrderError::TooLarge(_) => Code::TooLarge,
-            OrderError::OutOfRange => Code::OutOfRange,
-            OrderError::Refused(refusal) => refusal.code(),
-            OrderError::OutcomeUnknown => Code::OutcomeUnknown,
-            OrderError::TooMany => Code::Overloaded,
-            OrderError::KeyReused(_) => Code::IdempotencyKeyReused,
-            OrderError::Newer(_) | OrderError::Shard(_) | OrderError::Participant(_) => {
-                return Problem::shard_unavailable();
-            }
-        };
-        Problem::new(code, self)
-    }
-}
-
-impl ResponseError for OrderError {
-    fn status_code(&self) -> StatusCode {
-        self.problem().status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        if matches!(self, OrderError::Newer(_) | OrderError::Shard(_) | OrderError::Participant(_)) {
-            // The cause is for the log alone: it names hosts and keys.
-            log::error!(error:% = self; "an operation on an order stays unanswered");
+impl From<MintError> for OrderError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::KeyReused(reused) => reused.into(),
+            MintError::Shard(error) => error.into(),
         }
-        self.problem().error_response()
     }
 }

@@ -9,6 +9,8 @@ use shardcart_common::insight::{self, Found, LookUp, OrderRecord, Seen, Wanted};
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
 use shardcart_common::walk;
+use shardcart_schema::key::{self, Kind};
+use shardcart_schema::order::{CartLine, lease_left_ms};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::audit;
@@ -34,7 +36,7 @@ pub type LocalInsight = insight::LocalInsight<Orders>;
 pub struct Orders;
 
 impl LookUp for Orders {
-    const UNDER_WAY: &'static str = "inflight";
+    const UNDER_WAY: Kind = Kind::Inflight;
 
     async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
         let seen = match wanted {
@@ -77,8 +79,8 @@ fn found(order: &OrderId, mut row: Vec<Option<String>>) -> Found {
     let ms = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).map_or(0, whole);
     let line = |pair: &[Option<String>]| {
         let [Some(item), Some(line)] = pair else { return None };
-        let (units, sum) = line.split_once(' ')?;
-        Some((item.clone(), units.parse().ok()?, sum.parse().ok()?))
+        let CartLine { units, sum } = CartLine::parse(line)?;
+        Some((item.clone(), units, sum))
     };
     let lines: Option<Vec<_>> = lines.chunks(2).map(line).collect();
     match (tx, user, total.and_then(|total| total.parse().ok()), lines) {
@@ -133,7 +135,7 @@ async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, Shar
 
 /// Goes through all orders of a partition until one is found whose current or last attempt this is.
 async fn search(shard: &Shard, at: Partition, tx: &TxId) -> Result<Option<OrderId>, ShardError> {
-    let pattern = format!("{}*", at.key("order", ""));
+    let pattern = key::order(at.0, "*").to_string();
     let (hit, mut hits) = mpsc::unbounded_channel();
     let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
         let hit = hit.clone();
@@ -200,7 +202,7 @@ fn in_flight(shard: u16, row: Vec<Option<String>>) -> Option<InFlight> {
     let ms = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).map_or(0, whole);
     let (now, lease, tx) = (ms(now), ms(lease), tx.unwrap_or_default());
     let status = status.unwrap_or_else(|| "unknown".to_owned());
-    let lease_left_ms = if status == "pending" { lease.saturating_sub(now) } else { 0 };
+    let lease_left_ms = lease_left_ms(&status, lease, now);
     Some(InFlight {
         order: order.to_owned(),
         age_ms: if tx.is_empty() { 0 } else { now.saturating_sub(minted_ms(&tx)) },
@@ -211,4 +213,34 @@ fn in_flight(shard: u16, row: Vec<Option<String>>) -> Option<InFlight> {
         shard,
         lease_left_ms,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use shardcart_schema::limit::LEASE_MAX_MS;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_lease_is_the_same_wherever_an_operator_looks() {
+        let now = 1_795_000_000_000;
+        // The last was written before the shard's clock was set back.
+        for (lease, left) in [(now + 1_500, 1_500), (now - 1, 0), (now + LEASE_MAX_MS, 0)] {
+            let text = |text: &str| Some(text.to_owned());
+            let row = vec![
+                text("{3}:order:7"),
+                text(&now.to_string()),
+                text("pending"),
+                text("t"),
+                text("ann"),
+                text(&lease.to_string()),
+            ];
+            let listed = in_flight(0, row).unwrap();
+            let order = OrderId::parse("7").unwrap();
+            let row = [&now.to_string(), "pending", "t", "ann", "5", "", "1", &lease.to_string(), "", "", ""];
+            let row = row.iter().map(|field| text(field).filter(|field| !field.is_empty())).collect();
+            let Found::Order(inspected) = found(&order, row) else { panic!("it is an order") };
+            assert_eq!((listed.lease_left_ms, inspected.lease_left_ms()), (left, left), "{lease}");
+        }
+    }
 }

@@ -1,19 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+pub mod api;
 pub mod attempt;
 pub mod audit;
+pub mod checkout;
 pub mod config;
-pub mod coordinator;
 pub mod error;
-pub mod handlers;
 pub mod insight;
-mod observed;
+pub mod order_status;
 pub mod orders;
+pub mod participants;
 pub mod recent;
-pub mod recovery;
+mod scripts;
 pub mod settle_now;
-pub mod settler;
 pub mod settling;
-pub mod standings;
-pub mod together;
-pub mod turns;

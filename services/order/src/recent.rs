@@ -1,6 +1,7 @@
-//! The attempts that this machine drove last, for the operator who looks.
+//! The last attempts that this machine drove, for operators.
 //!
-//! One attempt costs a lock that hardly anyone else wants and two looks at the clock; the attempt itself is moved in.
+//! Keeping an attempt costs a lock that is seldom contended and two readings of the clock; the attempt itself is moved
+//! in.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,9 +39,9 @@ struct Ended {
     ended_ms: u64,
 }
 
-/// An ended attempt as it is told.
+/// A summary of an ended attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct AttemptSummary {
     /// The order.
     pub order: String,
     /// The attempt.
@@ -65,16 +66,16 @@ pub struct Told {
 struct Inner {
     attempts: VecDeque<Ended>,
     lines: usize,
-    /// Of all that ever came in.
+    /// All attempts that were ever kept.
     count: u64,
 }
 
 /// The last attempts of all threads of a machine.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<Inner>);
+pub struct RecentAttempts(Mutex<Inner>);
 
-impl Recent {
-    /// Keeps an attempt that has ended, and forgets the oldest.
+impl RecentAttempts {
+    /// Keeps an attempt that has ended, and drops the oldest if there are too many.
     pub fn push(&self, attempt: Attempt, result: &Result<()>, took: Duration) {
         let outcome = match result {
             Ok(()) => Outcome::Paid,
@@ -86,24 +87,24 @@ impl Recent {
     }
 
     /// The last `most` attempts that came after the first `seen`, the latest first, and how many came in all.
-    pub fn since(&self, seen: u64, most: usize) -> (Vec<Told>, u64) {
+    pub fn since(&self, seen: u64, most: usize) -> (Vec<AttemptSummary>, u64) {
         let inner = self.lock();
         let new = usize::try_from(inner.count.saturating_sub(seen)).unwrap_or(usize::MAX).min(most);
-        (inner.attempts.iter().rev().take(new).map(told).collect(), inner.count)
+        (inner.attempts.iter().rev().take(new).map(summary).collect(), inner.count)
     }
 
     /// Attempts on an order that are still remembered, the latest first.
-    pub fn of_order(&self, order: &str) -> Vec<Told> {
-        self.lock().attempts.iter().rev().filter(|ended| ended.attempt.order.as_str() == order).map(told).collect()
+    pub fn of_order(&self, order: &str) -> Vec<AttemptSummary> {
+        self.lock().attempts.iter().rev().filter(|ended| ended.attempt.order.as_str() == order).map(summary).collect()
     }
 
     /// One attempt, if it is still remembered.
-    pub fn of_tx(&self, tx: &str) -> Option<Told> {
-        self.lock().attempts.iter().rev().find(|ended| ended.attempt.tx.as_str() == tx).map(told)
+    pub fn of_tx(&self, tx: &str) -> Option<AttemptSummary> {
+        self.lock().attempts.iter().rev().find(|ended| ended.attempt.tx.as_str() == tx).map(summary)
     }
 
-    /// Tells `each` the items and units of the attempts that came after the first `seen`, of the latest `most` of them,
-    /// and returns how many came in all.
+    /// Calls `each` with the items and units of the attempts that came after the first `seen`, of the latest `most` of
+    /// them. Returns how many came in all.
     pub fn lines_since(&self, seen: u64, most: usize, mut each: impl FnMut(&str, u64)) -> u64 {
         let mut lines = Vec::new();
         let count = {
@@ -124,7 +125,7 @@ impl Recent {
 }
 
 impl Inner {
-    /// Keeps one, and hands out what has to go, to be dropped without the lock.
+    /// Keeps one, and returns those that have to go, so that they are dropped without the lock.
     fn push(&mut self, ended: Ended) -> Vec<Ended> {
         let mut forgotten = Vec::new();
         self.count += 1;
@@ -139,7 +140,7 @@ impl Inner {
     }
 }
 
-fn told(ended: &Ended) -> Told {
+fn summary(ended: &Ended) -> AttemptSummary {
     let (outcome, reason) = match &ended.outcome {
         Outcome::Paid => ("paid", String::new()),
         Outcome::Refused(refusal @ Refusal::CheckoutAborted) => ("aborted", refusal.to_string()),
@@ -147,7 +148,7 @@ fn told(ended: &Ended) -> Told {
         Outcome::Unknown => ("unknown", String::new()),
     };
     let attempt = &ended.attempt;
-    Told {
+    AttemptSummary {
         order: attempt.order.as_str().to_owned(),
         tx: attempt.tx.as_str().to_owned(),
         user: attempt.user.as_str().to_owned(),
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_latest_attempts_are_remembered_and_the_oldest_forgotten() {
-        let recent = Recent::default();
+        let recent = RecentAttempts::default();
         for order in 0..3_000 {
             recent.push(attempt(order, 1), &Ok(()), Duration::from_millis(3));
         }
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn large_carts_push_others_out() {
-        let recent = Recent::default();
+        let recent = RecentAttempts::default();
         for order in 0..20 {
             recent.push(attempt(order, 1_000), &Err(Refusal::UnknownUser.into()), Duration::ZERO);
         }

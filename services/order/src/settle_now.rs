@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use shardcart_common::ids::OrderId;
 use shardcart_common::insight::Found;
 use shardcart_common::shard::ShardError;
+use shardcart_schema::order::OrderStatus;
 
 use crate::insight;
-use crate::settling::Settling;
+use crate::participants::Participants;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ pub enum SettledNow {
 ///
 /// # Errors
 /// The order's shard does not answer; the attempt stays as it was, or goes on to be recovered.
-pub async fn settle_now(settling: &Settling, order: &OrderId) -> Result<SettledNow, ShardError> {
+pub async fn settle_now(settling: &Participants, order: &OrderId) -> Result<SettledNow, ShardError> {
     let before = look(settling, order).await?;
     match &before {
         Look::Ended(ended) => return Ok(ended.clone()),
@@ -54,7 +55,9 @@ pub async fn settle_now(settling: &Settling, order: &OrderId) -> Result<SettledN
     }
     settling.resolve(order).await?;
     Ok(match look(settling, order).await? {
-        Look::Ended(SettledNow::Nothing { status }) => SettledNow::Settled { paid: status == "paid" },
+        Look::Ended(SettledNow::Nothing { status }) => {
+            SettledNow::Settled { paid: OrderStatus::parse(&status) == Some(OrderStatus::Paid) }
+        }
         after => after.outcome(),
     })
 }
@@ -75,16 +78,17 @@ impl Look {
     }
 }
 
-async fn look(settling: &Settling, order: &OrderId) -> Result<Look, ShardError> {
+async fn look(settling: &Participants, order: &OrderId) -> Result<Look, ShardError> {
     let (shard, partition) = settling.shards.route(order.as_str())?;
     Ok(match insight::order(shard, partition, order).await? {
         Found::Order(found) => {
-            let is_over = found.status == "open" || found.status == "paid" && found.due_ms.is_none();
+            let paid = found.status() == Some(OrderStatus::Paid);
+            let is_over = found.status() == Some(OrderStatus::Open) || paid && found.due_ms.is_none();
             let lease_left_ms = found.lease_left_ms();
             if is_over {
                 Look::Ended(SettledNow::Nothing { status: found.status })
             } else {
-                Look::InFlight { tx: found.tx, paid: found.status == "paid", lease_left_ms }
+                Look::InFlight { tx: found.tx, paid, lease_left_ms }
             }
         }
         Found::Absent => Look::Ended(SettledNow::Unknown),

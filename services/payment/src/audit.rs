@@ -2,9 +2,12 @@
 
 use std::future::Future;
 
-use shardcart_common::held::Taken;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::{self, Reservation};
+use shardcart_schema::key::{self, Kind};
+use shardcart_schema::life;
+use shardcart_schema::payment::{PaidBy, PaymentState};
+use shardcart_schema::reservation_record::Taken;
 
 /// What was found where a user should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +60,8 @@ pub enum FoundPayment {
 /// A payment for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// `reserved`, `charged`, `cancelled`.
-    pub state: String,
+    /// How it stands.
+    pub state: PaymentState,
     /// Whether a checkout made it; otherwise `pay` did.
     pub by_checkout: bool,
     /// The amount.
@@ -72,12 +75,12 @@ pub struct Payment {
 impl Payment {
     /// Whether a checkout has charged it, for good.
     pub fn is_charged_by_checkout(&self) -> bool {
-        self.by_checkout && self.state == "charged"
+        self.by_checkout && self.state == PaymentState::Charged
     }
 
     /// Whether an attempt holds it.
     pub fn is_reserved(&self) -> bool {
-        self.state == "reserved"
+        self.state == PaymentState::Reserved
     }
 }
 
@@ -92,7 +95,7 @@ pub async fn walk_users<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Re
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, "{*}:user:*", read).await
+    walk::walk(shard, &key::user("*", "*").to_string(), read).await
 }
 
 /// Goes through the keys of all payments of a shard: see [`walk::walk`].
@@ -103,7 +106,7 @@ pub async fn walk_payments<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) ->
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, "{*}:payment:*", read).await
+    walk::walk(shard, &key::named("*", Kind::Payment, "*").to_string(), read).await
 }
 
 /// Reads users by their keys, in their order.
@@ -155,15 +158,11 @@ fn payment(row: Vec<Option<String>>) -> FoundPayment {
     let Some(state) = state else {
         return if by.is_none() && charged.is_none() { FoundPayment::Absent } else { FoundPayment::Unreadable };
     };
-    let lives = life.as_deref().and_then(|life| life.split_once('/'));
-    match (state.as_str(), by.as_deref(), number(charged.as_deref()), lives) {
-        (
-            "reserved" | "charged" | "cancelled",
-            Some(by @ ("checkout" | "pay")),
-            Some(charged),
-            Some((user_life, order_life)),
-        ) => FoundPayment::Payment(Payment {
-            by_checkout: by == "checkout",
+    let (state, by) = (PaymentState::parse(&state), by.as_deref().and_then(PaidBy::parse));
+    let lives = life.as_deref().and_then(life::split);
+    match (state, by, number(charged.as_deref()), lives) {
+        (Some(state), Some(by), Some(charged), Some((user_life, order_life))) => FoundPayment::Payment(Payment {
+            by_checkout: by == PaidBy::Checkout,
             charged,
             user_life: user_life.to_owned(),
             order_life: order_life.to_owned(),
@@ -194,8 +193,8 @@ pub async fn holdings(shard: &Shard, besides: &[String]) -> Result<Holdings, Sha
     let mut holdings = Holdings { reservations: all.reservations, ..Holdings::default() };
     for (key, mut row) in all.records {
         let of_payment = row.split_off(USER.len());
-        match walk::Key::parse(&key).map(|key| key.kind.to_owned()).as_deref() {
-            Some("user") => holdings.users.push((key, user(row))),
+        match walk::Key::parse(&key).and_then(|key| key.kind) {
+            Some(Kind::User) => holdings.users.push((key, user(row))),
             _ => holdings.payments.push((key, payment(of_payment))),
         }
     }
@@ -228,5 +227,5 @@ pub fn held(reservation: &Reservation) -> Option<Held<'_>> {
 
 /// User and order in a payment's key; `None` for another key.
 pub fn user_and_order(key: &str) -> Option<(&str, &str)> {
-    walk::Key::parse(key).filter(|key| key.kind == "payment")?.name.split_once(':')
+    key::two(walk::Key::parse(key).filter(|key| key.kind == Some(Kind::Payment))?.name)
 }

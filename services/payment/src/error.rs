@@ -1,16 +1,15 @@
-//! What can go wrong with a user's credit, and what a client is told.
+//! What can go wrong with a user's credit.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError};
 use shardcart_common::idempotency::KeyReused;
 use shardcart_common::ids::{OrderId, UserId};
-use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shard::ShardError;
+use shardcart_common::shards::MintError;
 
 /// The result of an operation on users.
 pub type Result<T> = std::result::Result<T, PaymentError>;
 
-/// Why an operation gave no result: refused (4xx, nothing changed) or unknown (5xx).
+/// Why an operation gave no result: it was refused (nothing changed), or its outcome is unknown. Each face says how a
+/// client is told: see `api/`.
 #[derive(Debug, thiserror::Error)]
 pub enum PaymentError {
     /// There is no such user.
@@ -48,35 +47,11 @@ pub enum PaymentError {
     Orders(String),
 }
 
-impl PaymentError {
-    fn problem(&self) -> Problem {
-        let code = match self {
-            PaymentError::UnknownUser(_) => Code::UnknownUser,
-            PaymentError::UnknownPayment(_) => Code::UnknownPayment,
-            PaymentError::InsufficientCredit(_) => Code::InsufficientCredit,
-            PaymentError::OrderPending(_) => Code::OrderPending,
-            PaymentError::AlreadyPaid(_) => Code::AlreadyPaid,
-            PaymentError::OrderPaid(_) => Code::OrderPaid,
-            PaymentError::OutOfRange(_) => Code::OutOfRange,
-            PaymentError::KeyReused(_) => Code::IdempotencyKeyReused,
-            PaymentError::Newer(_) | PaymentError::Shard(_) | PaymentError::Orders(_) => {
-                return Problem::shard_unavailable();
-            }
-        };
-        Problem::new(code, self)
-    }
-}
-
-impl ResponseError for PaymentError {
-    fn status_code(&self) -> StatusCode {
-        self.problem().status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        if matches!(self, PaymentError::Newer(_) | PaymentError::Shard(_) | PaymentError::Orders(_)) {
-            // The cause is for the log alone: it names hosts and keys.
-            log::error!(error:% = self; "an operation on a user stays unanswered");
+impl From<MintError> for PaymentError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::KeyReused(reused) => reused.into(),
+            MintError::Shard(error) => error.into(),
         }
-        self.problem().error_response()
     }
 }

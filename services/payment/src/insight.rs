@@ -2,11 +2,12 @@
 
 use shardcart_common::ids::{OrderId, Partition, UserId};
 use shardcart_common::insight::{self, Found, LookUp, PaymentRecord, Seen, UserRecord, Wanted};
-use shardcart_common::record;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key::{self, Kind};
+use shardcart_schema::record;
 
-use crate::users;
+use crate::payments;
 
 /// The payment service itself, asked in-process.
 pub type LocalInsight = insight::LocalInsight<Payment>;
@@ -16,7 +17,7 @@ pub type LocalInsight = insight::LocalInsight<Payment>;
 pub struct Payment;
 
 impl LookUp for Payment {
-    const UNDER_WAY: &'static str = "held";
+    const UNDER_WAY: Kind = Kind::Held;
 
     async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
         let seen = match wanted {
@@ -35,7 +36,7 @@ impl LookUp for Payment {
 }
 
 async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, ShardError> {
-    insight::record(shard, &record::USER, at.name("user", user.as_str()), |user| {
+    insight::record(shard, &record::USER, key::user(at.0, user), |user| {
         let (credit, held) = (user.amount("credit")?, user.amount("held")?);
         let here = i64::try_from(credit.saturating_add(held)).unwrap_or(i64::MAX);
         let charged = u64::try_from(user.number("net")?.saturating_sub(here)).unwrap_or(0);
@@ -45,7 +46,7 @@ async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, Shar
 }
 
 async fn payment(shard: &Shard, at: Partition, user: &UserId, order: &OrderId) -> Result<Found, ShardError> {
-    insight::record(shard, &record::PAYMENT, users::payment_key(at, user, order), |payment| {
+    insight::record(shard, &record::PAYMENT, payments::payment_key(at, user, order), |payment| {
         let (state, by) = (payment.field("state")?, payment.field("by")?);
         let (amount, life) = (payment.amount("charged")?, payment.life().to_owned());
         Some(Found::Payment(PaymentRecord { state, by, amount, life }))

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod api;
 pub mod audit;
 pub mod error;
-pub mod handlers;
+pub mod incarnations;
 pub mod insight;
-pub mod lives;
+pub mod payments;
 pub mod reservation;
+mod scripts;
 pub mod users;

@@ -1,28 +1,16 @@
-//! Reservations: payment's part in a checkout.
+//! Reservations: payment's part in a checkout. What it has in common with stock's is in `common`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
-use shardcart_common::held;
-use shardcart_common::participant::{
-    Answer, Batch, Operation, Participant, ParticipantError, Refusal, Service, Step, Topology,
-};
-use shardcart_common::reservation::{self, Scripts, topology};
-use shardcart_common::script::Call;
+use shardcart_common::participant::{Answer, Operation, Refusal, Service, Step};
+use shardcart_common::reservation::{LocalParticipant, Places, reserve_call};
+use shardcart_common::script::{Call, Script};
 use shardcart_common::shards::Shards;
+use shardcart_schema::reply::Reply;
+use shardcart_schema::reservation_record;
 
-use crate::users;
-
-shardcart_common::scripts! {
-    RESERVE = "reserve.lua";
-}
-
-shardcart_common::scripts! {
-    CONFIRM = "confirm.lua" with "settle.lua";
-    CANCEL = "cancel.lua" with "settle.lua";
-}
+use crate::payments;
+use crate::scripts::{CANCEL, CONFIRM, RESERVE};
 
 /// The payment service as a participant, in-process.
 pub struct LocalPayment(Arc<Shards>);
@@ -32,63 +20,54 @@ impl LocalPayment {
     pub fn new(shards: Arc<Shards>) -> Self {
         LocalPayment(shards)
     }
+}
 
-    /// The call of reserves; `None`: one of them is not for payment, or not in its user's partition.
+impl LocalParticipant for LocalPayment {
+    const SERVICE: Service = Service::Payment;
+
+    fn shards(&self) -> &Shards {
+        &self.0
+    }
+
+    /// `None`: an operation is not for payment, or not in its user's partition.
     fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
-        let (mut places, mut keys) = (HashMap::new(), Vec::with_capacity(2 * operations.len()));
+        let mut records = Places::with_capacity(2 * operations.len());
         let (mut wanted, mut kept) = (Vec::with_capacity(32 * operations.len()), Vec::with_capacity(operations.len()));
         let mut lives = Vec::with_capacity(operations.len());
-        let mut place = |key: String| {
-            *places.entry(key).or_insert_with_key(|key| {
-                keys.push(key.clone());
-                keys.len() as u64
-            })
-        };
         for operation in operations {
             let Step::ReserveCredit { order, life, user, amount } = &operation.step else { return None };
             if self.0.partition(user.as_str()) != operation.at {
                 return None;
             }
-            let [user, payment] = users::keys(operation.at, user, order);
-            kept.push(held::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
-            for number in [operation.deadline_ms, place(user), place(payment), *amount] {
-                wanted.extend(held::double(number));
+            let [user, payment] = payments::keys(operation.at, user, order);
+            kept.push(reservation_record::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
+            let (user, payment) = (records.of(user) as u64, records.of(payment) as u64);
+            for number in [operation.deadline_ms, user, payment, *amount] {
+                wanted.extend(reservation_record::double(number));
             }
             lives.push(life.as_str());
         }
-        let mut call = reservation::call(&RESERVE, operations, keys.len());
-        keys.iter().for_each(|key| call.key(key));
-        call.push(operations.len());
-        call.push(reservation::ends_ms(operations));
-        call.push(&wanted[..]);
-        operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
-        kept.iter().for_each(|kept| call.push(&kept[..]));
+        let mut call = reserve_call(&RESERVE, operations, records.keys().iter(), &wanted, &kept);
         lives.iter().for_each(|life| call.push(*life));
         Some(call)
     }
-}
 
-fn understand(_: &Operation, word: &str) -> Option<Answer> {
-    reservation::answer(word).or(match word {
-        "UNKNOWN" => Some(Answer::Refused(Refusal::UnknownUser)),
-        "INSUFFICIENT" => Some(Answer::Refused(Refusal::InsufficientCredit)),
-        "ALREADY_PAID" => Some(Answer::Refused(Refusal::AlreadyPaid)),
-        "PENDING" => Some(Answer::Busy(Refusal::CheckoutAborted)),
-        "BUSY" => Some(Answer::Busy(Refusal::InsufficientCredit)),
-        _ => None,
-    })
-}
-
-impl Participant for LocalPayment {
-    fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
-        async move {
-            let scripts = Scripts { reserve: |wanted: &[&_]| self.reserve(wanted), confirm: &CONFIRM, cancel: &CANCEL };
-            reservation::run(Service::Payment, &self.0, &batch, &scripts, understand).await
-        }
-        .boxed_local()
+    fn confirm(&self) -> &'static Script {
+        &CONFIRM
     }
 
-    fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async { Ok(topology(&self.0)) }.boxed_local()
+    fn cancel(&self) -> &'static Script {
+        &CANCEL
+    }
+
+    fn understand(&self, _: &Operation, reply: Reply, _: &str) -> Option<Answer> {
+        match reply {
+            Reply::Unknown => Some(Answer::Refused(Refusal::UnknownUser)),
+            Reply::Insufficient => Some(Answer::Refused(Refusal::InsufficientCredit)),
+            Reply::AlreadyPaid => Some(Answer::Refused(Refusal::AlreadyPaid)),
+            Reply::Pending => Some(Answer::Busy(Refusal::CheckoutAborted)),
+            Reply::Busy => Some(Answer::Busy(Refusal::InsufficientCredit)),
+            _ => None,
+        }
     }
 }

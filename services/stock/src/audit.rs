@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
-use shardcart_common::held::Taken;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::{self, Holdings, Reservation};
+use shardcart_schema::key;
+use shardcart_schema::reservation_record::Taken;
 
 /// What was found where an item should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub async fn walk<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, "{*}:item:*", read).await
+    walk::walk(shard, &key::item("*", "*").to_string(), read).await
 }
 
 /// Reads items by their keys, in their order.

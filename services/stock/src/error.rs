@@ -1,16 +1,15 @@
-//! What can go wrong with an item, and what a client is told.
+//! What can go wrong with an item.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError};
 use shardcart_common::idempotency::KeyReused;
 use shardcart_common::ids::ItemId;
-use shardcart_common::problem::{Code, Problem};
 use shardcart_common::shard::ShardError;
+use shardcart_common::shards::MintError;
 
 /// The result of an operation on items.
 pub type Result<T> = std::result::Result<T, StockError>;
 
-/// Why an operation gave no result: refused (4xx, nothing changed) or unknown (5xx).
+/// Why an operation gave no result: it was refused (nothing changed), or its outcome is unknown. Each face says how a
+/// client is told: see `api/`.
 #[derive(Debug, thiserror::Error)]
 pub enum StockError {
     /// There is no such item.
@@ -33,29 +32,11 @@ pub enum StockError {
     Shard(#[from] ShardError),
 }
 
-impl StockError {
-    fn problem(&self) -> Problem {
-        let code = match self {
-            StockError::UnknownItem(_) => Code::UnknownItem,
-            StockError::InsufficientStock(_) => Code::InsufficientStock,
-            StockError::OutOfRange(_) => Code::OutOfRange,
-            StockError::KeyReused(_) => Code::IdempotencyKeyReused,
-            StockError::Newer(_) | StockError::Shard(_) => return Problem::shard_unavailable(),
-        };
-        Problem::new(code, self)
-    }
-}
-
-impl ResponseError for StockError {
-    fn status_code(&self) -> StatusCode {
-        self.problem().status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        if matches!(self, StockError::Newer(_) | StockError::Shard(_)) {
-            // The cause is for the log alone: it names hosts and keys.
-            log::error!(error:% = self; "an operation on an item stays unanswered");
+impl From<MintError> for StockError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::KeyReused(reused) => reused.into(),
+            MintError::Shard(error) => error.into(),
         }
-        self.problem().error_response()
     }
 }

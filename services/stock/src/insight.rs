@@ -2,9 +2,10 @@
 
 use shardcart_common::ids::{ItemId, Partition};
 use shardcart_common::insight::{self, Found, ItemRecord, LookUp, Seen, Wanted};
-use shardcart_common::record;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key::{self, Kind};
+use shardcart_schema::record;
 
 /// The stock service itself, asked in-process.
 pub type LocalInsight = insight::LocalInsight<Stock>;
@@ -14,7 +15,7 @@ pub type LocalInsight = insight::LocalInsight<Stock>;
 pub struct Stock;
 
 impl LookUp for Stock {
-    const UNDER_WAY: &'static str = "held";
+    const UNDER_WAY: Kind = Kind::Held;
 
     async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
         let seen = match wanted {
@@ -29,7 +30,7 @@ impl LookUp for Stock {
 }
 
 async fn item(shard: &Shard, at: Partition, item: &ItemId) -> Result<Found, ShardError> {
-    insight::record(shard, &record::ITEM, at.name("item", item.as_str()), |item| {
+    insight::record(shard, &record::ITEM, key::item(at.0, item), |item| {
         let (price, stock, held) = (item.amount("price")?, item.amount("stock")?, item.amount("held")?);
         let here = i64::try_from(stock.saturating_add(held)).unwrap_or(i64::MAX);
         let sold = item.number("net")?.saturating_add(item.number("before").unwrap_or(0)).saturating_sub(here);

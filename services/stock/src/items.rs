@@ -1,26 +1,22 @@
 //! Items: price and stock, outside any checkout.
 
-use std::sync::Arc;
+mod load;
 
 use redis::FromRedisValue;
 use shardcart_common::amount::{AMOUNT_MAX, Amount};
-use shardcart_common::bulk::{self, LoadError};
 use shardcart_common::idempotency::{Done, IdempotencyKey, KeyReused};
 use shardcart_common::ids::{ItemId, Partition};
-use shardcart_common::record::{self, Found};
 use shardcart_common::script::{Call, words};
-use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+use shardcart_schema::record::{self, Found};
+use shardcart_schema::reply::Reply;
 
 use crate::error::{Result, StockError};
+use crate::scripts::{ADD, CREATE, SUBTRACT};
 
-shardcart_common::scripts! {
-    CREATE = "create.lua";
-    ADD = "add.lua";
-    SUBTRACT = "subtract.lua";
-    LOAD = "load.lua";
-}
+pub use load::load;
 
 /// An item as its buyers see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +25,10 @@ pub struct Item {
     pub stock: u64,
     /// What one costs.
     pub price: u64,
+}
+
+fn item_key(partition: Partition, item: &ItemId) -> String {
+    key::item(partition.0, item).to_string()
 }
 
 /// Creates an item without stock. A repeat creates another, unless it has the same key.
@@ -40,10 +40,10 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
     let created = shards.mint_once(key, |partition, now_ms| {
         let item = ItemId::mint(partition, now_ms);
         let once = key.map(|key| key.creation(partition, item.as_str(), format_args!("create {price}")));
-        let call = CREATE.once(once, &[partition.key("item", item.as_str())]).arg(price.get());
+        let call = CREATE.once(once, &[item_key(partition, &item)]).arg(price.get());
         (item, call)
     });
-    Ok(created.await??)
+    Ok(created.await?)
 }
 
 /// Reads an item.
@@ -53,7 +53,7 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
 /// - `Newer`, `Shard`: no answer.
 pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
     let (shard, partition) = shards.route(item.as_str())?;
-    let bytes = shard.run(&Call::get(partition.name("item", item.as_str()))).await?;
+    let bytes = shard.run(&Call::get(key::item(partition.0, item))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::ITEM.read(bytes.as_deref()) {
@@ -75,7 +75,7 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
 pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(item.as_str())?;
     let once = key.map(|key| key.change(partition, item.as_str(), format_args!("add {units}")));
-    let call = ADD.once(once, &[partition.key("item", item.as_str())]).arg(units.get()).arg(AMOUNT_MAX);
+    let call = ADD.once(once, &[item_key(partition, item)]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
 }
 
@@ -87,40 +87,22 @@ pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&Ide
 pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let (shard, partition) = shards.route(item.as_str())?;
     let once = key.map(|key| key.change(partition, item.as_str(), format_args!("subtract {units}")));
-    let call = SUBTRACT.once(once, &[partition.key("item", item.as_str())]).arg(units.get());
+    let call = SUBTRACT.once(once, &[item_key(partition, item)]).arg(units.get());
     change(shard, item, call).await
 }
 
-/// Overwrites items `0..count`. May be repeated.
-///
-/// # Errors
-/// See [`LoadError`].
-pub async fn load(
-    shards: &Arc<Shards>,
-    settings: &BatchInitSettings,
-    count: u64,
-    stock: Amount,
-    price: Amount,
-) -> std::result::Result<(), LoadError> {
-    bulk::check(settings, count)?;
-    bulk::load(shards, settings, count, |shard, chunk| {
-        let held = [Partition::first_of(shard).own_key("held")].into_iter();
-        let items = chunk.iter().map(|(partition, item)| partition.key("item", &item.to_string()));
-        LOAD.keys(&held.chain(items).collect::<Vec<_>>()).arg(price.get()).arg(stock.get())
-    })
-    .await
-}
-
 async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<Done> {
-    match words(shard.run(&call).await?).first().map_or("", String::as_str) {
-        "DONE" => Ok(Done::now(())),
-        "REPLAYED" => Ok(Done::before(())),
-        "REUSED" => Err(KeyReused.into()),
-        "UNKNOWN" => Err(StockError::UnknownItem(item.clone())),
-        "INSUFFICIENT" => Err(StockError::InsufficientStock(item.clone())),
-        "OUT_OF_RANGE" => Err(StockError::OutOfRange(item.clone())),
-        "NEWER" => Err(StockError::Newer(item.clone())),
-        other => Err(unexpected(shard, call.name(), other)),
+    let words = words(shard.run(&call).await?);
+    let word = words.first().map_or("", String::as_str);
+    match Reply::parse(word) {
+        Some(Reply::Done) => Ok(Done::now(())),
+        Some(Reply::Replayed) => Ok(Done::before(())),
+        Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::Unknown) => Err(StockError::UnknownItem(item.clone())),
+        Some(Reply::Insufficient) => Err(StockError::InsufficientStock(item.clone())),
+        Some(Reply::OutOfRange) => Err(StockError::OutOfRange(item.clone())),
+        Some(Reply::Newer) => Err(StockError::Newer(item.clone())),
+        _ => Err(unexpected(shard, call.name(), word)),
     }
 }
 

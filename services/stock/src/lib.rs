@@ -1,8 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+pub mod api;
 pub mod audit;
 pub mod error;
-pub mod handlers;
 pub mod insight;
 pub mod items;
 pub mod reservation;
+mod scripts;

@@ -1,30 +1,21 @@
-//! Reservations: stock's part in a checkout.
+//! Reservations: stock's part in a checkout. What it has in common with payment's is in `common`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_common::held;
 use shardcart_common::ids::ItemId;
-use shardcart_common::participant::{
-    Answer, Batch, Operation, Participant, ParticipantError, Prices, Refusal, Service, Step, Topology,
-};
-use shardcart_common::reservation::{self, Scripts, topology};
-use shardcart_common::script::Call;
+use shardcart_common::participant::{Answer, Operation, ParticipantError, Prices, Refusal, Service, Step};
+use shardcart_common::reservation::{LocalParticipant, Places, reserve_call};
+use shardcart_common::script::{Call, Script};
 use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+use shardcart_schema::reply::Reply;
+use shardcart_schema::reservation_record;
 
 use crate::error::StockError;
 use crate::items;
-
-shardcart_common::scripts! {
-    RESERVE = "reserve.lua";
-}
-
-shardcart_common::scripts! {
-    CONFIRM = "confirm.lua" with "settle.lua";
-    CANCEL = "cancel.lua" with "settle.lua";
-}
+use crate::scripts::{CANCEL, CONFIRM, RESERVE};
 
 /// The stock service as a participant, in-process.
 pub struct LocalStock(Arc<Shards>);
@@ -34,76 +25,64 @@ impl LocalStock {
     pub fn new(shards: Arc<Shards>) -> Self {
         LocalStock(shards)
     }
+}
 
-    /// The call of reserves; `None`: one of them is not for stock, or has an item of another shard.
+impl LocalParticipant for LocalStock {
+    const SERVICE: Service = Service::Stock;
+
+    fn shards(&self) -> &Shards {
+        &self.0
+    }
+
+    /// `None`: an operation is not for stock, or has an item of another shard.
     fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
-        let (mut places, mut keys) = (HashMap::new(), Vec::new());
+        let (mut items, mut partitions) = (Places::with_capacity(operations.len()), Vec::new());
         let (mut wanted, mut kept) = (Vec::new(), Vec::with_capacity(operations.len()));
         for operation in operations {
             let Step::ReserveStock { order, lines } = &operation.step else { return None };
-            wanted.extend(held::double(operation.deadline_ms));
-            wanted.extend(held::double(lines.len() as u64));
+            wanted.extend(reservation_record::double(operation.deadline_ms));
+            wanted.extend(reservation_record::double(lines.len() as u64));
             let mut own = Vec::with_capacity(lines.len());
             for (item, units) in lines {
-                let place = *places.entry(item.as_str()).or_insert_with(|| {
-                    keys.push(self.0.partition(item.as_str()));
-                    keys.len()
-                });
-                let partition = keys[place - 1];
+                let place = items.of(item.as_str());
+                if place > partitions.len() {
+                    partitions.push(self.0.partition(item.as_str()));
+                }
+                let partition = partitions[place - 1];
                 if partition.shard() != operation.at.shard() {
                     return None;
                 }
-                wanted.extend(held::double(place as u64));
-                wanted.extend(held::double(*units));
-                own.push((partition.name("item", item.as_str()), *units));
+                wanted.extend(reservation_record::double(place as u64));
+                wanted.extend(reservation_record::double(*units));
+                own.push((key::item(partition.0, item), *units));
             }
-            kept.push(held::units(operation.deadline_ms, order.as_str(), own.into_iter()));
+            kept.push(reservation_record::units(operation.deadline_ms, order.as_str(), own.into_iter()));
         }
-        let mut items: Vec<(&str, usize)> = places.into_iter().collect();
-        items.sort_unstable_by_key(|(_, place)| *place);
-        let mut call = reservation::call(&RESERVE, operations, items.len());
-        for (item, place) in items {
-            call.key(keys[place - 1].name("item", item));
-        }
-        call.push(operations.len());
-        call.push(reservation::ends_ms(operations));
-        call.push(&wanted[..]);
-        operations.iter().for_each(|operation| call.push(operation.tx.as_str()));
-        kept.iter().for_each(|kept| call.push(&kept[..]));
-        Some(call)
-    }
-}
-
-/// Understands one word of answer; a refusal names its line.
-fn understand(operation: &Operation, word: &str) -> Option<Answer> {
-    if let Some(answer) = reservation::answer(word) {
-        return Some(answer);
-    }
-    let (word, line) = word.split_once(' ')?;
-    let Step::ReserveStock { lines, .. } = &operation.step else {
-        return None;
-    };
-    let (item, _) = lines.get(line.parse::<usize>().ok()?.checked_sub(1)?)?;
-    let item = item.clone();
-    match word {
-        "UNKNOWN" => Some(Answer::Refused(Refusal::UnknownItem(item))),
-        "INSUFFICIENT" => Some(Answer::Refused(Refusal::InsufficientStock(item))),
-        "BUSY" => Some(Answer::Busy(Refusal::InsufficientStock(item))),
-        _ => None,
-    }
-}
-
-impl Participant for LocalStock {
-    fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
-        async move {
-            let scripts = Scripts { reserve: |wanted: &[&_]| self.reserve(wanted), confirm: &CONFIRM, cancel: &CANCEL };
-            reservation::run(Service::Stock, &self.0, &batch, &scripts, understand).await
-        }
-        .boxed_local()
+        let keys = items.keys().iter().zip(&partitions).map(|(item, partition)| key::item(partition.0, item));
+        Some(reserve_call(&RESERVE, operations, keys, &wanted, &kept))
     }
 
-    fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async { Ok(topology(&self.0)) }.boxed_local()
+    fn confirm(&self) -> &'static Script {
+        &CONFIRM
+    }
+
+    fn cancel(&self) -> &'static Script {
+        &CANCEL
+    }
+
+    /// A refusal names its line.
+    fn understand(&self, operation: &Operation, reply: Reply, line: &str) -> Option<Answer> {
+        let Step::ReserveStock { lines, .. } = &operation.step else {
+            return None;
+        };
+        let (item, _) = lines.get(line.parse::<usize>().ok()?.checked_sub(1)?)?;
+        let item = item.clone();
+        match reply {
+            Reply::Unknown => Some(Answer::Refused(Refusal::UnknownItem(item))),
+            Reply::Insufficient => Some(Answer::Refused(Refusal::InsufficientStock(item))),
+            Reply::Busy => Some(Answer::Busy(Refusal::InsufficientStock(item))),
+            _ => None,
+        }
     }
 }
 

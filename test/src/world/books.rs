@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::orders::Placed;
 use super::people::World;
-use crate::data::{Amounts, Data};
-use crate::ids;
-use crate::record::{self, Fields};
-use crate::service::Service;
+use shardcart_harness::data::{Amounts, Data};
+use shardcart_harness::ids;
+use shardcart_harness::redis::record::{self, Fields};
+use shardcart_harness::service::Service;
 
 /// The records of a world.
 #[derive(Debug, Default)]

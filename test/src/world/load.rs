@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 
 use super::orders::{Outcome, Placed, Told};
 use super::people::{PRICE, World};
-use crate::cluster::Cluster;
-use crate::front::Front;
-use crate::service::Service;
+use shardcart_harness::front::Front;
+use shardcart_harness::service::Service;
+use shardcart_harness::systems::cluster::Cluster;
 
 /// How often one order is checked out, at most, by a client that wants a definite answer.
 const TRIES: usize = 200;
@@ -95,9 +95,11 @@ impl Load {
     /// When that takes more than a minute.
     pub async fn paid(&self, more: u64) {
         let wanted = self.tally.paid.load(Ordering::Relaxed) + more;
-        crate::wait::eventually(format!("{wanted} checkouts are paid"), Duration::from_secs(60), async || {
-            (self.tally.paid.load(Ordering::Relaxed) >= wanted).then_some(())
-        })
+        shardcart_harness::wait::eventually(
+            format!("{wanted} checkouts are paid"),
+            Duration::from_secs(60),
+            async || (self.tally.paid.load(Ordering::Relaxed) >= wanted).then_some(()),
+        )
         .await;
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::front::Answer;
-use crate::http::NoAnswer;
+use shardcart_harness::front::Answer;
+use shardcart_harness::http::NoAnswer;
 
 /// What a client may conclude from what it was told.
 #[derive(Debug, Clone, PartialEq, Eq)]

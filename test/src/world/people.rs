@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::front::Front;
-use crate::wait::eventually;
+use shardcart_harness::front::Front;
+use shardcart_harness::wait::eventually;
 
 /// What one unit of anything costs: a total is a count of units.
 pub const PRICE: u64 = 1;

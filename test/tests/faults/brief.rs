@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::Method;
-use shardcart_test::{Front, Service, lease_is_short};
+use shardcart_harness::{Front, Service, lease_is_short};
 
 use crate::purchase::Purchase;
 use crate::scene::{Scene, patient};
@@ -75,7 +75,7 @@ async fn the_death_of_a_machine_of_each_service_costs_no_error_of_a_safe_call() 
             })
             .collect();
         let before = ORDERS * CLIENTS / 10;
-        shardcart_test::eventually("the clients are at work", Duration::from_secs(60), async || {
+        shardcart_harness::eventually("the clients are at work", Duration::from_secs(60), async || {
             (done.load(Ordering::Relaxed) >= before).then_some(())
         })
         .await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use shardcart_harness::{Service, Settings, eventually};
 use shardcart_test::fault::{Fault, Kind, Place};
-use shardcart_test::{Service, Settings, eventually};
 
 use crate::scene::Scene;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use shardcart_harness::{Service, Settings, eventually, lease_is_short};
 use shardcart_test::fault::{Fault, Kind, Place};
-use shardcart_test::{Service, Settings, eventually, lease_is_short};
 
 use crate::purchase::Purchase;
 use crate::scene::{Scene, patient};

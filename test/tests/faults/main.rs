@@ -4,7 +4,9 @@
 mod brief;
 mod disks;
 mod dying;
+mod killed;
 mod lines;
+mod lost_shard;
 mod messages;
 mod processes;
 mod purchase;

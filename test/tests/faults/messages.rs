@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use shardcart_harness::network::messages::{Exchange, Fate};
+use shardcart_harness::network::relay::Flow;
+use shardcart_harness::{Service, Settings, eventually};
 use shardcart_test::fault::{Fault, Kind, Place};
-use shardcart_test::messages::{Exchange, Fate};
-use shardcart_test::relay::Flow;
-use shardcart_test::{Service, Settings, eventually};
 
 use crate::purchase::Purchase;
 use crate::scene::{Scene, patient};

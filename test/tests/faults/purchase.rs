@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shardcart_test::{Cluster, Front, eventually, ids};
+use shardcart_harness::{Cluster, Front, eventually, ids};
 
 /// What is there of each item, what the user has, and what the order wants of each item at price 2.
 const STOCK: u64 = 10;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use shardcart_harness::Settings;
 use shardcart_test::schedule::Schedule;
-use shardcart_test::{Settings, storm};
+use shardcart_test::storm;
 use tokio::sync::watch;
 
 use crate::scene::Scene;

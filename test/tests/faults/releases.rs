@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use redis::{AsyncTypedCommands, cmd};
-use shardcart_test::{Cluster, Service, Settings, eventually, ids, record};
+use shardcart_harness::redis::record;
+use shardcart_harness::{Cluster, Service, Settings, eventually, ids};
 
 use crate::purchase::Purchase;
 use crate::scene::{Scene, patient};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hyper::Method;
-use shardcart_test::{Front, Service, lease_is_short};
+use shardcart_harness::{Front, Service, lease_is_short};
 
 use crate::scene::{Scene, patient};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shardcart_harness::{Cluster, ClusterOptions, Service, Settings, eventually};
 use shardcart_test::fault::Fault;
 use shardcart_test::world::{Fronts, Judge, Load, Tally, Verdict, World};
-use shardcart_test::{Cluster, ClusterOptions, Service, Settings, eventually};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::purchase::Purchase;

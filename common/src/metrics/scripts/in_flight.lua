@@ -9,11 +9,11 @@
 -- What is stuck is due again and again, so it is among the first sooner or later. A tx begins with the milliseconds of
 -- its making; one that does not, or cannot be read, is passed over. The orders' keys come from the set: they are on this
 -- shard.
--- {fields}
+-- @include fields
 local count, oldest = redis.call('ZCARD', KEYS[1]), nil
 for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
-  local tx = legible(key, 'tx')[1] or ''
-  local began = tonumber(string.sub(tx, 1, 8) .. string.sub(tx, 10, 13), 16)
+  local tx = legible(key, ORDER.TX)[1] or ''
+  local began = tonumber(string.sub(tx, 1, MINTED.MS_HIGH_END) .. string.sub(tx, MINTED.MS_LOW_AT, MINTED.MS_LOW_END), 16)
   if began and began < (oldest or math.huge) then oldest = began end
 end
 local time = redis.call('TIME')

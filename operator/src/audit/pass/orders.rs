@@ -8,6 +8,7 @@ use serde_json::json;
 use shardcart_common::shard::{Shard, ShardError};
 use shardcart_common::walk::Key;
 use shardcart_order::audit::{self as orders, Found};
+use shardcart_schema::order::OrderStatus;
 
 use super::super::findings::Kind;
 use super::super::ids::{Id, Slice};
@@ -75,13 +76,13 @@ impl Pass<'_> {
             Found::Newer => self.odd_record(Kind::NotUnderstood, "order", id, "another version"),
             Found::Unreadable(why) => self.odd_record(Kind::Unreadable, "order", id, why),
             Found::Order(record) => {
-                self.totals.borrow_mut().orders.add(&record.status);
+                self.totals.borrow_mut().orders.add(record.status);
                 let sum = record.sum();
                 if i128::from(record.total) != sum {
                     let detail = format!("total {}, but its cart adds up to {sum}", record.total);
                     self.findings.add(Kind::OrderTotal, id, json!(sum), json!(record.total), detail);
                 }
-                if !record.in_flight && matches!(record.status.as_str(), "pending" | "aborting") {
+                if !record.in_flight && matches!(record.status, OrderStatus::Pending | OrderStatus::Aborting) {
                     let detail = format!("{} with attempt {}, and not listed as in flight", record.status, record.tx);
                     self.findings.add(Kind::OrderNotInFlight, id, "in flight", "not listed", detail);
                 }

@@ -8,6 +8,8 @@ use serde_json::json;
 use shardcart_common::shard::Shard;
 use shardcart_common::walk::Key;
 use shardcart_payment::audit::{self as payments, FoundPayment, FoundUser, Payment};
+use shardcart_schema::key;
+use shardcart_schema::payment::PaymentState;
 
 use super::super::findings::Kind;
 use super::super::ids::Id;
@@ -123,7 +125,7 @@ impl Pass<'_> {
         let totals = &mut self.totals.borrow_mut().payments;
         if payment.is_reserved() {
             totals.reserved += 1;
-        } else if payment.state == "cancelled" {
+        } else if payment.state == PaymentState::Cancelled {
             totals.cancelled += 1;
         } else if payment.by_checkout {
             totals.checkout += 1;
@@ -215,7 +217,7 @@ impl Pass<'_> {
             let found = match self.source.payment.shard(partition.shard()) {
                 Err(_) => FoundUser::Absent,
                 Ok(shard) => {
-                    let keys = [partition.key("user", &id)];
+                    let keys = [key::user(partition.0, &id).to_string()];
                     let mut found = payments::read_users(shard, &keys).await.map_err(shard_failed("payment"))?;
                     found.pop().unwrap_or(FoundUser::Absent)
                 }

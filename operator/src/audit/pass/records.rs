@@ -1,7 +1,7 @@
 //! What participants hold for attempts.
 
-use shardcart_common::held;
 use shardcart_common::walk::Reservation;
+use shardcart_schema::reservation_record;
 
 use super::super::findings::Kind;
 use super::Pass;
@@ -13,7 +13,7 @@ impl Pass<'_> {
             return;
         }
         let (what, tx) = (format!("reservation at {service} shard {shard}"), &reservation.tx);
-        if held::is_newer(&reservation.bytes) {
+        if reservation_record::is_newer(&reservation.bytes) {
             self.odd_record(Kind::NotUnderstood, &what, tx, "another version");
         } else {
             self.odd_record(Kind::Unreadable, &what, tx, "no reservation");

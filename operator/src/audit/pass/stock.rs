@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use serde_json::json;
 use shardcart_common::shard::Shard;
 use shardcart_common::walk::{Key, Reservation};
+use shardcart_schema::key;
 use shardcart_stock::audit::{self as stock, Found};
 
 use super::super::findings::Kind;
@@ -144,8 +145,9 @@ impl Pass<'_> {
             let found = match self.source.stock.shard(partition.shard()) {
                 Err(_) => Found::Absent,
                 Ok(shard) => {
-                    let found =
-                        stock::read(shard, &[partition.key("item", &id)]).await.map_err(shard_failed("stock"))?;
+                    let found = stock::read(shard, &[key::item(partition.0, &id).to_string()])
+                        .await
+                        .map_err(shard_failed("stock"))?;
                     found.first().copied().unwrap_or(Found::Absent)
                 }
             };

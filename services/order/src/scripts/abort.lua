@@ -7,12 +7,12 @@
 -- ARGV[2]  refusal
 --
 -- Returns { status, tx, refusal } as they are now: that is the truth | { UNKNOWN, '', '' } | { NEWER, '', '' }
--- {fields}
-local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'v')
-if order[4] then return { 'NEWER', '', '' } end
-if not order[1] then return { 'UNKNOWN', '', '' } end
-if order[1] == 'pending' and order[2] == ARGV[1] then
-  set(KEYS[1], 'status', 'aborting', 'refusal', ARGV[2])
-  return { 'aborting', order[2], ARGV[2] }
+-- @include fields
+local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.REFUSAL, RECORD.V)
+if order[4] then return { REPLY.NEWER, '', '' } end
+if not order[1] then return { REPLY.UNKNOWN, '', '' } end
+if order[1] == STATUS.PENDING and order[2] == ARGV[1] then
+  set(KEYS[1], ORDER.STATUS, STATUS.ABORTING, ORDER.REFUSAL, ARGV[2])
+  return { STATUS.ABORTING, order[2], ARGV[2] }
 end
 return { order[1], order[2], order[3] or '' }

@@ -6,11 +6,11 @@
 --
 -- Returns for each { status, tx, user, total, life, v, due, item, line, item, line, … }: nil for what is not there, `?` for
 -- what cannot be read; due is not looked up for an open order
--- {fields}
+-- @include fields
 local answer = {}
 for place = 1, #KEYS / 3 do
-  local order = legible(KEYS[3 * place - 2], 'status', 'tx', 'user', 'total', 'life', 'v')
-  order[7] = order[1] and order[1] ~= 'open' and redis.call('ZSCORE', KEYS[3 * place], KEYS[3 * place - 2])
+  local order = legible(KEYS[3 * place - 2], ORDER.STATUS, ORDER.TX, ORDER.USER, ORDER.TOTAL, RECORD.LIFE, RECORD.V)
+  order[7] = order[1] and order[1] ~= STATUS.OPEN and redis.call('ZSCORE', KEYS[3 * place], KEYS[3 * place - 2])
   local cart = redis.call('HGETALL', KEYS[3 * place - 1])
   for field = 1, #cart do order[field + 7] = cart[field] end
   answer[place] = order

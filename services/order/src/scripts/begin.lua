@@ -16,7 +16,7 @@
 -- release)
 --
 -- Everything is read before anything is written.
--- {together}
+-- @include together
 local count = (#KEYS - 1) / 2
 local records = call('MGET', unpack(KEYS, 2, 1 + count))
 local time = call('TIME')
@@ -26,27 +26,27 @@ local lease, soon = now + ARGV[1], now + ARGV[2]
 local left, begun = {}, {}
 
 -- A tx begins with its milliseconds. They are compared as numbers: text compares as the locale of the server says.
-local function ms(id) return tonumber(sub(id, 1, 8) .. sub(id, 10, 13), 16) end
+local function ms(id) return tonumber(sub(id, 1, MINTED.MS_HIGH_END) .. sub(id, MINTED.MS_LOW_AT, MINTED.MS_LOW_END), 16) end
 
 local function cart(place) return table.concat(call('HGETALL', KEYS[1 + count + place]), ' ') .. '\n' end
 
 local function begin(place)
   local key, record, tx = KEYS[1 + place], records[place], ARGV[2 + place]
   if left[key] then
-    if begun[key] ~= tx then return 'pending ' .. begun[key] .. ' ' end
+    if begun[key] ~= tx then return STATUS.PENDING_WITH .. begun[key] .. ' ' end
     return cart(place) .. left[key]
   end
-  if not record then return 'UNKNOWN' end
-  if byte(record) ~= 1 then return 'NEWER' end
-  local total, _, _, status, last, user, refusal, life = read('<dddBc0Bc0Bc0Bc0', record, 3)
-  if status == 'paid' or status == 'aborting' then return status .. ' ' .. last .. ' ' .. refusal end
+  if not record then return REPLY.UNKNOWN end
+  if byte(record) ~= RECORD.VERSION then return REPLY.NEWER end
+  local total, _, _, status, last, user, refusal, life = read(ORDER.FORMAT, record, RECORD.NUMBERS_AT)
+  if status == STATUS.PAID or status == STATUS.ABORTING then return status .. ' ' .. last .. ' ' .. refusal end
   if last == tx then
-    if status == 'open' then return 'open ' .. last .. ' ' .. refusal end
+    if status == STATUS.OPEN then return STATUS.OPEN_WITH .. last .. ' ' .. refusal end
   else
-    if status == 'pending' then return 'pending ' .. last .. ' ' end
+    if status == STATUS.PENDING then return STATUS.PENDING_WITH .. last .. ' ' end
     -- An old message that comes late, or a clock that goes backwards, cannot begin again what is over.
-    if ms(tx) <= ms(last) then return 'MOVED ' .. last .. ' ' end
-    record = pack('<BBdddBc0Bc0Bc0B', 1, 37 + #tx + #user, total, soon, lease, 7, 'pending', #tx, tx, #user, user, 0)
+    if ms(tx) <= ms(last) then return REPLY.MOVED_WITH .. last .. ' ' end
+    record = pack('<BBdddBc0Bc0Bc0B', RECORD.VERSION, ORDER.SIZE_PENDING + #tx + #user, total, soon, lease, STATUS.PENDING_LENGTH, STATUS.PENDING, #tx, tx, #user, user, 0)
       .. sub(record, life)
     left[key], begun[key] = record, tx
   end

@@ -8,5 +8,5 @@
 --
 -- Returns DONE | EXISTS
 local user, tx, NONE = ARGV[1], ARGV[2], 0 / 0
-local record = struct.pack('<BBdddBc0Bc0Bc0B', 1, 34 + #tx + #user, 0, NONE, NONE, 4, 'open', #tx, tx, #user, user, 0)
-return redis.call('SET', KEYS[1], record, 'NX') and 'DONE' or 'EXISTS'
+local record = struct.pack('<BBdddBc0Bc0Bc0B', RECORD.VERSION, ORDER.SIZE_OPEN + #tx + #user, 0, NONE, NONE, STATUS.OPEN_LENGTH, STATUS.OPEN, #tx, tx, #user, user, 0)
+return redis.call('SET', KEYS[1], record, 'NX') and REPLY.DONE or REPLY.EXISTS

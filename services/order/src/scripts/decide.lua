@@ -8,15 +8,15 @@
 -- attempt, or one for all of them
 --
 -- Everything is read before anything is written.
--- {together}
+-- @include together
 return orders(1, function(place, key, record, paid)
-  local status, tx, user = read('<Bc0Bc0', record, 27)
-  if tx == ARGV[place] and (status == 'pending' or status == 'paid') then
-    if status == 'pending' then
+  local status, tx, user = read('<Bc0Bc0', record, ORDER.STATUS_AT)
+  if tx == ARGV[place] and (status == STATUS.PENDING or status == STATUS.PAID) then
+    if status == STATUS.PENDING then
       -- `paid` is three bytes shorter than `pending`, and so the life begins three bytes earlier.
-      paid[key] = pack('<BB', 1, byte(record, 2) - 3) .. sub(record, 3, 26) .. '\4paid' .. sub(record, 35)
+      paid[key] = pack('<BB', RECORD.VERSION, byte(record, RECORD.LIFE_PLACE_AT) - STATUS.PENDING_LONGER_THAN_PAID) .. sub(record, RECORD.NUMBERS_AT, ORDER.NUMBERS_END) .. STATUS.PAID_TEXT .. sub(record, ORDER.BEHIND_PENDING)
     end
-    return 'PAID'
+    return REPLY.PAID
   end
   return status .. ' ' .. tx .. ' ' .. read('<Bc0', record, user + 1 + byte(record, user))
 end)

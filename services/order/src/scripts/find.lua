@@ -6,8 +6,8 @@
 --
 -- Returns { UNKNOWN } | { NEWER } | { status, user, total, item, line, item, line, … }
 local order = redis.call('GET', KEYS[1])
-if not order then return { 'UNKNOWN' } end
-if string.byte(order) ~= 1 then return { 'NEWER' } end
-local total = struct.unpack('<d', order, 3)
-local status, _, user = struct.unpack('<Bc0Bc0Bc0', order, 27)
+if not order then return { REPLY.UNKNOWN } end
+if string.byte(order) ~= RECORD.VERSION then return { REPLY.NEWER } end
+local total = struct.unpack('<d', order, ORDER.TOTAL_AT)
+local status, _, user = struct.unpack('<Bc0Bc0Bc0', order, ORDER.STATUS_AT)
 return { status, user, string.format('%.0f', total), unpack(redis.call('HGETALL', KEYS[2])) }

@@ -9,18 +9,18 @@
 -- attempt, or one for all of them
 --
 -- Everything is read before anything is written.
--- {together}
+-- @include together
 local gone = {}
 local answers = orders(2, function(place, key, record, opened)
-  local status, tx, user = read('<Bc0Bc0', record, 27)
+  local status, tx, user = read('<Bc0Bc0', record, ORDER.STATUS_AT)
   local is_mine = tx == ARGV[place]
-  if is_mine and (status == 'paid' or status == 'aborting') then gone[#gone + 1] = key end
-  if is_mine and status == 'aborting' then
-    status = 'open'
+  if is_mine and (status == STATUS.PAID or status == STATUS.ABORTING) then gone[#gone + 1] = key end
+  if is_mine and status == STATUS.ABORTING then
+    status = STATUS.OPEN
     -- `open` is four bytes shorter than `aborting`, and so the life begins four bytes earlier.
-    opened[key] = pack('<BB', 1, byte(record, 2) - 4) .. sub(record, 3, 26) .. '\4open' .. sub(record, 36)
+    opened[key] = pack('<BB', RECORD.VERSION, byte(record, RECORD.LIFE_PLACE_AT) - STATUS.ABORTING_LONGER_THAN_OPEN) .. sub(record, RECORD.NUMBERS_AT, ORDER.NUMBERS_END) .. STATUS.OPEN_TEXT .. sub(record, ORDER.BEHIND_ABORTING)
   end
-  if is_mine and status == 'paid' then return 'PAID' end
+  if is_mine and status == STATUS.PAID then return REPLY.PAID end
   return status .. ' ' .. tx .. ' ' .. read('<Bc0', record, user + 1 + byte(record, user))
 end)
 if #gone > 0 then call('ZREM', KEYS[1], unpack(gone)) end

@@ -6,10 +6,10 @@
 -- Returns { key, status, tx, v } for each: nil for what is not there, `?` for what cannot be read
 --
 -- The orders' keys come from the set: they are on this shard.
--- {fields}
+-- @include fields
 local answer = {}
 for place, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local order = legible(key, 'status', 'tx', 'v')
+  local order = legible(key, ORDER.STATUS, ORDER.TX, RECORD.V)
   answer[place] = { key, order[1], order[2], order[3] }
 end
 return answer

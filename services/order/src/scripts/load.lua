@@ -12,15 +12,15 @@
 -- ARGV[3…]    user, item, item for each order
 --
 -- Returns DONE | IN_USE (nothing written)
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'IN_USE' end
-local function ms(id) return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) end
+if redis.call(REPLY.EXISTS, KEYS[1]) == 1 then return REPLY.IN_USE end
+local function ms(id) return tonumber(string.sub(id, 1, MINTED.MS_HIGH_END) .. string.sub(id, MINTED.MS_LOW_AT, MINTED.MS_LOW_END), 16) end
 local price, arg, moment = tonumber(ARGV[2]), 3, ms(ARGV[1])
 local one, two = string.format('1 %.0f', price), string.format('2 %.0f', 2 * price)
 for key = 18, #KEYS, 2 do
   local old, life, status, tx = redis.call('GET', KEYS[key]), ARGV[1], nil, nil
-  if old and string.byte(old) == 1 then status, tx = struct.unpack('<Bc0Bc0', old, 27) end
-  if status == 'paid' then
-    local overwritten = string.match(KEYS[key], '^{%d+}:') .. 'overwritten'
+  if old and string.byte(old) == RECORD.VERSION then status, tx = struct.unpack('<Bc0Bc0', old, ORDER.STATUS_AT) end
+  if status == STATUS.PAID then
+    local overwritten = string.match(KEYS[key], '^{%d+}:') .. KEY.OVERWRITTEN
     local lines = redis.call('HGETALL', KEYS[key + 1])
     for line = 1, #lines, 2 do
       redis.call('HINCRBY', overwritten, lines[line], string.match(lines[line + 1], '^%d+'))
@@ -28,10 +28,10 @@ for key = 18, #KEYS, 2 do
   end
   if tx and ms(tx) >= moment then
     local later = ms(tx) + 1
-    life = string.format('%08x-%04x', math.floor(later / 65536), later % 65536) .. string.sub(life, 14)
+    life = string.format(MINTED.MS_FORMAT, math.floor(later / MINTED.MS_LOW_VALUES), later % MINTED.MS_LOW_VALUES) .. string.sub(life, MINTED.REST_AT)
   end
   local user, NONE = ARGV[arg], 0 / 0
-  redis.call('SET', KEYS[key], struct.pack('<BBdddBc0Bc0Bc0B', 1, 34 + #life + #user, 2 * price, NONE, NONE, 4, 'open',
+  redis.call('SET', KEYS[key], struct.pack('<BBdddBc0Bc0Bc0B', RECORD.VERSION, ORDER.SIZE_OPEN + #life + #user, 2 * price, NONE, NONE, STATUS.OPEN_LENGTH, STATUS.OPEN,
     #life, life, #user, user, 0) .. life)
   redis.call('DEL', KEYS[key + 1])
   if ARGV[arg + 1] == ARGV[arg + 2] then
@@ -41,4 +41,4 @@ for key = 18, #KEYS, 2 do
   end
   arg = arg + 3
 end
-return 'DONE'
+return REPLY.DONE

@@ -8,12 +8,12 @@
 -- `?` for what cannot be read
 --
 -- The orders' keys come from the set: they are on this shard.
--- {fields}
+-- @include fields
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local answer = {}
 for place, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
-  local order = legible(key, 'status', 'tx', 'user', 'lease')
+  local order = legible(key, ORDER.STATUS, ORDER.TX, ORDER.USER, ORDER.LEASE)
   answer[place] = { key, now, order[1], order[2], order[3], order[4] }
 end
 return answer

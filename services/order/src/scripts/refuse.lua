@@ -9,15 +9,15 @@
 -- Returns `status tx refusal` as they are now: that is the truth | UNKNOWN | NEWER for each attempt, or one for all of them
 --
 -- Everything is read before anything is written.
--- {together}
+-- @include together
 local count, gone = #KEYS - 1, {}
 local answers = orders(2, function(place, key, record, opened)
-  local status, tx, user, refusal, life = read('<Bc0Bc0Bc0Bc0', record, 27)
-  if status == 'pending' and tx == ARGV[place] then
-    status, refusal = 'open', ARGV[count + place]
-    opened[key] = pack('<BB', 1, 34 + #tx + #user + #refusal)
-      .. sub(record, 3, 26)
-      .. pack('<Bc0Bc0Bc0Bc0', 4, status, #tx, tx, #user, user, #refusal, refusal)
+  local status, tx, user, refusal, life = read(ORDER.TEXTS_FORMAT, record, ORDER.STATUS_AT)
+  if status == STATUS.PENDING and tx == ARGV[place] then
+    status, refusal = STATUS.OPEN, ARGV[count + place]
+    opened[key] = pack('<BB', RECORD.VERSION, ORDER.SIZE_OPEN + #tx + #user + #refusal)
+      .. sub(record, RECORD.NUMBERS_AT, ORDER.NUMBERS_END)
+      .. pack(ORDER.TEXTS_FORMAT, STATUS.OPEN_LENGTH, status, #tx, tx, #user, user, #refusal, refusal)
       .. sub(record, life)
     gone[#gone + 1] = key
   end

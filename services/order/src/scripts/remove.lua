@@ -5,12 +5,12 @@
 -- KEYS[2]  {p}:cart:<id>   hash
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | NEWER (a record of a later release)
--- {fields}
-local order = fields(KEYS[1], 'status', 'v')
-if order[2] then return 'NEWER' end
-if not order[1] then return 'UNKNOWN' end
-if order[1] == 'paid' then return 'PAID' end
-if order[1] ~= 'open' then return 'PENDING' end
+-- @include fields
+local order = fields(KEYS[1], ORDER.STATUS, RECORD.V)
+if order[2] then return REPLY.NEWER end
+if not order[1] then return REPLY.UNKNOWN end
+if order[1] == STATUS.PAID then return REPLY.PAID end
+if order[1] ~= STATUS.OPEN then return REPLY.PENDING end
 
 redis.call('DEL', KEYS[1], KEYS[2])
-return 'DONE'
+return REPLY.DONE

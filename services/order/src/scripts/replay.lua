@@ -4,4 +4,4 @@
 -- KEYS[1]  {p}:order:<id>  record: life
 --
 -- Returns NONE, if there is no record of the key
-return 'NONE'
+return REPLY.NONE

@@ -6,11 +6,11 @@
 -- ARGV[1]  tx that is still held, or empty
 --
 -- Returns { status, tx, refusal, life } | { UNKNOWN, '', '' } | { NEWER, '', '' }
--- {fields}
-local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'life', 'v')
-if order[5] then return { 'NEWER', '', '' } end
-if not order[1] then return { 'UNKNOWN', '', '' } end
-if order[2] == ARGV[1] and order[1] ~= 'open' then
+-- @include fields
+local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.REFUSAL, RECORD.LIFE, RECORD.V)
+if order[5] then return { REPLY.NEWER, '', '' } end
+if not order[1] then return { REPLY.UNKNOWN, '', '' } end
+if order[2] == ARGV[1] and order[1] ~= STATUS.OPEN then
   redis.call('ZADD', KEYS[2], 'NX', 0, KEYS[1])
 end
 return { order[1], order[2], order[3] or '', order[4] or '' }

@@ -12,24 +12,24 @@
 --   settled
 -- | { aborting or paid, tx, … } likewise: it was that before
 -- | { open or pending, tx, refusal } (nothing to do, or its lease is not over) | { UNKNOWN, '', '' } | { NEWER, '', '' }
--- {fields}
-local order = fields(KEYS[1], 'status', 'tx', 'refusal', 'deadline', 'user', 'total', 'life', 'lease', 'v')
+-- @include fields
+local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.REFUSAL, ORDER.DEADLINE, ORDER.USER, ORDER.TOTAL, RECORD.LIFE, ORDER.LEASE, RECORD.V)
 local status, tx, refusal = order[1], order[2], order[3] or ''
-if order[9] then return { 'NEWER', '', '' } end
-if not status or status == 'open' then
+if order[9] then return { REPLY.NEWER, '', '' } end
+if not status or status == STATUS.OPEN then
   redis.call('ZREM', KEYS[3], KEYS[1])
-  return { status or 'UNKNOWN', tx or '', refusal }
+  return { status or REPLY.UNKNOWN, tx or '', refusal }
 end
 local answer = redis.call('HGETALL', KEYS[2])
-if status == 'pending' then
+if status == STATUS.PENDING then
   local time = redis.call('TIME')
   local left = order[8] - time[1] * 1000 - time[2] / 1000
   if left > 0 and left < tonumber(ARGV[2]) then
     redis.call('ZADD', KEYS[3], order[8], KEYS[1])
     return { status, tx, refusal }
   end
-  status, refusal = 'TAKEN', ARGV[1]
-  set(KEYS[1], 'status', 'aborting', 'refusal', refusal)
+  status, refusal = REPLY.TAKEN, ARGV[1]
+  set(KEYS[1], ORDER.STATUS, STATUS.ABORTING, ORDER.REFUSAL, refusal)
 end
 for place = #answer, 1, -1 do answer[place + 7] = answer[place] end
 answer[1], answer[2], answer[3], answer[4] = status, tx, refusal, order[4]

@@ -5,7 +5,8 @@ use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::ids::OrderId;
 use shardcart_common::participant::Refusal;
 use shardcart_order::error::{OrderError, Result};
-use shardcart_order::orders::{self, LINES_MAX};
+use shardcart_order::orders;
+use shardcart_schema::limit::LINES_MAX;
 
 use crate::support::{TestOrders, item, order, quantity};
 

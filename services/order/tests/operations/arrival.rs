@@ -109,5 +109,5 @@ async fn an_attempt_that_begins_late_finds_what_its_own_messages_did_before() {
     let begun = expect_attempt(orders.begin(&order, &attempt.tx).await.unwrap());
     assert_eq!(begun.tx, attempt.tx);
     let again = orders.begin(&order, &form.tx).await.unwrap();
-    assert!(matches!(again, Begun::Standing(_)), "{again:?}");
+    assert!(matches!(again, Begun::NotBegun(_)), "{again:?}");
 }

@@ -247,7 +247,7 @@ async fn begin_by_many_at_once_begins_one() {
                 assert_eq!(attempt.tx.as_str(), current);
                 attempts += 1;
             }
-            Begun::Standing(truth) => {
+            Begun::NotBegun(truth) => {
                 assert_eq!((truth.status, truth.tx), (Status::Pending, current.clone()));
             }
             Begun::Moved { .. } => panic!("all are later than the order"),

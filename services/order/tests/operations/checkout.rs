@@ -10,13 +10,14 @@ use futures_util::future::{LocalBoxFuture, join, join_all};
 use shardcart_common::gate::{Bodies, Gate};
 use shardcart_common::ids::{OrderId, TxId};
 use shardcart_common::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
+use shardcart_harness::eventually;
+use shardcart_order::checkout::coordinator::Coordinator;
 use shardcart_order::config::CheckoutSettings;
-use shardcart_order::coordinator::Coordinator;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
-use shardcart_order::settler;
-use shardcart_order::settling::{Settlement, Settling};
-use shardcart_test::eventually;
+use shardcart_order::participants::Participants;
+use shardcart_order::settling::Settlement;
+use shardcart_order::settling::settler;
 use tokio::sync::mpsc;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, item, loads, order, willing};
@@ -42,7 +43,7 @@ fn settings() -> CheckoutSettings {
 }
 
 impl Checkouts {
-    fn new(settling: Rc<Settling>, settings: CheckoutSettings) -> Self {
+    fn new(settling: Rc<Participants>, settings: CheckoutSettings) -> Self {
         let (queue, decided) = settler::queue();
         Checkouts {
             coordinator: Coordinator::new(settling, settings, queue, Gate::new(100, Bodies::Read), Arc::default()),
@@ -387,7 +388,7 @@ async fn overtaken_checkout(meanwhile: Meanwhile) -> (Rc<TestOrders>, Result<()>
     orders::load(&orders.shards, &loads(), 1, 1, 1, 5).await.expect("nothing is in flight");
     let order = order("0");
     let payment = Overtaken { orders: Rc::clone(&orders), order: order.clone(), meanwhile };
-    let settling = Settling::new(Arc::clone(&orders.shards), Scripted::willing(), Rc::new(payment));
+    let settling = Participants::new(Arc::clone(&orders.shards), Scripted::willing(), Rc::new(payment));
     let mut checkouts = Checkouts::new(settling, settings());
     let outcome = checkouts.checkout(&order).await;
     let decided = checkouts.decided.try_recv().is_ok();

@@ -3,7 +3,7 @@
 use shardcart_common::shard::ShardError;
 use shardcart_order::error::OrderError;
 use shardcart_order::orders;
-use shardcart_test::record::SNIPPET;
+use shardcart_schema::lua;
 
 use crate::support::{TestOrders, user};
 
@@ -29,7 +29,7 @@ async fn create_under_an_id_that_is_taken_changes_nothing() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
     let before = orders.raw.everything().await;
-    let script = include_str!("../../src/scripts/create.lua").replace("-- {fields}\n", SNIPPET);
+    let script = lua::expand(include_str!("../../src/scripts/create.lua"), &[]).unwrap();
     let answer = orders.raw.eval(&script, &[&orders.key(&order)], &["other", "tx"]).await;
     assert_eq!(answer, "EXISTS");
     assert_eq!(orders.raw.everything().await, before);

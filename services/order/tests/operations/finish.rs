@@ -1,11 +1,11 @@
 //! Finish: an attempt that is settled is no longer in flight.
 
 use shardcart_common::participant::Refusal;
-use shardcart_order::attempt::{Status, Truth};
+use shardcart_order::attempt::{OrderState, Status};
 
 use crate::support::{TestOrders, under};
 
-fn told(truth: &Truth) -> (Status, &str, &str) {
+fn told(truth: &OrderState) -> (Status, &str, &str) {
     (truth.status, &truth.tx, &truth.refusal)
 }
 

@@ -1,7 +1,7 @@
 //! Scripts that Redis has forgotten: nothing is lost, and nothing done twice.
 
 use shardcart_common::participant::Refusal;
-use shardcart_order::attempt::{self, Begun, Named, Status};
+use shardcart_order::attempt::{self, AttemptRef, Begun, Status};
 use shardcart_order::orders;
 
 use crate::support::{DEADLINE, LEASE, TestOrders, item, user};
@@ -48,7 +48,7 @@ async fn a_call_for_many_after_a_flush_begins_decides_and_ends_every_attempt_onc
     let mut named = Vec::new();
     for _ in 0..60 {
         let order = orders.filled_order().await;
-        named.push(Named { partition: orders.partition(&order), tx: orders.later_tx(&order).await, order });
+        named.push(AttemptRef { partition: orders.partition(&order), tx: orders.later_tx(&order).await, order });
     }
 
     orders.raw.forget_scripts().await;
@@ -63,7 +63,7 @@ async fn a_call_for_many_after_a_flush_begins_decides_and_ends_every_attempt_onc
         let truth = truth.unwrap();
         assert_eq!((truth.status, truth.tx.as_str()), (Status::Paid, named.tx.as_str()));
     }
-    for Named { order, .. } in &named {
+    for AttemptRef { order, .. } in &named {
         assert_eq!(orders.due_ms(order).await, None);
         assert_eq!(orders.status(order).await, "paid");
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use actix_web::rt;
 use shardcart_common::ids::OrderId;
 use shardcart_common::participant::{Answer, Refusal};
+use shardcart_harness::eventually;
 use shardcart_order::attempt::Status;
-use shardcart_order::recovery;
-use shardcart_test::eventually;
+use shardcart_order::settling::recovery;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, willing};
 

@@ -6,13 +6,14 @@ use shardcart_common::ids::{ItemId, Partition, TxId, now_ms};
 use shardcart_common::participant::{Answer, Refusal, Service, Step};
 use shardcart_common::routing;
 use shardcart_order::attempt::Attempt;
-use shardcart_order::settling::{Part, Settlement, Settling};
+use shardcart_order::participants::{Part, Participants, Plan};
+use shardcart_order::settling::Settlement;
 
 use crate::support::{Scripted, TestOrders, order, user, willing};
 
-async fn settlement(settling: &Settling, attempt: &Attempt, paid: bool) -> Settlement {
-    let parts = settling.parts(attempt).await.expect("participants tell their topology");
-    Settlement::of(attempt, paid, &parts)
+async fn settlement(settling: &Participants, attempt: &Attempt, paid: bool) -> Settlement {
+    let plan = settling.plan(attempt).await.expect("participants tell their topology");
+    Settlement::of(attempt, paid, &plan)
 }
 
 async fn paid(orders: &TestOrders) -> Attempt {
@@ -165,27 +166,26 @@ async fn settle_asks_each_shard_that_the_cart_touches_and_the_users() {
     }
     let attempt = orders.begun(&order).await;
 
-    let parts = settling.parts(&attempt).await.unwrap();
+    let plan = settling.plan(&attempt).await.unwrap();
 
     let mut lines = BTreeMap::new();
-    let (last, stock_parts) = parts.split_last().unwrap();
-    for Part { service, at, reserve } in stock_parts {
-        assert_eq!(*service, Service::Stock);
+    for part in &plan.stock {
+        let reserve = Part::Stock(part).reserve(&attempt);
         let Step::ReserveStock { order: of, lines: some } = reserve else {
             panic!("{reserve:?}");
         };
-        assert_eq!(*of, order);
+        assert_eq!(of, order);
         let home = |item: &ItemId| routing::partition(item.as_str(), 3);
-        assert_eq!(some.iter().map(|(item, _)| home(item)).min(), Some(*at));
-        assert!(some.iter().all(|(item, _)| home(item).shard() == at.shard()));
-        lines.extend(some.iter().cloned());
+        assert_eq!(some.iter().map(|(item, _)| home(item)).min(), Some(part.at));
+        assert!(some.iter().all(|(item, _)| home(item).shard() == part.at.shard()));
+        lines.extend(some);
     }
-    assert_eq!(stock_parts.len(), 3, "thirty items lie on all three shards");
+    assert_eq!(plan.stock.len(), 3, "thirty items lie on all three shards");
     assert_eq!(lines.len(), 30);
     assert!(lines.iter().all(|(item, units)| item.as_str() == (units - 1).to_string()));
-    assert_eq!((last.service, last.at), (Service::Payment, routing::partition("u", 2)));
-    match &last.reserve {
-        Step::ReserveCredit { amount, user: of, .. } => assert_eq!((*amount, of), (465, &user("u"))),
+    assert_eq!(plan.payment.at, routing::partition("u", 2));
+    match Part::Payment(&plan.payment).reserve(&attempt) {
+        Step::ReserveCredit { amount, user: of, .. } => assert_eq!((amount, of), (465, user("u"))),
         other => panic!("{other:?}"),
     }
 }
@@ -205,11 +205,11 @@ async fn settle_has_the_same_parts_in_whatever_order_the_lines_come() {
         life: String::new(),
         lines: (0..30).map(|line| (ItemId::parse(&line.to_string()).unwrap(), 1)).collect(),
     };
-    let places = |parts: Vec<Part>| -> Vec<Partition> { parts.iter().map(|part| part.at).collect() };
-    let first = places(settling.parts(&attempt).await.unwrap());
+    let places = |plan: Plan| -> Vec<Partition> { plan.parts().map(Part::at).collect() };
+    let first = places(settling.plan(&attempt).await.unwrap());
     for _ in 0..attempt.lines.len() {
         attempt.lines.rotate_left(1);
-        assert_eq!(places(settling.parts(&attempt).await.unwrap()), first);
+        assert_eq!(places(settling.plan(&attempt).await.unwrap()), first);
     }
 }
 

@@ -6,8 +6,8 @@ use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
 use shardcart_common::orders::{Asked, Orders, Standing};
 use shardcart_common::participant::Refusal;
 use shardcart_order::attempt::Status;
+use shardcart_order::order_status::LocalOrders;
 use shardcart_order::orders;
-use shardcart_order::standings::LocalOrders;
 
 use crate::support::{TestOrders, loads, order};
 

@@ -1,8 +1,5 @@
 //! Orders on a Redis of their own: what is done with them, and what then lies on their shard.
 
-#[path = "../../../../common/tests/support/shards.rs"]
-mod shards;
-
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
@@ -16,11 +13,11 @@ use shardcart_common::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Refusal, Step, Topology};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shard::{Shard, ShardError};
-use shardcart_order::attempt::{self, Attempt, Begun, Named, TakenOver, Truth};
+use shardcart_order::attempt::{self, Attempt, AttemptRef, Begun, OrderState, TakenOver};
 use shardcart_order::orders;
-use shardcart_order::settling::Settling;
+use shardcart_order::participants::Participants;
 
-pub use shards::{PATIENCE, Raw, TestShards};
+pub use shardcart_harness_shards::{PATIENCE, Raw, TestShards};
 
 /// A lease and a deadline that do not end while a test runs.
 pub const LEASE: Duration = Duration::from_secs(200);
@@ -149,7 +146,7 @@ impl TestOrders {
         lease: Duration,
         deadline: Duration,
     ) -> Result<Begun, ShardError> {
-        let named = Named { order: order.clone(), partition: self.partition(order), tx: tx.clone() };
+        let named = AttemptRef { order: order.clone(), partition: self.partition(order), tx: tx.clone() };
         only(attempt::begin(self.shard(), &[named], lease, deadline).await)
     }
 
@@ -166,23 +163,23 @@ impl TestOrders {
         expect_attempt(begun.expect("the shard answers"))
     }
 
-    pub async fn decide(&self, attempt: &Attempt) -> Truth {
-        let told = only(attempt::decide(self.shard(), &[attempt.named()]).await);
+    pub async fn decide(&self, attempt: &Attempt) -> OrderState {
+        let told = only(attempt::decide(self.shard(), &[attempt.reference()]).await);
         told.expect("the shard answers")
     }
 
-    pub async fn abort(&self, attempt: &Attempt, refusal: &Refusal) -> Truth {
+    pub async fn abort(&self, attempt: &Attempt, refusal: &Refusal) -> OrderState {
         let told = attempt::abort(self.shard(), attempt, refusal).await;
         told.expect("the shard answers")
     }
 
-    pub async fn refuse(&self, attempt: &Attempt, refusal: &Refusal) -> Truth {
-        let told = only(attempt::refuse(self.shard(), &[(attempt.named(), refusal.clone())]).await);
+    pub async fn refuse(&self, attempt: &Attempt, refusal: &Refusal) -> OrderState {
+        let told = only(attempt::refuse(self.shard(), &[(attempt.reference(), refusal.clone())]).await);
         told.expect("the shard answers")
     }
 
-    pub async fn finish(&self, attempt: &Attempt) -> Truth {
-        let told = only(attempt::finish(self.shard(), &[attempt.named()]).await);
+    pub async fn finish(&self, attempt: &Attempt) -> OrderState {
+        let told = only(attempt::finish(self.shard(), &[attempt.reference()]).await);
         told.expect("the shard answers")
     }
 
@@ -206,15 +203,15 @@ impl TestOrders {
         attempt::taken_over(self.shard(), partition, order, reply).expect("a reply of the script")
     }
 
-    pub async fn standing(&self, order: &OrderId, held: Option<&TxId>) -> (Truth, String) {
-        let call = attempt::standing(self.partition(order), order, held);
+    pub async fn standing(&self, order: &OrderId, held: Option<&TxId>) -> (OrderState, String) {
+        let call = attempt::order_status(self.partition(order), order, held);
         let reply = self.shard().run(&call).await.expect("the shard answers");
-        attempt::stands(self.shard(), reply).expect("a reply of the script")
+        attempt::read_order_status(self.shard(), reply).expect("a reply of the script")
     }
 
-    /// Settling with these participants.
-    pub fn settling(&self, stock: &Rc<Scripted>, payment: &Rc<Scripted>) -> Rc<Settling> {
-        Settling::new(Arc::clone(&self.shards), Rc::<Scripted>::clone(stock), Rc::<Scripted>::clone(payment))
+    /// Participants with these participants.
+    pub fn settling(&self, stock: &Rc<Scripted>, payment: &Rc<Scripted>) -> Rc<Participants> {
+        Participants::new(Arc::clone(&self.shards), Rc::<Scripted>::clone(stock), Rc::<Scripted>::clone(payment))
     }
 }
 
@@ -320,9 +317,9 @@ pub fn expect_attempt(begun: Begun) -> Attempt {
     }
 }
 
-pub fn expect_standing(begun: Begun) -> Truth {
+pub fn expect_standing(begun: Begun) -> OrderState {
     match begun {
-        Begun::Standing(truth) => truth,
+        Begun::NotBegun(truth) => truth,
         other => panic!("not standing: {other:?}"),
     }
 }
@@ -333,8 +330,8 @@ pub fn inflight_key(shard: u16) -> String {
 }
 
 /// An attempt of which only its name is known.
-pub fn only_named(named: &Named) -> Attempt {
-    let Named { order, partition, tx } = named.clone();
+pub fn only_named(named: &AttemptRef) -> Attempt {
+    let AttemptRef { order, partition, tx } = named.clone();
     Attempt { order, partition, tx, deadline_ms: 0, user: user("u"), total: 0, life: String::new(), lines: Vec::new() }
 }
 

@@ -5,7 +5,7 @@ use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
 use shardcart_common::participant::Refusal;
 use shardcart_model::order::{Ask, Order, Refusal as Refused, Reply, Status};
 use shardcart_model::table::{self, Whose};
-use shardcart_order::attempt::{self, Attempt, Begun, TakenOver, Truth};
+use shardcart_order::attempt::{self, Attempt, Begun, OrderState, TakenOver};
 
 use crate::support::{TestOrders, under, user};
 
@@ -43,7 +43,7 @@ impl Told {
         Told { reply, stands: None }
     }
 
-    fn truth(truth: &Truth) -> Self {
+    fn truth(truth: &OrderState) -> Self {
         let status = match truth.status {
             attempt::Status::Open => Status::Open,
             attempt::Status::Pending => Status::Pending,
@@ -88,7 +88,7 @@ async fn ask(orders: &TestOrders, ask: Ask, attempt: &Attempt) -> Told {
                 return Told::only(Reply::Begun);
             }
             Begun::Moved { .. } => return Told::only(Reply::Moved),
-            Begun::Standing(truth) => truth,
+            Begun::NotBegun(truth) => truth,
         },
         Ask::Decide => orders.decide(attempt).await,
         Ask::Abort => orders.abort(attempt, &REASON).await,

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use shardcart_common::ids::{OrderId, TxId};
 use shardcart_common::participant::Refusal;
-use shardcart_common::record::{self, Found};
 use shardcart_common::shard::ShardError;
-use shardcart_order::attempt::{self, Begun, Named, Truth};
+use shardcart_order::attempt::{self, AttemptRef, Begun, OrderState};
+use shardcart_schema::record::{self, Found};
 
 use crate::support::{DEADLINE, LEASE, TestOrders, item, only_named, order};
 
@@ -53,17 +53,17 @@ fn told(begun: &Begun) -> String {
             "begun {} {} {} {} {} {:?} {:?}",
             attempt.tx, attempt.order, attempt.user, attempt.total, attempt.life, attempt.partition, attempt.lines
         ),
-        Begun::Standing(truth) => stands(truth),
+        Begun::NotBegun(truth) => stands(truth),
         Begun::Moved { last_ms } => format!("moved {last_ms}"),
     }
 }
 
-fn stands(truth: &Truth) -> String {
+fn stands(truth: &OrderState) -> String {
     format!("{:?} {} {}", truth.status, truth.tx, truth.refusal)
 }
 
 /// The answers to a call, one for each attempt.
-fn each<T>(answers: Result<Vec<Result<T, ShardError>>, ShardError>, named: &[Named]) -> Vec<T> {
+fn each<T>(answers: Result<Vec<Result<T, ShardError>>, ShardError>, named: &[AttemptRef]) -> Vec<T> {
     let answers = answers.expect("the shard answers");
     assert_eq!(answers.len(), named.len(), "{named:#?}");
     answers.into_iter().map(|answer| answer.expect("an answer of the script")).collect()
@@ -94,7 +94,7 @@ impl Twins {
         Twins { together, apart, all, seen: BTreeSet::new() }
     }
 
-    async fn begin(&mut self, named: &[Named]) {
+    async fn begin(&mut self, named: &[AttemptRef]) {
         let answers = attempt::begin(self.together.shard(), named, LEASE, DEADLINE).await;
         for (asked, answer) in named.iter().zip(each(answers, named)) {
             let alone = self.apart.begin(&asked.order, &asked.tx).await.expect("the shard answers");
@@ -103,7 +103,7 @@ impl Twins {
         }
     }
 
-    async fn decide(&mut self, named: &[Named]) {
+    async fn decide(&mut self, named: &[AttemptRef]) {
         let answers = attempt::decide(self.together.shard(), named).await;
         for (asked, answer) in named.iter().zip(each(answers, named)) {
             let alone = self.apart.decide(&only_named(asked)).await;
@@ -112,7 +112,7 @@ impl Twins {
         }
     }
 
-    async fn finish(&mut self, named: &[Named]) {
+    async fn finish(&mut self, named: &[AttemptRef]) {
         let answers = attempt::finish(self.together.shard(), named).await;
         for (asked, answer) in named.iter().zip(each(answers, named)) {
             let alone = self.apart.finish(&only_named(asked)).await;
@@ -122,10 +122,10 @@ impl Twins {
     }
 
     /// Attempts are given up, in two steps or in one, for some reason.
-    async fn give_up(&mut self, named: &[Named], random: &mut Rng) {
+    async fn give_up(&mut self, named: &[AttemptRef], random: &mut Rng) {
         let refusals = refusals();
         let mut reason = || refusals[random.usize(..refusals.len())].clone();
-        let refused: Vec<(Named, Refusal)> = named.iter().map(|named| (named.clone(), reason())).collect();
+        let refused: Vec<(AttemptRef, Refusal)> = named.iter().map(|named| (named.clone(), reason())).collect();
         if random.bool() {
             let answers = attempt::refuse(self.together.shard(), &refused).await;
             for ((asked, refusal), answer) in refused.iter().zip(each(answers, named)) {
@@ -155,16 +155,16 @@ impl Twins {
     }
 
     /// The attempts that the usual orders have now, or had last.
-    async fn current(&self) -> Vec<Named> {
+    async fn current(&self) -> Vec<AttemptRef> {
         let mut current = Vec::new();
         for order in &self.all[2..] {
             let tx = TxId::parse(&self.apart.field(order, "tx").await).expect("a well-formed tx");
-            current.push(Named { order: order.clone(), partition: self.apart.partition(order), tx });
+            current.push(AttemptRef { order: order.clone(), partition: self.apart.partition(order), tx });
         }
         current
     }
 
-    fn note(&mut self, asked: &str, answer: &str, named: &Named) {
+    fn note(&mut self, asked: &str, answer: &str, named: &AttemptRef) {
         let mut words = answer.split(' ');
         let kind = words.next().unwrap_or_default().to_lowercase();
         // Moved tells no tx, and where nothing can be read there is none.
@@ -231,8 +231,8 @@ fn kinds() -> BTreeSet<String> {
 }
 
 /// Some of these attempts: in any order and several times, only those of an order that does not exist, or one alone.
-fn some(known: &[Named], missing: &OrderId, random: &mut Rng) -> Vec<Named> {
-    let odd: Vec<Named> = known.iter().filter(|named| named.order == *missing).cloned().collect();
+fn some(known: &[AttemptRef], missing: &OrderId, random: &mut Rng) -> Vec<AttemptRef> {
+    let odd: Vec<AttemptRef> = known.iter().filter(|named| named.order == *missing).cloned().collect();
     let one = [known[random.usize(..known.len())].clone()];
     let from = match random.usize(0..8) {
         0 if !odd.is_empty() => &odd,
@@ -249,7 +249,7 @@ async fn many_attempts_together_come_to_what_they_come_to_one_after_the_other() 
     let mut random = Rng::with_seed(seed);
     let mut twins = Twins::start().await;
     let mut minted_ms = 2_000;
-    let mut known: Vec<Named> = Vec::new();
+    let mut known: Vec<AttemptRef> = Vec::new();
     let expected = kinds();
     for round in 0..10 * ROUNDS {
         if round >= ROUNDS && twins.seen == expected {
@@ -261,7 +261,7 @@ async fn many_attempts_together_come_to_what_they_come_to_one_after_the_other() 
             let ms = minted_ms - random.u64(0..=20);
             let order = twins.all[random.usize(..ORDERS)].clone();
             let partition = twins.together.partition(&order);
-            known.push(Named { tx: TxId::mint(partition, ms), order, partition });
+            known.push(AttemptRef { tx: TxId::mint(partition, ms), order, partition });
         }
         known.drain(..known.len().saturating_sub(RECENT));
         let asked_about = [known.as_slice(), &twins.current().await].concat();

@@ -9,34 +9,34 @@
 --
 -- The other keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
--- {together}
--- {settle}
+-- @include together
+-- @include settle
 local back, removed, gone, tombstones, left = {}, {}, {}, {}, {}
 local function cancel(place, tx)
-  if left[tx] then return 'CANCELLED' end
+  if left[tx] then return REPLY.CANCELLED end
   if held[place] then
     local part = parts[place]
-    if not part or is_newer(part) then return 'NEWER' end
+    if not part or is_newer(part) then return REPLY.NEWER end
     back[part.user] = (back[part.user] or 0) + part.amount
     if is_reserved(part) then
-      local was = read('<d', records[part.payment], 19)
+      local was = read('<d', records[part.payment], PAYMENT.WAS_AT)
       if was == was then
         -- The direct payment that had been given back before.
-        change(part.payment, pack('<BBddd', 1, 40, was, was, 0 / 0) .. '\9cancelled\3pay' .. part.life)
+        change(part.payment, pack('<BBddd', RECORD.VERSION, PAYMENT.SIZE_CANCELLED_BY_PAY, was, was, 0 / 0) .. PAYMENT.CANCELLED_BY_PAY .. part.life)
       else
         removed[#removed + 1] = keys[part.payment]
       end
     end
     gone[#gone + 1] = tx
   elseif ended[place] then
-    if ended[place] == 'NEWER' then return 'NEWER' end
+    if ended[place] == REPLY.NEWER then return REPLY.NEWER end
     -- A refusal's tombstone keeps its answer: repeats of that reserve get the first one.
-    return ended[place] == 'CONFIRMED' and 'CONFLICT' or 'CANCELLED'
+    return ended[place] == REPLY.CONFIRMED and REPLY.CONFLICT or REPLY.CANCELLED
   end
   left[tx] = true
   tombstones[#tombstones + 1] = tx
-  tombstones[#tombstones + 1] = 'CANCELLED'
-  return 'CANCELLED'
+  tombstones[#tombstones + 1] = REPLY.CANCELLED
+  return REPLY.CANCELLED
 end
 
 local answers = {}
@@ -44,8 +44,8 @@ for place, tx in ipairs(txs) do answers[place] = cancel(place, tx) end
 
 for user, amount in pairs(back) do
   local record = records[user]
-  local credit, holds = read('<dd', record, 3)
-  change(user, sub(record, 1, 2) .. pack('<dd', credit + amount, holds - amount) .. sub(record, 19))
+  local credit, holds = read('<dd', record, USER.CREDIT_AT)
+  change(user, sub(record, 1, RECORD.HEAD_SIZE) .. pack('<dd', credit + amount, holds - amount) .. sub(record, USER.NET_AT))
 end
 if #removed > 0 then call('DEL', unpack(removed)) end
 write(changes, {}, gone, tombstones, ARGV[1])

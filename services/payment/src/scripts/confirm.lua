@@ -13,29 +13,29 @@
 --
 -- The other keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
--- {together}
--- {settle}
+-- @include together
+-- @include settle
 local charged, gone, tombstones, left = {}, {}, {}, {}
 local function confirm(place, tx)
-  if left[tx] then return 'CONFIRMED' end
+  if left[tx] then return REPLY.CONFIRMED end
   if not held[place] then
     local answer = ended[place]
-    if answer then return (answer == 'CONFIRMED' or answer == 'NEWER') and answer or 'CONFLICT' end
-    return now_ms() >= deadlines[place] + 60000 and 'GONE' or 'LOST'
+    if answer then return (answer == REPLY.CONFIRMED or answer == REPLY.NEWER) and answer or REPLY.CONFLICT end
+    return now_ms() >= deadlines[place] + LIMIT.SETTLED_AFTER_MS and REPLY.GONE or REPLY.LOST
   end
   local part = parts[place]
-  if not part or is_newer(part) then return 'NEWER' end
+  if not part or is_newer(part) then return REPLY.NEWER end
   charged[part.user] = (charged[part.user] or 0) + part.amount
   if is_reserved(part) then
     local payment = records[part.payment]
     -- `charged` is one byte shorter than `reserved`, and so the life begins one byte earlier.
-    change(part.payment, pack('<BB', 1, byte(payment, 2) - 1) .. sub(payment, 3, 26) .. '\7charged' .. sub(payment, 36))
+    change(part.payment, pack('<BB', RECORD.VERSION, byte(payment, RECORD.LIFE_PLACE_AT) - STATE.RESERVED_LONGER_THAN_CHARGED) .. sub(payment, RECORD.NUMBERS_AT, PAYMENT.NUMBERS_END) .. STATE.CHARGED_TEXT .. sub(payment, PAYMENT.BEHIND_RESERVED))
   end
   left[tx] = true
   gone[#gone + 1] = tx
   tombstones[#tombstones + 1] = tx
-  tombstones[#tombstones + 1] = 'CONFIRMED'
-  return 'CONFIRMED'
+  tombstones[#tombstones + 1] = REPLY.CONFIRMED
+  return REPLY.CONFIRMED
 end
 
 local answers = {}
@@ -43,7 +43,7 @@ for place, tx in ipairs(txs) do answers[place] = confirm(place, tx) end
 
 for user, amount in pairs(charged) do
   local record = records[user]
-  change(user, sub(record, 1, 10) .. pack('<d', read('<d', record, 11) - amount) .. sub(record, 19))
+  change(user, sub(record, 1, USER.CREDIT_END) .. pack('<d', read('<d', record, USER.HELD_AT) - amount) .. sub(record, USER.NET_AT))
 end
 write(changes, {}, gone, tombstones, ARGV[1])
 return told(answers)

@@ -7,12 +7,12 @@
 -- ARGV[2]     life: tells these users from those that had the ids before, whose payments no longer count
 --
 -- Returns DONE | IN_USE (nothing written)
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'IN_USE' end
+if redis.call(REPLY.EXISTS, KEYS[1]) == 1 then return REPLY.IN_USE end
 local credit = tonumber(ARGV[1])
-local record, users = struct.pack('<BBdddd', 1, 34, credit, 0, credit, 0 / 0) .. ARGV[2], {}
+local record, users = struct.pack('<BBdddd', RECORD.VERSION, USER.SIZE, credit, 0, credit, 0 / 0) .. ARGV[2], {}
 for user = 2, #KEYS do
   users[#users + 1] = KEYS[user]
   users[#users + 1] = record
 end
 if #users > 0 then redis.call('MSET', unpack(users)) end
-return 'DONE'
+return REPLY.DONE

@@ -9,34 +9,34 @@
 --
 -- Returns DONE (also for a repeat) | UNKNOWN | INSUFFICIENT | PENDING (a checkout holds the order) | ALREADY_PAID
 -- | NEWER (a record of a later release)
--- {fields}
+-- @include fields
 local user = redis.call('GET', KEYS[1])
-if not user then return 'UNKNOWN' end
-if string.byte(user) ~= 1 then return 'NEWER' end
-local credit, held, net, before = struct.unpack('<dddd', user, 3)
+if not user then return REPLY.UNKNOWN end
+if string.byte(user) ~= RECORD.VERSION then return REPLY.NEWER end
+local credit, held, net, before = struct.unpack('<dddd', user, USER.CREDIT_AT)
 local amount = tonumber(ARGV[1])
 
 if KEYS[2] then
-  local mine = string.sub(user, 35) .. '/'
-  local life = mine .. (ARGV[2] == '*' and '' or ARGV[2])
-  local payment = fields(KEYS[2], 'state', 'by', 'charged', 'life', 'v')
-  if payment[5] then return 'NEWER' end
+  local mine = string.sub(user, USER.LIFE_AT) .. LIFE.SEPARATOR
+  local life = mine .. (ARGV[2] == LIFE.ANY and '' or ARGV[2])
+  local payment = fields(KEYS[2], PAYMENT.STATE, PAYMENT.BY, PAYMENT.CHARGED, RECORD.LIFE, RECORD.V)
+  if payment[5] then return REPLY.NEWER end
   -- A payment of another life of the user or the order says nothing about this one.
-  local same = payment[4] == life or ARGV[2] == '*' and string.sub(payment[4] or '', 1, #mine) == mine
+  local same = payment[4] == life or ARGV[2] == LIFE.ANY and string.sub(payment[4] or '', 1, #mine) == mine
   if payment[1] and same then
-    if payment[1] == 'reserved' then return 'PENDING' end
-    if payment[1] == 'charged' and payment[2] == 'pay' and payment[3] == ARGV[1] then return 'DONE' end
-    return 'ALREADY_PAID'
+    if payment[1] == STATE.RESERVED then return REPLY.PENDING end
+    if payment[1] == STATE.CHARGED and payment[2] == BY.PAY and payment[3] == ARGV[1] then return REPLY.DONE end
+    return REPLY.ALREADY_PAID
   end
-  if credit < amount then return 'INSUFFICIENT' end
+  if credit < amount then return REPLY.INSUFFICIENT end
   -- What a checkout charged this user for an order that was overwritten since stays charged: `before`, for the audit.
-  if payment[1] == 'charged' and payment[2] == 'checkout' and string.sub(payment[4] or '', 1, #mine) == mine then
+  if payment[1] == STATE.CHARGED and payment[2] == BY.CHECKOUT and string.sub(payment[4] or '', 1, #mine) == mine then
     before = (before == before and before or 0) + payment[3]
   end
   redis.call('DEL', KEYS[2])
-  set(KEYS[2], 'state', 'charged', 'by', 'pay', 'charged', ARGV[1], 'refunded', 0, 'life', life)
+  set(KEYS[2], PAYMENT.STATE, STATE.CHARGED, PAYMENT.BY, BY.PAY, PAYMENT.CHARGED, ARGV[1], PAYMENT.REFUNDED, 0, RECORD.LIFE, life)
 elseif credit < amount then
-  return 'INSUFFICIENT'
+  return REPLY.INSUFFICIENT
 end
-redis.call('SETRANGE', KEYS[1], 2, struct.pack('<dddd', credit - amount, held, net - amount, before))
-return 'DONE'
+redis.call('SETRANGE', KEYS[1], USER.CREDIT_OFFSET, struct.pack('<dddd', credit - amount, held, net - amount, before))
+return REPLY.DONE

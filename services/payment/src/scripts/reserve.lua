@@ -18,7 +18,7 @@
 --
 -- What was answered before is looked for before clock and credit: a repeat must get the first answer even when the
 -- deadline has passed, or the credit has been spent, since. Everything is read before anything is written.
--- {together}
+-- @include together
 local count = tonumber(ARGV[1])
 local held = call('HMGET', KEYS[1], unpack(ARGV, 4, 3 + count))
 local ended = call('HMGET', KEYS[2], unpack(ARGV, 4, 3 + count))
@@ -34,21 +34,21 @@ local function look(user)
   local record = records[user]
   if not record then
     credit[user] = false
-  elseif byte(record) ~= 1 then
+  elseif byte(record) ~= RECORD.VERSION then
     credit[user], newer[user] = false, true
   else
-    credit[user], holds[user] = read('<dd', record, 3)
-    lives[user] = sub(record, 35) .. '/'
+    credit[user], holds[user] = read('<dd', record, USER.CREDIT_AT)
+    lives[user] = sub(record, USER.LIFE_AT) .. LIFE.SEPARATOR
   end
 end
 
 -- How a payment stands: state, by whom, charged, life, whether it is of a later release. Most often there is none.
 local function look_at_payment(payment)
-  if reserved[payment] then return 'reserved', 'checkout', nil, reserved[payment] end
+  if reserved[payment] then return STATE.RESERVED, BY.CHECKOUT, nil, reserved[payment] end
   local record = records[payment]
   if not record then return nil end
-  if byte(record) ~= 1 then return nil, nil, nil, nil, true end
-  local charged, _, _, state, by, place = read('<dddBc0Bc0', record, 3)
+  if byte(record) ~= RECORD.VERSION then return nil, nil, nil, nil, true end
+  local charged, _, _, state, by, place = read(PAYMENT.FORMAT, record, RECORD.NUMBERS_AT)
   return state, by, charged, sub(record, place)
 end
 
@@ -64,23 +64,23 @@ end
 
 local function reserve(place)
   local tx, at = ARGV[3 + place], 4 * place - 3
-  if held[place] then return byte(held[place]) == 1 and 'HELD' or 'NEWER' end
+  if held[place] then return byte(held[place]) == RECORD.VERSION and REPLY.HELD or REPLY.NEWER end
   if ended[place] or left[tx] then return left[tx] or known(ended[place]) end
-  if now > wanted[at] then return 'EXPIRED' end
+  if now > wanted[at] then return REPLY.EXPIRED end
 
   local user, payment, amount = wanted[at + 1], wanted[at + 2], wanted[at + 3]
   if credit[user] == nil then look(user) end
   local state, by, charged, of, is_newer = look_at_payment(payment)
-  if newer[user] or is_newer then return 'NEWER' end
-  if not credit[user] then return refuse(tx, 'UNKNOWN') end
+  if newer[user] or is_newer then return REPLY.NEWER end
+  if not credit[user] then return refuse(tx, REPLY.UNKNOWN) end
   local life = lives[user] .. ARGV[3 + 2 * count + place]
   -- A payment of another life of the user or the order says nothing about this one.
   if state and of == life then
-    if state == 'reserved' then return 'PENDING' end
-    if state == 'charged' then return refuse(tx, 'ALREADY_PAID') end
+    if state == STATE.RESERVED then return REPLY.PENDING end
+    if state == STATE.CHARGED then return refuse(tx, REPLY.ALREADY_PAID) end
   end
   if credit[user] < amount then
-    return credit[user] + holds[user] < amount and refuse(tx, 'INSUFFICIENT') or 'BUSY'
+    return credit[user] + holds[user] < amount and refuse(tx, REPLY.INSUFFICIENT) or REPLY.BUSY
   end
 
   credit[user], holds[user], changed[user] = credit[user] - amount, holds[user] + amount, true
@@ -88,14 +88,14 @@ local function reserve(place)
   if state and of == life then
     -- A direct payment that was given back: `was` brings it back should this attempt be cancelled.
     back[payment] = charged
-  elseif state == 'charged' and by == 'checkout' and sub(of, 1, #lives[user]) == lives[user] then
+  elseif state == STATE.CHARGED and by == BY.CHECKOUT and sub(of, 1, #lives[user]) == lives[user] then
     -- What a checkout charged this user for an order that was overwritten since stays charged: `before`, for the audit.
     before[user] = (before[user] or 0) + charged
   end
-  reserved[payment], charges[payment], left[tx] = life, amount, 'HELD'
+  reserved[payment], charges[payment], left[tx] = life, amount, REPLY.HELD
   kept[#kept + 1] = tx
   kept[#kept + 1] = ARGV[3 + count + place] .. life
-  return 'HELD'
+  return REPLY.HELD
 end
 
 local answers = {}
@@ -104,17 +104,17 @@ for place = 1, count do answers[place] = reserve(place) end
 local changes = {}
 for user in pairs(changed) do
   local record = records[user]
-  local tail = sub(record, 19)
+  local tail = sub(record, USER.NET_AT)
   if before[user] then
-    local was = read('<d', record, 27)
-    tail = sub(record, 19, 26) .. pack('<d', (was == was and was or 0) + before[user]) .. sub(record, 35)
+    local was = read('<d', record, USER.BEFORE_AT)
+    tail = sub(record, USER.NET_AT, USER.NET_END) .. pack('<d', (was == was and was or 0) + before[user]) .. sub(record, USER.LIFE_AT)
   end
   changes[#changes + 1] = KEYS[2 + user]
-  changes[#changes + 1] = sub(record, 1, 2) .. pack('<dd', credit[user], holds[user]) .. tail
+  changes[#changes + 1] = sub(record, 1, RECORD.HEAD_SIZE) .. pack('<dd', credit[user], holds[user]) .. tail
 end
 for payment, life in pairs(reserved) do
   changes[#changes + 1] = KEYS[2 + payment]
-  changes[#changes + 1] = pack('<BBddd', 1, 44, charges[payment], 0, back[payment] or NONE) .. '\8reserved\8checkout' .. life
+  changes[#changes + 1] = pack('<BBddd', RECORD.VERSION, PAYMENT.SIZE_RESERVED_BY_CHECKOUT, charges[payment], 0, back[payment] or NONE) .. PAYMENT.RESERVED_BY_CHECKOUT .. life
 end
 write(changes, kept, {}, tombstones, ARGV[2])
 return told(answers)

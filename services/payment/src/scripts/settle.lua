@@ -15,8 +15,8 @@ local function place(key)
 end
 for at = 1, #txs do
   local record = held[at]
-  if record and byte(record) == 1 then
-    local amount, user, payment, _, life = read('<dBc0Bc0Bc0', record, 11)
+  if record and byte(record) == RECORD.VERSION then
+    local amount, user, payment, _, life = read('<dBc0Bc0Bc0', record, RESERVATION.AMOUNT_AT)
     parts[at] = { user = place(user), payment = place(payment), amount = amount, life = sub(record, life) }
   end
 end
@@ -26,15 +26,15 @@ local records = #keys > 0 and call('MGET', unpack(keys)) or {}
 -- Whether user or payment cannot be written by this release.
 local function is_newer(part)
   local user, payment = records[part.user], records[part.payment]
-  return not user or byte(user) ~= 1 or payment and byte(payment) ~= 1
+  return not user or byte(user) ~= RECORD.VERSION or payment and byte(payment) ~= RECORD.VERSION
 end
 
 -- Whether a payment is reserved for this attempt: one of another life of the user or the order is not.
 local function is_reserved(part)
   local payment = records[part.payment]
   if not payment then return false end
-  local state, _, place = read('<Bc0Bc0', payment, 27)
-  return state == 'reserved' and sub(payment, place) == part.life
+  local state, _, place = read('<Bc0Bc0', payment, PAYMENT.STATE_AT)
+  return state == STATE.RESERVED and sub(payment, place) == part.life
 end
 
 local changes = {}

@@ -3,7 +3,7 @@
 use shardcart_common::shard::ShardError;
 use shardcart_payment::error::PaymentError;
 use shardcart_payment::users;
-use shardcart_test::record;
+use shardcart_schema::lua;
 
 use crate::support::TestPayment;
 
@@ -32,7 +32,7 @@ async fn create_under_an_id_that_is_taken_changes_nothing() {
     let user = payment.user_with(3).await;
     let before = payment.raw.everything().await;
 
-    let script = include_str!("../../src/scripts/create.lua").replace("-- {fields}\n", record::SNIPPET);
+    let script = lua::expand(include_str!("../../src/scripts/create.lua"), &[]).unwrap();
     let answer = payment.raw.eval(&script, &[&payment.key(&user)], &[]).await;
 
     assert_eq!(answer, "EXISTS");

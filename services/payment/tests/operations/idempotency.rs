@@ -5,6 +5,7 @@ use shardcart_common::idempotency::{Done, IdempotencyKey};
 use shardcart_common::ids::{OrderId, UserId, minted_partition};
 use shardcart_common::shard::ShardError;
 use shardcart_payment::error::{PaymentError, Result};
+use shardcart_payment::payments;
 use shardcart_payment::users;
 
 use crate::support::{Purse, TestPayment, amount, new_order, order, user};
@@ -24,11 +25,11 @@ async fn pay(payment: &TestPayment, user: &UserId, sum: u64, name: &str) -> Resu
 }
 
 async fn pay_order(payment: &TestPayment, user: &UserId, order: &OrderId, sum: u64, name: &str) -> Result<Done> {
-    users::pay_order(&payment.shards, payment.lives(), user, order, amount(sum), Some(&key(name))).await
+    payments::pay_order(&payment.shards, payment.lives(), user, order, amount(sum), Some(&key(name))).await
 }
 
 async fn cancel(payment: &TestPayment, user: &UserId, order: &OrderId, name: &str) -> Result<Done> {
-    users::cancel_payment(&payment.shards, payment.lives(), user, order, Some(&key(name))).await
+    payments::cancel_payment(&payment.shards, payment.lives(), user, order, Some(&key(name))).await
 }
 
 /// The record of what was done to a user for a key.

@@ -4,7 +4,7 @@ use shardcart_common::orders::Standing;
 use shardcart_common::participant::Answer;
 use shardcart_payment::error::PaymentError;
 
-use crate::support::{Attempt, TestPayment, new_order, order, user};
+use crate::support::{TestPayment, new_order, order, user};
 
 #[actix_web::test]
 async fn lives_of_orders_minted_here_are_not_asked_for() {
@@ -133,8 +133,7 @@ async fn lives_of_foreign_orders_that_were_paid_and_are_overwritten_in_one_call_
         let old = payment.attempt_for(&user, order, "a").await;
         payment.reserve(&old, sum).await;
         payment.confirm(&old).await;
-        let new = payment.attempt_for(&user, order, "b").await;
-        let new = Attempt { deadline_ms, ..new };
+        let new = payment.attempt_for(&user, order, "b").await.until(deadline_ms);
         reserves.extend([new.reserve(1), new.reserve(1)]);
         confirms.push(new.confirm());
     }
@@ -154,7 +153,8 @@ async fn lives_do_not_bring_back_what_was_given_back_in_another_one_when_both_ar
     payment.pay(&user, &foreign, 3).await.unwrap();
     payment.cancel_payment(&user, &foreign).await.unwrap();
     let old = payment.attempt_for(&user, &foreign, "a").await;
-    let new = Attempt { life: "b".to_owned(), ..old.next() };
+    let mut new = old.next();
+    new.life = "b".to_owned();
 
     let answers = payment.run_all(vec![old.reserve(1), new.reserve(2)]).await.unwrap();
 

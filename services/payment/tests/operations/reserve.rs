@@ -4,7 +4,7 @@ use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::participant::{Answer, Refusal};
 use shardcart_payment::users;
 
-use crate::support::{Attempt, NEWER_HELD, NEWER_TOMBSTONES, Purse, TestPayment, amount, new_order, user};
+use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, Purse, TestPayment, amount, new_order, user};
 
 const UNKNOWN: Answer = Answer::Refused(Refusal::UnknownUser);
 const INSUFFICIENT: Answer = Answer::Refused(Refusal::InsufficientCredit);
@@ -226,7 +226,7 @@ async fn reserve_of_one_order_by_two_attempts_in_one_call_is_held_for_the_first(
     let user = payment.user_with(10).await;
     let first = payment.attempt(&user).await;
     let (second, other) = (first.next(), payment.attempt_for(&user, &new_order(), "").await);
-    let other = Attempt { deadline_ms: first.deadline_ms, ..other };
+    let other = other.until(first.deadline_ms);
 
     let wanted = vec![first.reserve(4), second.reserve(4), other.reserve(5), first.reserve(4), second.reserve(4)];
     let answers = payment.run_all(wanted).await.unwrap();

@@ -8,8 +8,8 @@ use actix_web::rt;
 use shardcart_common::ids::UserId;
 use shardcart_common::orders::{Orders, Standing};
 use shardcart_common::review;
+use shardcart_harness::eventually;
 use shardcart_payment::reservation::LocalPayment;
-use shardcart_test::eventually;
 
 use crate::support::{Attempt, PATIENCE, TestPayment};
 

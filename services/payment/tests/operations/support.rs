@@ -1,15 +1,6 @@
 //! Payment on a Redis of its own: what its callers do, and what then lies on its shard.
 
-#[path = "../../../../common/tests/support/alike.rs"]
-mod alike;
-#[path = "../../../../common/tests/support/orders.rs"]
-mod orders;
-#[path = "../../../../common/tests/support/reserved.rs"]
-mod reserved;
-#[path = "../../../../common/tests/support/shards.rs"]
-mod shards;
-
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,14 +10,14 @@ use shardcart_common::orders::Orders;
 use shardcart_common::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_payment::error::Result;
-use shardcart_payment::lives::Lives;
+use shardcart_payment::incarnations::Lives;
+use shardcart_payment::payments;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_payment::users;
 
-pub use alike::{assert_alike, some_deadline_ms};
-pub use orders::KnownOrders;
-pub use reserved::{Lies, NEWER_HELD, NEWER_TOMBSTONES};
-pub use shards::{PATIENCE, Raw, TestShards};
+pub use shardcart_harness_shards::{
+    KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,
+};
 
 /// The payment service with one shard; its Redis ends with the test.
 pub struct TestPayment {
@@ -54,18 +45,41 @@ impl Purse {
     }
 }
 
-/// One attempt, as its coordinator names it in every message.
+/// One attempt of a user to pay an order, in one life of the order's id.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    pub at: Partition,
-    pub tx: TxId,
-    pub deadline_ms: u64,
+    named: shardcart_harness_shards::Attempt,
     pub user: UserId,
-    pub order: OrderId,
     pub life: String,
 }
 
+impl Deref for Attempt {
+    type Target = shardcart_harness_shards::Attempt;
+
+    fn deref(&self) -> &Self::Target {
+        &self.named
+    }
+}
+
+impl DerefMut for Attempt {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.named
+    }
+}
+
 impl Attempt {
+    /// A new attempt, of which a deadline is given.
+    pub fn new(user: UserId, at: Partition, order: OrderId, life: &str, deadline_ms: u64) -> Self {
+        let named = shardcart_harness_shards::Attempt { at, tx: TxId::mint(at, now_ms()), deadline_ms, order };
+        Attempt { named, user, life: life.to_owned() }
+    }
+
+    /// The same with another deadline.
+    pub fn until(mut self, deadline_ms: u64) -> Self {
+        self.deadline_ms = deadline_ms;
+        self
+    }
+
     pub fn reserve(&self, amount: u64) -> Operation {
         self.operation(Step::ReserveCredit {
             order: self.order.clone(),
@@ -77,7 +91,7 @@ impl Attempt {
 
     /// A later attempt to pay the same order.
     pub fn next(&self) -> Self {
-        Attempt { tx: TxId::mint(self.at, now_ms()), ..self.clone() }
+        Attempt::new(self.user.clone(), self.at, self.order.clone(), &self.life, self.deadline_ms)
     }
 }
 
@@ -119,15 +133,15 @@ impl TestPayment {
     }
 
     pub async fn pay(&self, user: &UserId, order: &OrderId, sum: u64) -> Result<()> {
-        users::pay_order(&self.shards, &self.lives, user, order, amount(sum), None).await.map(|done| done.value)
+        payments::pay_order(&self.shards, &self.lives, user, order, amount(sum), None).await.map(|done| done.value)
     }
 
     pub async fn cancel_payment(&self, user: &UserId, order: &OrderId) -> Result<()> {
-        users::cancel_payment(&self.shards, &self.lives, user, order, None).await.map(|done| done.value)
+        payments::cancel_payment(&self.shards, &self.lives, user, order, None).await.map(|done| done.value)
     }
 
     pub async fn has_paid(&self, user: &UserId, order: &OrderId) -> Result<bool> {
-        users::has_paid(&self.shards, &self.lives, user, order).await
+        payments::has_paid(&self.shards, &self.lives, user, order).await
     }
 
     pub fn partition(&self, user: &UserId) -> Partition {
@@ -183,22 +197,13 @@ impl TestPayment {
 
     /// An attempt of a user, with much time left, to pay this order in this life of its id.
     pub async fn attempt_for(&self, user: &UserId, order: &OrderId, life: &str) -> Attempt {
-        let at = self.partition(user);
-        Attempt {
-            at,
-            tx: TxId::mint(at, now_ms()),
-            deadline_ms: self.raw.now_ms().await + 60_000,
-            user: user.clone(),
-            order: order.clone(),
-            life: life.to_owned(),
-        }
+        let deadline_ms = self.raw.now_ms().await + 60_000;
+        Attempt::new(user.clone(), self.partition(user), order.clone(), life, deadline_ms)
     }
 
     /// An attempt of a user whose deadline passed so many milliseconds ago.
     pub async fn late_attempt(&self, user: &UserId, ago_ms: u64) -> Attempt {
-        let mut attempt = self.attempt(user).await;
-        attempt.deadline_ms = self.raw.now_ms().await - ago_ms;
-        attempt
+        self.attempt(user).await.until(self.raw.now_ms().await - ago_ms)
     }
 
     pub async fn reserve(&self, attempt: &Attempt, amount: u64) -> Answer {

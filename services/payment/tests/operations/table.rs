@@ -1,11 +1,11 @@
 //! The protocol's tables, as the model makes them: what is on record, what is asked and when, against the answer and what
 //! is then on record.
 
-use shardcart_common::held;
 use shardcart_common::participant::{Answer, Refusal};
 use shardcart_model::participant::{Direct, DirectSays, Operation, Outcome, Paid, Record, Says, When};
 use shardcart_model::table::{self, PAID_DIRECTLY, WANTED};
 use shardcart_payment::error::PaymentError;
+use shardcart_schema::reservation_record;
 
 use crate::support::{Attempt, Lies, NEWER_HELD, NEWER_TOMBSTONES, TestPayment};
 
@@ -33,7 +33,8 @@ fn lies(record: Record, attempt: &Attempt, [user, payment]: [&str; 2]) -> Vec<Li
     let tombstone = match record {
         Record::Nothing => return vec![Lies::Nothing],
         Record::Held => {
-            let mut held = held::credit(attempt.deadline_ms, attempt.order.as_str(), user, payment, WANTED.into());
+            let mut held =
+                reservation_record::credit(attempt.deadline_ms, attempt.order.as_str(), user, payment, WANTED.into());
             held.push(b'/');
             return vec![Lies::Held(held)];
         }
@@ -158,7 +159,7 @@ async fn every_row_of_the_table_of_direct_payments_holds() {
     payment.orders.fall_silent();
     for row in table::direct() {
         let user = payment.user_with(row.holdings.free.into()).await;
-        let order = payment.attempt(&user).await.order;
+        let order = payment.attempt(&user).await.order.clone();
         let key = payment.payment_key(&user, &order);
         write(&payment, &key, row.holdings.paid).await;
 

@@ -1,6 +1,6 @@
 //! Many operations in one call do what they do one after the other.
 
-use shardcart_common::ids::{OrderId, TxId, UserId, now_ms};
+use shardcart_common::ids::{OrderId, UserId};
 use shardcart_common::participant::{Operation, Participant};
 
 use crate::support::{Attempt, Raw, TestPayment, assert_alike, order, some_deadline_ms, user};
@@ -66,9 +66,9 @@ async fn wanted(payment: &TestPayment, random: &mut fastrand::Rng, made: usize) 
     });
     let (at, amount) = (payment.partition(&user), random.u64(0..=5));
     let deadline_ms = some_deadline_ms(random, payment.raw.now_ms().await);
-    let life = ["second", "first"][random.usize(0..3).min(1)].to_owned();
+    let life = ["second", "first"][random.usize(0..3).min(1)];
     let order = paid((made / WANTED + random.usize(..WANTED)) % ORDERS);
-    let attempt = Attempt { at, tx: TxId::mint(at, now_ms()), deadline_ms, user, order, life };
+    let attempt = Attempt::new(user, at, order, life, deadline_ms);
     [attempt.reserve(amount), attempt.confirm(), attempt.cancel()]
 }
 

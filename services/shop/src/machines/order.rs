@@ -14,7 +14,7 @@ use shardcart_common::peers::{PeersFactory, RemoteInsight};
 use shardcart_common::remote_participant::RemoteParticipant;
 use shardcart_common::shards::ShardsFactory;
 use shardcart_operator::console::access::Reach;
-use shardcart_order::standings::LocalOrders;
+use shardcart_order::order_status::LocalOrders;
 
 use super::bind_health;
 use crate::config::order::Config;

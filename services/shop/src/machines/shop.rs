@@ -14,7 +14,7 @@ use shardcart_common::review;
 use shardcart_common::settings::{BatchInitSettings, RedisSettings};
 use shardcart_common::shards::{Shards, ShardsFactory};
 use shardcart_operator::console::access::Reach;
-use shardcart_order::standings::LocalOrders;
+use shardcart_order::order_status::LocalOrders;
 
 use super::bind_health;
 use crate::config::shop::Config;

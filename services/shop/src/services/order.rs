@@ -18,14 +18,14 @@ use shardcart_operator::console::feed::Feed;
 use shardcart_operator::console::settings::ConsoleSettings;
 use shardcart_operator::console::{self, Console};
 use shardcart_operator::sources::Sources;
+use shardcart_order::api::{State, legacy};
+use shardcart_order::checkout::coordinator::Coordinator;
 use shardcart_order::config::CheckoutSettings;
-use shardcart_order::coordinator::Coordinator;
-use shardcart_order::handlers::{self, State};
 use shardcart_order::insight::LocalInsight;
-use shardcart_order::recent::Recent;
-use shardcart_order::recovery;
-use shardcart_order::settler::{self, SettleQueue, Settler};
-use shardcart_order::settling::Settling;
+use shardcart_order::participants::Participants;
+use shardcart_order::recent::RecentAttempts;
+use shardcart_order::settling::recovery;
+use shardcart_order::settling::settler::{self, SettleQueue, Settler};
 
 /// How long the last decided attempts may take to be settled when the machine stops.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -47,11 +47,11 @@ pub struct Reached {
 }
 
 impl Reached {
-    fn settling(&self) -> Rc<Settling> {
-        Settling::new(Arc::clone(&self.shards), Rc::clone(&self.stock), Rc::clone(&self.payment))
+    fn settling(&self) -> Rc<Participants> {
+        Participants::new(Arc::clone(&self.shards), Rc::clone(&self.stock), Rc::clone(&self.payment))
     }
 
-    fn sources(&self, recent: &Arc<Recent>) -> Sources {
+    fn sources(&self, recent: &Arc<RecentAttempts>) -> Sources {
         Sources {
             order: Rc::new(LocalInsight::new(Arc::clone(&self.shards))),
             stock: Rc::clone(&self.stock_insight),
@@ -82,7 +82,7 @@ pub struct OrderService {
     checkout: CheckoutSettings,
     batch_init: BatchInitSettings,
     queue: SettleQueue,
-    recent: Arc<Recent>,
+    recent: Arc<RecentAttempts>,
     feed: Arc<Feed>,
     access: Arc<Access>,
 }
@@ -98,7 +98,7 @@ impl OrderService {
         let settling = reached.settling();
         rt::spawn(recovery::run(Rc::clone(&settling), checkout.recovery_interval_ms));
         machine.finish_with(Settler::start(settling, decided, checkout.settle_linger_ms).close(SETTLE_LIMIT));
-        let recent = Arc::new(Recent::default());
+        let recent = Arc::new(RecentAttempts::default());
         let feed = Feed::new(name, Arc::clone(&recent));
         feed.start(reached.sources(&recent), Arc::clone(&reached.shards));
         let access = Arc::new(Access::new(console.token().cloned(), reach));
@@ -115,7 +115,7 @@ impl OrderService {
             coordinator: Coordinator::new(settling, self.checkout.clone(), queue, gate, recent),
             batch_init: self.batch_init.clone(),
         };
-        handlers::endpoints(config, Rc::new(state));
+        legacy::endpoints(config, Rc::new(state));
     }
 
     /// Binds the console in one thread. It goes when `gate` closes.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use shardcart_common::orders::Orders;
 use shardcart_common::settings::BatchInitSettings;
 use shardcart_common::shards::Shards;
-use shardcart_payment::handlers::{self, State};
+use shardcart_payment::api::{State, legacy};
+use shardcart_payment::incarnations::Lives;
 use shardcart_payment::insight::LocalInsight;
-use shardcart_payment::lives::Lives;
 use shardcart_payment::reservation::LocalPayment;
 
 use super::Served;
@@ -18,5 +18,5 @@ pub fn serve(shards: Arc<Shards>, orders: Rc<dyn Orders>, batch_init: &BatchInit
     let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));
     let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
     let state = State { shards, orders: Lives::new(orders), batch_init: batch_init.clone() };
-    Served { participant, insight, endpoints: Box::new(|config| handlers::endpoints(config, state)) }
+    Served { participant, insight, endpoints: Box::new(|config| legacy::endpoints(config, state)) }
 }

@@ -7,11 +7,11 @@
 --
 -- Returns DONE | UNKNOWN | OUT_OF_RANGE | NEWER (a record of a later release)
 local record = redis.call('GET', KEYS[1])
-if not record then return 'UNKNOWN' end
-if string.byte(record) ~= 1 then return 'NEWER' end
-local stock, held, net = struct.unpack('<ddd', record, 3)
+if not record then return REPLY.UNKNOWN end
+if string.byte(record) ~= RECORD.VERSION then return REPLY.NEWER end
+local stock, held, net = struct.unpack('<ddd', record, ITEM.STOCK_AT)
 local units, max = tonumber(ARGV[1]), tonumber(ARGV[2])
-if units > max - stock - held or units > max - net then return 'OUT_OF_RANGE' end
+if units > max - stock - held or units > max - net then return REPLY.OUT_OF_RANGE end
 
-redis.call('SETRANGE', KEYS[1], 2, struct.pack('<ddd', stock + units, held, net + units))
-return 'DONE'
+redis.call('SETRANGE', KEYS[1], ITEM.STOCK_OFFSET, struct.pack('<ddd', stock + units, held, net + units))
+return REPLY.DONE

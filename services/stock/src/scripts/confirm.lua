@@ -13,18 +13,18 @@
 --
 -- The items' keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
--- {together}
--- {settle}
+-- @include together
+-- @include settle
 local sold, gone, tombstones, left = {}, {}, {}, {}
 local function confirm(place, tx)
-  if left[tx] then return 'CONFIRMED' end
+  if left[tx] then return REPLY.CONFIRMED end
   if not held[place] then
     local answer = ended[place]
-    if answer then return (answer == 'CONFIRMED' or answer == 'NEWER') and answer or 'CONFLICT' end
-    return now_ms() >= deadlines[place] + 60000 and 'GONE' or 'LOST'
+    if answer then return (answer == REPLY.CONFIRMED or answer == REPLY.NEWER) and answer or REPLY.CONFLICT end
+    return now_ms() >= deadlines[place] + LIMIT.SETTLED_AFTER_MS and REPLY.GONE or REPLY.LOST
   end
   local lines = lines_of[place]
-  if not lines or is_newer(lines) then return 'NEWER' end
+  if not lines or is_newer(lines) then return REPLY.NEWER end
   for at = 1, #lines - 1, 2 do
     local item = place_of[lines[at]]
     sold[item] = (sold[item] or 0) + lines[at + 1]
@@ -32,8 +32,8 @@ local function confirm(place, tx)
   left[tx] = true
   gone[#gone + 1] = tx
   tombstones[#tombstones + 1] = tx
-  tombstones[#tombstones + 1] = 'CONFIRMED'
-  return 'CONFIRMED'
+  tombstones[#tombstones + 1] = REPLY.CONFIRMED
+  return REPLY.CONFIRMED
 end
 
 local answers = {}
@@ -43,7 +43,7 @@ local items = {}
 for item, units in pairs(sold) do
   local record = records[item]
   items[#items + 1] = keys[item]
-  items[#items + 1] = sub(record, 1, 10) .. pack('<d', read('<d', record, 11) - units) .. sub(record, 19)
+  items[#items + 1] = sub(record, 1, ITEM.STOCK_END) .. pack('<d', read('<d', record, ITEM.HELD_AT) - units) .. sub(record, ITEM.NET_AT)
 end
 write_items(items)
 write({}, {}, gone, tombstones, ARGV[1])

@@ -5,5 +5,5 @@
 -- ARGV[1]  price
 --
 -- Returns DONE | EXISTS
-local record = struct.pack('<BBddddd', 1, 42, 0, 0, 0, 0 / 0, tonumber(ARGV[1]))
-return redis.call('SET', KEYS[1], record, 'NX') and 'DONE' or 'EXISTS'
+local record = struct.pack('<BBddddd', RECORD.VERSION, ITEM.SIZE, 0, 0, 0, 0 / 0, tonumber(ARGV[1]))
+return redis.call('SET', KEYS[1], record, 'NX') and REPLY.DONE or REPLY.EXISTS

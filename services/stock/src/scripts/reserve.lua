@@ -16,7 +16,7 @@
 --
 -- What was answered before is looked for before clock and stock: a repeat must get the first answer even when the
 -- deadline has passed, or the last units have been sold, since. Everything is read before anything is written.
--- {together}
+-- @include together
 local count = tonumber(ARGV[1])
 local held = call('HMGET', KEYS[1], unpack(ARGV, 4, 3 + count))
 local ended = call('HMGET', KEYS[2], unpack(ARGV, 4, 3 + count))
@@ -31,10 +31,10 @@ for item = 1, #KEYS - 2 do
   local record = records[item]
   if not record then
     stock[item] = UNKNOWN
-  elseif byte(record) ~= 1 then
+  elseif byte(record) ~= RECORD.VERSION then
     stock[item] = NEWER
   else
-    stock[item], holds[item] = read('<dd', record, 3)
+    stock[item], holds[item] = read('<dd', record, ITEM.STOCK_AT)
   end
 end
 
@@ -43,11 +43,11 @@ local function refusal(first, last)
   local short, busy
   for at = first, last, 2 do
     local item, units, line = wanted[at], wanted[at + 1], (at - first) / 2 + 1
-    if stock[item] == NEWER then return 'NEWER' end
-    if stock[item] == UNKNOWN then return 'UNKNOWN ' .. line, true end
+    if stock[item] == NEWER then return REPLY.NEWER end
+    if stock[item] == UNKNOWN then return REPLY.UNKNOWN_WITH .. line, true end
     if stock[item] < units then
-      if stock[item] + holds[item] < units then short = short or 'INSUFFICIENT ' .. line end
-      busy = busy or 'BUSY ' .. line
+      if stock[item] + holds[item] < units then short = short or REPLY.INSUFFICIENT_WITH .. line end
+      busy = busy or REPLY.BUSY_WITH .. line
     end
   end
   return short or busy, short
@@ -56,9 +56,9 @@ end
 local kept, tombstones, left = {}, {}, {}
 local function reserve(place, deadline, first, last)
   local tx = ARGV[3 + place]
-  if held[place] then return byte(held[place]) == 1 and 'HELD' or 'NEWER' end
+  if held[place] then return byte(held[place]) == RECORD.VERSION and REPLY.HELD or REPLY.NEWER end
   if ended[place] or left[tx] then return left[tx] or known(ended[place]) end
-  if now > deadline then return 'EXPIRED' end
+  if now > deadline then return REPLY.EXPIRED end
   for at = first, last, 2 do
     if stock[wanted[at]] < wanted[at + 1] then
       local answer, final = refusal(first, last)
@@ -75,10 +75,10 @@ local function reserve(place, deadline, first, last)
     local item, units = wanted[at], wanted[at + 1]
     stock[item], holds[item], changed[item] = stock[item] - units, holds[item] + units, true
   end
-  left[tx] = 'HELD'
+  left[tx] = REPLY.HELD
   kept[#kept + 1] = tx
   kept[#kept + 1] = ARGV[3 + count + place]
-  return 'HELD'
+  return REPLY.HELD
 end
 
 local answers, at = {}, 1
@@ -92,7 +92,7 @@ local items = {}
 for item in pairs(changed) do
   local record = records[item]
   items[#items + 1] = KEYS[2 + item]
-  items[#items + 1] = sub(record, 1, 2) .. pack('<dd', stock[item], holds[item]) .. sub(record, 19)
+  items[#items + 1] = sub(record, 1, RECORD.HEAD_SIZE) .. pack('<dd', stock[item], holds[item]) .. sub(record, ITEM.NET_AT)
 end
 write(items, kept, {}, tombstones, ARGV[2])
 return told(answers)

@@ -9,10 +9,10 @@ local ended = tombstones_of(txs, held)
 local lines_of, keys, place_of, formats = {}, {}, {}, {}
 for place = 1, #txs do
   local record = held[place]
-  if record and byte(record) == 1 then
-    local many = read('<H', record, 11)
+  if record and byte(record) == RECORD.VERSION then
+    local many = read('<H', record, RESERVATION.LINES_AT)
     formats[many] = formats[many] or '<' .. string.rep('Bc0d', many)
-    local lines = { read(formats[many], record, 13) }
+    local lines = { read(formats[many], record, RESERVATION.FIRST_LINE_AT) }
     lines_of[place] = lines
     for at = 1, 2 * many, 2 do
       local key = lines[at]
@@ -31,7 +31,7 @@ local function part(list, first) return unpack(list, first, math.min(first + PAR
 local records, all_known = {}, true
 for first = 1, #keys, PART do
   for at, record in ipairs(call('MGET', part(keys, first))) do
-    local is_known = record and byte(record) == 1
+    local is_known = record and byte(record) == RECORD.VERSION
     records[first + at - 1], all_known = is_known and record, all_known and is_known
   end
 end

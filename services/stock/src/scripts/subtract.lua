@@ -6,11 +6,11 @@
 --
 -- Returns DONE | UNKNOWN | INSUFFICIENT | NEWER (a record of a later release)
 local record = redis.call('GET', KEYS[1])
-if not record then return 'UNKNOWN' end
-if string.byte(record) ~= 1 then return 'NEWER' end
-local stock, held, net = struct.unpack('<ddd', record, 3)
+if not record then return REPLY.UNKNOWN end
+if string.byte(record) ~= RECORD.VERSION then return REPLY.NEWER end
+local stock, held, net = struct.unpack('<ddd', record, ITEM.STOCK_AT)
 local units = tonumber(ARGV[1])
-if stock < units then return 'INSUFFICIENT' end
+if stock < units then return REPLY.INSUFFICIENT end
 
-redis.call('SETRANGE', KEYS[1], 2, struct.pack('<ddd', stock - units, held, net - units))
-return 'DONE'
+redis.call('SETRANGE', KEYS[1], ITEM.STOCK_OFFSET, struct.pack('<ddd', stock - units, held, net - units))
+return REPLY.DONE

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use shardcart_common::amount::AMOUNT_MAX;
 use shardcart_common::shard::ShardError;
+use shardcart_schema::lua;
 use shardcart_stock::error::StockError;
 use shardcart_stock::items::{self, Item};
-use shardcart_test::record;
 
 use crate::support::{TestStock, amount};
 
@@ -48,7 +48,7 @@ async fn create_under_an_id_that_is_taken_changes_nothing() {
     let item = stock.item_with(3).await;
     let before = stock.raw.everything().await;
 
-    let script = include_str!("../../src/scripts/create.lua").replace("-- {fields}\n", record::SNIPPET);
+    let script = lua::expand(include_str!("../../src/scripts/create.lua"), &[]).unwrap();
     let answer = stock.raw.eval(&script, &[&stock.key(&item)], &["9"]).await;
 
     assert_eq!(answer, "EXISTS");

@@ -1,9 +1,9 @@
 //! Reserve: all lines that an attempt wants of a shard, or none.
 
 use shardcart_common::amount::AMOUNT_MAX;
-use shardcart_common::held;
 use shardcart_common::ids::{ItemId, Partition};
 use shardcart_common::participant::{Answer, Refusal};
+use shardcart_schema::reservation_record;
 use shardcart_stock::items;
 
 use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, TestStock, Units, amount, item, loads};
@@ -145,7 +145,7 @@ async fn reserve_after_confirm_or_cancel_keeps_their_answer_when_the_deadline_ha
     let item = stock.item_with(5).await;
     let [confirmed, cancelled] = [stock.late_attempt(&item, 5_000).await, stock.late_attempt(&item, 5_000).await];
     let lines = [(stock.key(&item), 2)];
-    let held = held::units(confirmed.deadline_ms, confirmed.order.as_str(), lines.into_iter());
+    let held = reservation_record::units(confirmed.deadline_ms, confirmed.order.as_str(), lines.into_iter());
     stock.hold(&confirmed, &held).await;
     assert_eq!(stock.confirm(&confirmed).await, Answer::Confirmed);
     assert_eq!(stock.cancel(&cancelled).await, Answer::Cancelled);

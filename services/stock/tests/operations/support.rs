@@ -1,15 +1,6 @@
 //! Stock on a Redis of its own: what its callers do, and what then lies on its shard.
 
-#[path = "../../../../common/tests/support/alike.rs"]
-mod alike;
-#[path = "../../../../common/tests/support/orders.rs"]
-mod orders;
-#[path = "../../../../common/tests/support/reserved.rs"]
-mod reserved;
-#[path = "../../../../common/tests/support/shards.rs"]
-mod shards;
-
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use shardcart_common::amount::Amount;
@@ -19,10 +10,9 @@ use shardcart_common::settings::BatchInitSettings;
 use shardcart_stock::items;
 use shardcart_stock::reservation::LocalStock;
 
-pub use alike::{assert_alike, some_deadline_ms};
-pub use orders::KnownOrders;
-pub use reserved::{Lies, NEWER_HELD, NEWER_TOMBSTONES};
-pub use shards::{PATIENCE, Raw, TestShards};
+pub use shardcart_harness_shards::{
+    KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,
+};
 
 /// The stock service with one shard; its Redis ends with the test.
 pub struct TestStock {
@@ -47,19 +37,29 @@ impl Units {
     }
 }
 
-/// One attempt, as its coordinator names it in every message.
+/// One attempt to take items out of stock.
 #[derive(Debug, Clone)]
-pub struct Attempt {
-    pub at: Partition,
-    pub tx: TxId,
-    pub deadline_ms: u64,
-    pub order: OrderId,
+pub struct Attempt(shardcart_harness_shards::Attempt);
+
+impl Deref for Attempt {
+    type Target = shardcart_harness_shards::Attempt;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Attempt {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
 }
 
 impl Attempt {
     /// An attempt whose operations name this partition.
     pub fn new(at: Partition, deadline_ms: u64) -> Self {
-        Attempt { at, tx: TxId::mint(at, now_ms()), deadline_ms, order: OrderId::mint(at, now_ms()) }
+        let (tx, order) = (TxId::mint(at, now_ms()), OrderId::mint(at, now_ms()));
+        Attempt(shardcart_harness_shards::Attempt { at, tx, deadline_ms, order })
     }
 
     pub fn reserve(&self, lines: &[(&ItemId, u64)]) -> Operation {

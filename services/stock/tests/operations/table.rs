@@ -1,10 +1,10 @@
 //! The protocol's table, as the model makes it: what is on record, what is asked and when, against the answer and what is
 //! then on record.
 
-use shardcart_common::held;
 use shardcart_common::participant::{Answer, Refusal};
 use shardcart_model::participant::{Operation, Outcome, Record, Says, When};
 use shardcart_model::table::{self, WANTED};
+use shardcart_schema::reservation_record;
 
 use crate::support::{Attempt, Lies, NEWER_HELD, NEWER_TOMBSTONES, TestStock};
 
@@ -31,7 +31,7 @@ fn lies(record: Record, attempt: &Attempt, item_key: &str) -> Vec<Lies> {
         Record::Nothing => return vec![Lies::Nothing],
         Record::Held => {
             let lines = [(item_key, WANTED.into())].into_iter();
-            return vec![Lies::Held(held::units(attempt.deadline_ms, attempt.order.as_str(), lines))];
+            return vec![Lies::Held(reservation_record::units(attempt.deadline_ms, attempt.order.as_str(), lines))];
         }
         Record::Newer => {
             let held = NEWER_HELD.iter().map(|bytes| Lies::Held(bytes.to_vec()));

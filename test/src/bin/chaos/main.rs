@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use futures_util::FutureExt;
 use indicatif::{ProgressBar, ProgressStyle};
+use shardcart_harness::processes::dirs;
+use shardcart_harness::{Cluster, ClusterOptions};
 use shardcart_test::schedule::Schedule;
+use shardcart_test::storm;
 use shardcart_test::world::{Fronts, Judge, Load, Tally, World};
-use shardcart_test::{Cluster, ClusterOptions, dirs, storm};
 use tokio::sync::watch;
 
 use crate::report::Report;

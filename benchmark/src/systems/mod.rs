@@ -1,0 +1,4 @@
+//! What is started to be measured: whole systems, and servers that do nothing, to compare with.
+
+pub mod reference;
+pub mod system;

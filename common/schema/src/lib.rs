@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+pub mod constants;
+pub mod identity;
+pub mod key;
+pub mod life;
+pub mod limit;
+pub mod lua;
+pub mod minted;
+pub mod order;
+pub mod payment;
+pub mod record;
+pub mod reply;
+pub mod reservation_record;
+mod words;

@@ -1,0 +1,201 @@
+//! Records: how items, users, payments and orders lie in Redis.
+//!
+//! A record is a string: its version (1), the place where its life begins, its numbers as doubles (little endian; one that
+//! is absent is not a number), its texts, each behind its length in one byte, and its life to the end. Many of them are
+//! read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without the rest:
+//! `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the places of fields in the
+//! bytes are constants in all scripts (see [`crate::constants`]).
+
+use crate::limit::AMOUNT_MAX;
+
+/// The version of all records that this release writes.
+pub const VERSION: u8 = 1;
+
+/// Bytes before the first number: the version, and how many bytes lie before the life.
+pub const HEAD_SIZE: usize = 2;
+/// Bytes of a number.
+pub const NUMBER_SIZE: usize = 8;
+
+/// The life of a record, by this name beside its fields.
+pub const LIFE: &str = "life";
+/// The version of a record of a later release, by this name in place of its fields.
+pub const V: &str = "v";
+
+/// Which fields a kind of record has, in their order.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Layout {
+    numbers: &'static [&'static str],
+    texts: &'static [&'static str],
+}
+
+/// `{p}:item:<id>`.
+pub static ITEM: Layout = Layout { numbers: &["stock", "held", "net", "before", "price"], texts: &[] };
+/// `{p}:user:<id>`.
+pub static USER: Layout = Layout { numbers: &["credit", "held", "net", "before"], texts: &[] };
+/// `{p}:payment:<user>:<order>`.
+pub static PAYMENT: Layout = Layout { numbers: &["charged", "refunded", "was"], texts: &["state", "by"] };
+/// `{p}:order:<id>`.
+pub static ORDER: Layout =
+    Layout { numbers: &["total", "deadline", "lease"], texts: &["status", "tx", "user", "refusal"] };
+
+/// What was found where a record should be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found<'a> {
+    /// Nothing.
+    Absent,
+    /// A record of another version.
+    Newer,
+    /// Bytes that this release never writes.
+    Unreadable,
+    /// A record.
+    Record(Record<'a>),
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record<'a> {
+    layout: &'static Layout,
+    numbers: Vec<f64>,
+    texts: Vec<&'a str>,
+    life: &'a str,
+}
+
+impl Layout {
+    /// The names of its numbers, in their order.
+    pub const fn numbers(&self) -> &'static [&'static str] {
+        self.numbers
+    }
+
+    /// The names of its texts, in their order.
+    pub const fn texts(&self) -> &'static [&'static str] {
+        self.texts
+    }
+
+    /// How many bytes lie before a number, which is given by its place among them.
+    pub const fn number_offset(&self, place: usize) -> usize {
+        assert!(place < self.numbers.len());
+        HEAD_SIZE + NUMBER_SIZE * place
+    }
+
+    /// How many bytes lie before the first text, or before the life of a record that has none.
+    pub const fn texts_offset(&self) -> usize {
+        HEAD_SIZE + NUMBER_SIZE * self.numbers.len()
+    }
+
+    /// How many bytes lie before the life where these are the texts; those that are not given are empty.
+    pub const fn size(&self, texts: &[&str]) -> usize {
+        assert!(texts.len() <= self.texts.len());
+        let (mut size, mut place) = (self.texts_offset() + self.texts.len(), 0);
+        while place < texts.len() {
+            size += texts[place].len();
+            place += 1;
+        }
+        size
+    }
+
+    /// Reads a record.
+    pub fn read<'a>(&'static self, bytes: Option<&'a [u8]>) -> Found<'a> {
+        match bytes {
+            None => Found::Absent,
+            Some([VERSION, _, body @ ..]) => self.parse(body).map_or(Found::Unreadable, Found::Record),
+            Some([] | [VERSION]) => Found::Unreadable,
+            Some(_) => Found::Newer,
+        }
+    }
+
+    fn parse<'a>(&'static self, mut body: &'a [u8]) -> Option<Record<'a>> {
+        let mut numbers = Vec::with_capacity(self.numbers.len());
+        for _ in self.numbers {
+            let (number, rest) = body.split_first_chunk::<8>()?;
+            numbers.push(f64::from_le_bytes(*number));
+            body = rest;
+        }
+        let mut texts = Vec::with_capacity(self.texts.len());
+        for _ in self.texts {
+            let (length, rest) = body.split_first()?;
+            let (text, rest) = rest.split_at_checked(usize::from(*length))?;
+            texts.push(std::str::from_utf8(text).ok()?);
+            body = rest;
+        }
+        Some(Record { layout: self, numbers, texts, life: std::str::from_utf8(body).ok()? })
+    }
+}
+
+impl Record<'_> {
+    /// A number; `None` if it is absent, or no whole number within the range of amounts, above or below zero.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        let place = self.layout.numbers.iter().position(|number| *number == name)?;
+        let number = *self.numbers.get(place)?;
+        let is_amount = number.fract() == 0.0 && number.abs() <= AMOUNT_MAX as f64;
+        // It is whole and in range, so nothing is lost.
+        is_amount.then_some(number as i64)
+    }
+
+    /// An amount: a number from 0.
+    pub fn amount(&self, name: &str) -> Option<u64> {
+        self.number(name).and_then(|number| number.try_into().ok())
+    }
+
+    /// A text; empty if it is absent.
+    pub fn text(&self, name: &str) -> &str {
+        let place = self.layout.texts.iter().position(|text| *text == name);
+        place.and_then(|place| self.texts.get(place)).copied().unwrap_or_default()
+    }
+
+    /// Which of those that had this id one after the other; empty for an id that is never given twice.
+    pub fn life(&self) -> &str {
+        self.life
+    }
+
+    /// A field as a text, whichever it is; `None` if it is absent.
+    pub fn field(&self, name: &str) -> Option<String> {
+        let text = if name == LIFE { self.life } else { self.text(name) };
+        self.number(name).map(|number| number.to_string()).or_else(|| (!text.is_empty()).then(|| text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(tail: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![VERSION, 0];
+        for number in [12.0, f64::NAN, 9_007_199_254_740_991.0] {
+            bytes.extend(f64::to_le_bytes(number));
+        }
+        bytes.extend(tail);
+        bytes
+    }
+
+    #[test]
+    fn a_record_is_taken_apart() {
+        let bytes = order(b"\x04open\x01t\x03ann\x00l");
+        let Found::Record(record) = ORDER.read(Some(&bytes)) else { panic!("it is a record") };
+        assert_eq!((record.amount("total"), record.number("deadline")), (Some(12), None));
+        assert_eq!(record.number("lease"), Some(9_007_199_254_740_991));
+        assert_eq!((record.text("status"), record.text("user"), record.text("refusal")), ("open", "ann", ""));
+        assert_eq!((record.life(), record.field("life"), record.field("refusal")), ("l", Some("l".to_owned()), None));
+        assert_eq!((record.field("total").as_deref(), record.field("nothing")), (Some("12"), None));
+    }
+
+    #[test]
+    fn what_is_no_record_of_this_release_is_told_apart() {
+        assert_eq!(ITEM.read(None), Found::Absent);
+        assert_eq!(ITEM.read(Some(b"\x02")), Found::Newer);
+        for bytes in [&b""[..], b"\x01", b"\x01\x22short", &order(b"\x09open"), &order(b"\x04open\x01\xff\x00\x00")] {
+            assert_eq!(ORDER.read(Some(bytes)), Found::Unreadable, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_none() {
+        let mut bytes = vec![VERSION, 0];
+        for number in [-1.0, 0.5, f64::INFINITY, 9_007_199_254_740_992.0, 7.0] {
+            bytes.extend(f64::to_le_bytes(number));
+        }
+        let Found::Record(item) = ITEM.read(Some(&bytes)) else { panic!("it is a record") };
+        assert_eq!((item.number("stock"), item.amount("stock")), (Some(-1), None));
+        assert_eq!((item.number("held"), item.number("net"), item.number("before")), (None, None, None));
+        assert_eq!(item.amount("price"), Some(7));
+    }
+}

@@ -1,0 +1,62 @@
+//! An order service that knows what a test tells it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use shardcart_common::ids::{OrderId, TxId};
+use shardcart_common::orders::{Asked, Orders, Standing};
+
+/// Orders by what was told of them; all others are unknown. Notes what it is asked.
+#[derive(Default)]
+pub struct KnownOrders {
+    standings: RefCell<HashMap<OrderId, Standing>>,
+    asked: RefCell<Vec<(OrderId, Option<TxId>)>>,
+    silent: Cell<bool>,
+}
+
+impl Orders for KnownOrders {
+    fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
+        let known = self.standings.borrow();
+        let standing = |asked: &Asked| known.get(&asked.order).cloned().unwrap_or(Standing::Unknown);
+        let standings = asked.iter().map(standing).collect();
+        let asked = asked.into_iter().map(|asked| (asked.order, asked.tx));
+        self.asked.borrow_mut().extend(asked);
+        let silent = self.silent.get();
+        async move { if silent { Err("nobody answers".to_owned()) } else { Ok(standings) } }.boxed_local()
+    }
+}
+
+impl KnownOrders {
+    /// From now on this is how an order stands.
+    pub fn say(&self, order: &OrderId, standing: Standing) {
+        self.standings.borrow_mut().insert(order.clone(), standing);
+    }
+
+    /// From now on an order minted here has this status and current tx.
+    pub fn know(&self, order: &OrderId, status: &str, tx: &TxId) {
+        self.say(order, Standing::Known { status: status.to_owned(), tx: tx.to_string(), life: String::new() });
+    }
+
+    /// From now on a foreign order id is in this life.
+    pub fn live(&self, order: &OrderId, status: &str, life: &str) {
+        self.say(order, Standing::Known { status: status.to_owned(), tx: life.to_owned(), life: life.to_owned() });
+    }
+
+    /// From now on nobody answers.
+    pub fn fall_silent(&self) {
+        self.silent.set(true);
+    }
+
+    /// How often it was asked about an attempt that is still held.
+    pub fn times_asked_about(&self, order: &OrderId, tx: &TxId) -> usize {
+        let about = |(asked, held): &(OrderId, Option<TxId>)| asked == order && held.as_ref() == Some(tx);
+        self.asked.borrow().iter().filter(|asked| about(asked)).count()
+    }
+
+    /// How often it was asked anything.
+    pub fn times_asked(&self) -> usize {
+        self.asked.borrow().len()
+    }
+}

@@ -1,0 +1,10 @@
+//! Whole systems: a shop, one machine alone, a cluster with its relays and replicas, the shipped gateway, and what is
+//! rendered for Kubernetes.
+
+pub mod cluster;
+pub mod gateway;
+pub mod kube;
+pub mod lone;
+pub mod relays;
+pub mod replicas;
+pub mod shop;

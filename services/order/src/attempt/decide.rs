@@ -1,0 +1,25 @@
+//! Decide: a pending order becomes paid. This is the one write that makes an order paid.
+
+use shardcart_common::shard::Shard;
+use shardcart_schema::key::Kind;
+
+use crate::attempt::reply::{push_keys, replies, state_after};
+use crate::attempt::{Answer, AttemptRef, OrderState};
+use crate::scripts::DECIDE;
+
+/// Commits attempts that are still pending on orders of one shard, in one call. Returns the state of each order after
+/// it, in their order. May be repeated.
+///
+/// # Errors
+/// `Unanswered`: each of them may be paid now. Ask again to find out.
+pub async fn decide(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
+    let mut call = DECIDE.with_keys(attempts.len());
+    push_keys(&mut call, attempts, Kind::Order);
+    attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
+    let replies = replies(shard, call.repeatable(), attempts.len()).await?;
+    Ok(replies
+        .into_iter()
+        .zip(attempts)
+        .map(|(reply, attempt)| state_after(shard, DECIDE.name(), attempt, reply))
+        .collect())
+}

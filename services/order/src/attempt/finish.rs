@@ -1,0 +1,27 @@
+//! Finish: all participants know the decision, and the attempt is no longer in flight.
+
+use shardcart_common::shard::Shard;
+use shardcart_schema::key::Kind;
+
+use crate::attempt::reply::{push_keys, replies, state_after};
+use crate::attempt::{Answer, AttemptRef, OrderState};
+use crate::orders::inflight_key;
+use crate::scripts::FINISH;
+
+/// Ends settled attempts on orders of one shard, in one call. Returns the state of each order after it, in their order.
+/// May be repeated.
+///
+/// # Errors
+/// See [`ShardError`].
+pub async fn finish(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
+    let mut call = FINISH.with_keys(1 + attempts.len());
+    call.key(inflight_key(shard.number()));
+    push_keys(&mut call, attempts, Kind::Order);
+    attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
+    let replies = replies(shard, call.repeatable(), attempts.len()).await?;
+    Ok(replies
+        .into_iter()
+        .zip(attempts)
+        .map(|(reply, attempt)| state_after(shard, FINISH.name(), attempt, reply))
+        .collect())
+}

@@ -1,0 +1,27 @@
+//! The state of an order, asked for without changing the order.
+
+use shardcart_common::ids::{OrderId, Partition, TxId};
+use shardcart_common::script::{Call, words};
+use shardcart_common::shard::Shard;
+
+use crate::attempt::reply::order_state;
+use crate::attempt::{Answer, OrderState};
+use crate::orders::keys;
+use crate::scripts::STANDING;
+
+/// The call that asks for the state of an order; its reply is read with [`read_order_status`]. If `held` is the order's
+/// current attempt, recovery looks at the order soon. May be repeated.
+pub fn order_status(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
+    let [record, _, inflight] = keys(partition, order.as_str());
+    STANDING.keys(&[record, inflight]).arg(held.map_or("", TxId::as_str)).repeatable()
+}
+
+/// Reads the reply of [`order_status`]: the order's state, and which life of a foreign id it is.
+///
+/// # Errors
+/// `Unanswered`: a reply that the script does not give.
+pub fn read_order_status(shard: &Shard, reply: redis::Value) -> Answer<(OrderState, String)> {
+    let words = words(reply);
+    let life = words.get(3).cloned().unwrap_or_default();
+    Ok((order_state(shard, STANDING.name(), &words)?, life))
+}

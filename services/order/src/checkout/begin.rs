@@ -1,0 +1,51 @@
+//! Begin: makes an attempt the order's only one. From here on the order is `pending`, and its cart is frozen.
+
+use shardcart_common::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_common::metrics::checkout::Step;
+use shardcart_common::shard::{Shard, ShardError};
+use shardcart_common::trace;
+
+use crate::attempt::{Attempt, AttemptRef, Begun, OrderState};
+use crate::checkout::coordinator::Coordinator;
+use crate::error::{OrderError, Result};
+
+/// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
+const BEGINS_MAX: usize = 3;
+
+/// What beginning came to.
+pub(super) enum Start {
+    /// An attempt of this coordinator's own.
+    Own(Attempt),
+    /// No attempt: the state of the order says why.
+    NotBegun(OrderState),
+}
+
+impl Coordinator {
+    /// Begins an attempt on an order.
+    ///
+    /// # Errors
+    /// - `Shard`: no answer. An attempt that has begun nevertheless is given up by recovery.
+    /// - `OutcomeUnknown`: each tx that was tried was not later than the order's last.
+    pub(super) async fn begin(&self, shard: &Shard, partition: Partition, order: &OrderId) -> Result<Start> {
+        let _timed = trace::step(Step::Begin);
+        let mut tx = TxId::mint(partition, now_ms());
+        let mut has_moved = false;
+        for _ in 0..BEGINS_MAX {
+            match self.attempts.begin(AttemptRef { order: order.clone(), partition, tx: tx.clone() }).await {
+                Ok(Begun::Attempt(attempt)) => return Ok(Start::Own(attempt)),
+                Ok(Begun::NotBegun(state)) => return Ok(Start::NotBegun(state)),
+                Ok(Begun::Moved { last_ms }) => {
+                    tx = TxId::mint(partition, now_ms().max(last_ms + 1));
+                    has_moved = true;
+                }
+                // The same tx again: if it has begun, that is what the answer says.
+                Err(ShardError::Unanswered { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if has_moved {
+            return Err(OrderError::OutcomeUnknown);
+        }
+        Err(ShardError::Unanswered { shard: shard.number(), cause: "begin".to_owned() }.into())
+    }
+}

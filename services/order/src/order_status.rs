@@ -1,0 +1,47 @@
+//! The order status query: participants ask for the state of orders for which they still hold something.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
+use shardcart_common::orders::{Asked, Orders, Standing};
+use shardcart_common::shard::ShardError;
+use shardcart_common::shards::Shards;
+
+use crate::attempt::{self, Status};
+
+/// The order service itself, asked in-process.
+pub struct LocalOrders(Arc<Shards>);
+
+impl LocalOrders {
+    /// Answers from these shards.
+    pub fn new(shards: Arc<Shards>) -> Self {
+        LocalOrders(shards)
+    }
+
+    async fn status_of(&self, asked: &Asked) -> Result<Standing, ShardError> {
+        let (shard, partition) = self.0.route(asked.order.as_str())?;
+        let reply = shard.run(&attempt::order_status(partition, &asked.order, asked.tx.as_ref())).await?;
+        let (state, life) = attempt::read_order_status(shard, reply)?;
+        let Some(status) = state.status.status() else {
+            // Nothing can be concluded from what a later release wrote.
+            return Ok(if state.status == Status::Unknown { Standing::Unknown } else { Standing::Unanswered });
+        };
+        Ok(Standing::Known { status: status.to_string(), tx: state.tx, life })
+    }
+}
+
+impl Orders for LocalOrders {
+    fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
+        async move {
+            let answers = join_all(asked.iter().map(|asked| async move {
+                self.status_of(asked).await.unwrap_or_else(|error| {
+                    log::warn!(order:% = asked.order, error:%; "how an order stands cannot be told");
+                    Standing::Unanswered
+                })
+            }));
+            Ok(answers.await)
+        }
+        .boxed_local()
+    }
+}

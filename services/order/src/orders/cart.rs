@@ -1,0 +1,88 @@
+//! Carts: what an open order is filled with.
+
+use shardcart_common::amount::{AMOUNT_MAX, Quantity};
+use shardcart_common::idempotency::{Done, IdempotencyKey, Once};
+use shardcart_common::ids::{ItemId, OrderId, Partition};
+use shardcart_common::script::words;
+use shardcart_common::shards::Shards;
+use shardcart_schema::limit::LINES_MAX;
+use shardcart_schema::reply::Reply;
+
+use crate::error::{OrderError, Result};
+use crate::orders::{changed, keys, only_word};
+use crate::scripts::{ADD_ITEM, REMOVE_ITEM, REPLAY};
+
+/// Adds units of an item to a cart at `price` each. Safe to repeat only with a key: then at the price of the first
+/// time.
+///
+/// # Errors
+/// - `UnknownOrder`, `Pending`, `Paid`, `TooLarge`, `OutOfRange`, `KeyReused`: refused, nothing changed.
+/// - `Newer`, `Shard`: see there.
+pub async fn add_item(
+    shards: &Shards,
+    order: &OrderId,
+    item: &ItemId,
+    units: Quantity,
+    price: u64,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done> {
+    let (shard, partition) = shards.route(order.as_str())?;
+    let [record, cart, _] = keys(partition, order.as_str());
+    let once = key.map(|key| adding(key, partition, order, item, units));
+    let call = ADD_ITEM.once(once, &[record, cart]).arg(item.as_str()).arg(units.get()).arg(price);
+    let call = call.arg(LINES_MAX).arg(AMOUNT_MAX);
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::TooLarge) => Err(OrderError::TooLarge(format!("a cart has at most {LINES_MAX} lines"))),
+        Some(Reply::OutOfRange) => Err(OrderError::OutOfRange),
+        _ => changed(&word, order, shard.number(), ADD_ITEM.name()),
+    }
+}
+
+/// Whether [`add_item`] was done before with this key, for when the price cannot be asked any more. Changes nothing.
+///
+/// # Errors
+/// - `KeyReused`.
+/// - `Newer`, `Shard`: no answer.
+pub async fn was_added(
+    shards: &Shards,
+    order: &OrderId,
+    item: &ItemId,
+    units: Quantity,
+    key: &IdempotencyKey,
+) -> Result<bool> {
+    let (shard, partition) = shards.route(order.as_str())?;
+    let [record, _, _] = keys(partition, order.as_str());
+    let call = REPLAY.once(Some(adding(key, partition, order, item, units)), &[record]);
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::None) => Ok(false),
+        _ => Ok(changed(&word, order, shard.number(), REPLAY.name())?.is_replay),
+    }
+}
+
+fn adding(key: &IdempotencyKey, partition: Partition, order: &OrderId, item: &ItemId, units: Quantity) -> Once {
+    key.change(partition, order.as_str(), format_args!("addItem {item} {units}"))
+}
+
+/// Takes one unit of an item off a cart. Safe to repeat only with a key.
+///
+/// # Errors
+/// - `UnknownOrder`, `UnknownItem`, `Pending`, `Paid`, `KeyReused`: refused, nothing changed.
+/// - `Newer`, `Shard`: see there.
+pub async fn remove_item(
+    shards: &Shards,
+    order: &OrderId,
+    item: &ItemId,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done> {
+    let (shard, partition) = shards.route(order.as_str())?;
+    let [record, cart, _] = keys(partition, order.as_str());
+    let once = key.map(|key| key.change(partition, order.as_str(), format_args!("removeItem {item}")));
+    let call = REMOVE_ITEM.once(once, &[record, cart]).arg(item.as_str());
+    let word = only_word(words(shard.run(&call).await?));
+    match Reply::parse(&word) {
+        Some(Reply::NoLine) => Err(OrderError::UnknownItem(item.clone())),
+        _ => changed(&word, order, shard.number(), REMOVE_ITEM.name()),
+    }
+}

@@ -1,0 +1,42 @@
+//! Bulk load: overwrites orders `0`, `1`, `2` …
+
+use std::sync::Arc;
+
+use shardcart_common::bulk::{self, LoadError};
+use shardcart_common::ids::{Partition, TxId, now_ms};
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+
+use crate::orders::{inflight_key, keys};
+use crate::scripts::LOAD;
+
+/// Overwrites orders `0..count`: each of a random user, with two random items of quantity 1. May be repeated.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn load(
+    shards: &Arc<Shards>,
+    settings: &BatchInitSettings,
+    count: u64,
+    items: u64,
+    users: u64,
+    price: u64,
+) -> Result<(), LoadError> {
+    bulk::check(settings, count)?;
+    bulk::load(shards, settings, count, |shard, chunk| {
+        let mut all = vec![inflight_key(shard)];
+        all.extend(Partition::of_shard(shard).map(|partition| key::overwritten(partition.0).to_string()));
+        for (partition, order) in chunk {
+            let [record, cart, _] = keys(*partition, &order.to_string());
+            all.extend([record, cart]);
+        }
+        let life = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
+        let mut call = LOAD.keys(&all).arg(life.as_str()).arg(price);
+        for _ in chunk {
+            call = call.arg(fastrand::u64(..users)).arg(fastrand::u64(..items)).arg(fastrand::u64(..items));
+        }
+        call
+    })
+    .await
+}

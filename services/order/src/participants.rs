@@ -1,0 +1,61 @@
+//! The participants of checkouts: the clients of stock and payment, and the plan that says which of their shards take
+//! part.
+
+mod plan;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use shardcart_common::batcher::Batcher;
+use shardcart_common::flow::Flow;
+use shardcart_common::participant::{Participant, ParticipantError, Service};
+use shardcart_common::shards::Shards;
+
+use crate::attempt::Attempt;
+
+pub use plan::{Part, PaymentPart, Plan, StockPart};
+
+/// Everyone whom the checkouts of one thread need: the order shards, and a client of each participant.
+pub struct Participants {
+    /// The order service's own shards.
+    pub shards: Arc<Shards>,
+    /// What the thread's checkouts have under way; the batches for order shards are paced by it, too.
+    pub(crate) flow: Rc<Flow>,
+    /// The stock service.
+    pub stock: Rc<Batcher>,
+    /// The payment service.
+    pub payment: Rc<Batcher>,
+}
+
+impl Participants {
+    /// These shards and these participants, for one thread.
+    pub fn new(shards: Arc<Shards>, stock: Rc<dyn Participant>, payment: Rc<dyn Participant>) -> Rc<Self> {
+        let flow = Rc::default();
+        let stock = Batcher::new(Service::Stock, stock, &flow);
+        let payment = Batcher::new(Service::Payment, payment, &flow);
+        Rc::new(Participants { shards, flow, stock, payment })
+    }
+
+    /// The client of a participant.
+    pub fn client(&self, service: Service) -> &Rc<Batcher> {
+        match service {
+            Service::Stock => &self.stock,
+            Service::Payment => &self.payment,
+        }
+    }
+
+    /// Plans an attempt. The same attempt has the same plan wherever and whenever this is asked: it follows from the
+    /// frozen cart alone.
+    ///
+    /// # Errors
+    /// - `Unanswered`: a participant has not told yet how its keys are spread.
+    /// - `BeyondList`: a participant does not know one of the shards.
+    pub async fn plan(&self, attempt: &Attempt) -> Result<Plan, ParticipantError> {
+        let (item_partition, user_partition) = (self.stock.router().await?, self.payment.router().await?);
+        let plan = Plan::new(attempt, item_partition, user_partition);
+        for part in plan.parts() {
+            self.client(part.service()).check_known(part.at()).await?;
+        }
+        Ok(plan)
+    }
+}

@@ -1,0 +1,52 @@
+//! A settlement: what participants are told about an attempt once it is decided.
+
+use shardcart_common::ids::{OrderId, Partition, TxId};
+use shardcart_common::participant::Service;
+use shardcart_common::trace::{self, Origin};
+
+use crate::attempt::{Attempt, AttemptRef};
+use crate::participants::Plan;
+
+/// A decided attempt: whom to tell, and what.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The order.
+    pub order: OrderId,
+    /// The order's partition.
+    pub partition: Partition,
+    /// The attempt.
+    pub tx: TxId,
+    /// Its deadline, Unix milliseconds.
+    pub deadline_ms: u64,
+    /// Confirm, or cancel.
+    pub paid: bool,
+    /// Who is told: a partition of each shard that takes part.
+    pub parts: Vec<(Service, Partition)>,
+    /// The trace and the request that decided it; none when recovery found it.
+    pub origin: Option<Origin>,
+}
+
+impl Settlement {
+    /// What all parts of an attempt's plan are told.
+    pub fn of(attempt: &Attempt, paid: bool, plan: &Plan) -> Self {
+        Settlement {
+            order: attempt.order.clone(),
+            partition: attempt.partition,
+            tx: attempt.tx.clone(),
+            deadline_ms: attempt.deadline_ms,
+            paid,
+            parts: plan.parts().map(|part| (part.service(), part.at())).collect(),
+            origin: trace::own(),
+        }
+    }
+
+    /// A reference to the attempt.
+    pub(crate) fn reference(&self) -> AttemptRef {
+        AttemptRef { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
+    }
+
+    /// Its origin, if its trace is recorded.
+    pub(crate) fn recorded(&self) -> Option<&Origin> {
+        self.origin.as_ref().filter(|origin| origin.parent.sampled)
+    }
+}

@@ -1,0 +1,61 @@
+//! Incarnations (lives) of orders: several orders may have the same foreign id, one after the other.
+//!
+//! An id minted here is used once. A foreign id is used again by each bulk load: a payment for the earlier order says
+//! nothing about the present one. Only the order service knows which order has the id now, so it is asked.
+
+use std::rc::Rc;
+
+use shardcart_common::ids::{OrderId, minted_partition};
+use shardcart_common::orders::{Asked, Orders, Standing};
+use shardcart_schema::life::ANY;
+use shardcart_schema::order::OrderStatus;
+
+use crate::error::{PaymentError, Result};
+
+/// The order service, as payments ask it.
+#[derive(Clone)]
+pub struct Lives(Rc<dyn Orders>);
+
+impl Lives {
+    /// Asks this order service.
+    pub fn new(orders: Rc<dyn Orders>) -> Self {
+        Lives(orders)
+    }
+
+    /// The life of an order, as the scripts take it: empty for an id minted here (nobody is asked), `*` for one that no
+    /// order has (any more).
+    ///
+    /// # Errors
+    /// `Orders`: no answer; nothing was done.
+    pub async fn of(&self, order: &OrderId) -> Result<String> {
+        if minted_partition(order.as_str()).is_some() {
+            return Ok(String::new());
+        }
+        match self.ask(order).await? {
+            Standing::Known { life, .. } => Ok(life),
+            _ => Ok(ANY.to_owned()),
+        }
+    }
+
+    /// Whether an order is paid, as its own shard says. A reservation of its checkout is then waiting to be settled
+    /// here.
+    ///
+    /// # Errors
+    /// `Orders`: no answer.
+    pub async fn is_paid(&self, order: &OrderId) -> Result<bool> {
+        Ok(
+            matches!(self.ask(order).await?, Standing::Known { status, .. } if OrderStatus::parse(&status) == Some(OrderStatus::Paid)),
+        )
+    }
+
+    async fn ask(&self, order: &OrderId) -> Result<Standing> {
+        let answers =
+            self.0.standings(vec![Asked { order: order.clone(), tx: None }]).await.map_err(PaymentError::Orders)?;
+        match answers.into_iter().next() {
+            None | Some(Standing::Unanswered) => {
+                Err(PaymentError::Orders(format!("nothing known about order {order}")))
+            }
+            Some(standing) => Ok(standing),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Payments: what a user pays directly for an order, outside any checkout.
+
+use shardcart_common::amount::{AMOUNT_MAX, Amount};
+use shardcart_common::idempotency::{Done, IdempotencyKey};
+use shardcart_common::ids::{OrderId, Partition, UserId};
+use shardcart_common::script::{Call, words};
+use shardcart_common::shard::Shard;
+use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+use shardcart_schema::reply::Reply;
+
+use crate::error::{PaymentError, Result};
+use crate::incarnations::Lives;
+use crate::scripts::{CANCEL_PAYMENT, PAY, STATUS};
+use crate::users::{changed, unexpected};
+
+/// The keys of a user and of its payment for an order.
+pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [String; 2] {
+    [key::user(partition.0, user).to_string(), payment_key(partition, user, order)]
+}
+
+/// The key of a user's payment for an order.
+pub(crate) fn payment_key(partition: Partition, user: &UserId, order: &OrderId) -> String {
+    key::payment(partition.0, user, order).to_string()
+}
+
+/// Takes an amount from a user's credit for an order, once: a repeat with the same amount answers the same. With a key
+/// it does so even when the payment was cancelled since.
+///
+/// # Errors
+/// - `UnknownUser`, `InsufficientCredit`, `OrderPending`, `AlreadyPaid`, `KeyReused`: refused, nothing changed.
+/// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
+pub async fn pay_order(
+    shards: &Shards,
+    lives: &Lives,
+    user: &UserId,
+    order: &OrderId,
+    amount: Amount,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let life = lives.of(order).await?;
+    let request = format_args!("pay {order} {amount}");
+    let once = key.map(|key| key.change(partition, user.as_str(), request).for_life(&life));
+    let call = PAY.once(once, &keys(partition, user, order)).arg(amount.get()).arg(life).repeatable();
+    match change(shard, user, order, call).await {
+        Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
+            Err(PaymentError::AlreadyPaid(order.clone()))
+        }
+        other => other,
+    }
+}
+
+/// Gives back what [`pay_order`] took for an order, once: a repeat changes nothing.
+///
+/// # Errors
+/// - `UnknownPayment`, `OrderPending`, `OrderPaid`, `OutOfRange`, `KeyReused`: refused, nothing changed.
+/// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
+pub async fn cancel_payment(
+    shards: &Shards,
+    lives: &Lives,
+    user: &UserId,
+    order: &OrderId,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let life = lives.of(order).await?;
+    let request = format_args!("cancel {order}");
+    let once = key.map(|key| key.change(partition, user.as_str(), request).for_life(&life));
+    let call = CANCEL_PAYMENT.once(once, &keys(partition, user, order)).arg(life).arg(AMOUNT_MAX).repeatable();
+    match change(shard, user, order, call).await {
+        Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
+            Err(PaymentError::OrderPaid(order.clone()))
+        }
+        other => other,
+    }
+}
+
+/// Whether a user has paid for an order, directly or by checkout.
+///
+/// # Errors
+/// `Newer`, `Shard`, `Orders`: no answer.
+pub async fn has_paid(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<bool> {
+    let (shard, partition) = shards.route(user.as_str())?;
+    let call = STATUS.keys(&keys(partition, user, order)).arg(lives.of(order).await?);
+    let words = words(shard.run(&call).await?);
+    let word = words.first().map_or("", String::as_str);
+    match Reply::parse(word) {
+        Some(Reply::Charged) => Ok(true),
+        Some(Reply::None | Reply::Cancelled) => Ok(false),
+        // Undecided here, or decided and not settled yet: the order's shard knows.
+        Some(Reply::Reserved) => lives.is_paid(order).await,
+        Some(Reply::Newer) => Err(PaymentError::Newer(user.clone())),
+        _ => Err(unexpected(shard, STATUS.name(), word)),
+    }
+}
+
+/// Runs a script that changes a user and its payment for an order.
+async fn change(shard: &Shard, user: &UserId, order: &OrderId, call: Call) -> Result<Done> {
+    let words = words(shard.run(&call).await?);
+    let word = words.first().map_or("", String::as_str);
+    match Reply::parse(word) {
+        Some(Reply::UnknownPayment) => Err(PaymentError::UnknownPayment(order.clone())),
+        Some(Reply::Pending) => Err(PaymentError::OrderPending(order.clone())),
+        Some(Reply::AlreadyPaid) => Err(PaymentError::AlreadyPaid(order.clone())),
+        Some(Reply::Checkout) => Err(PaymentError::OrderPaid(order.clone())),
+        _ => changed(shard, user, call.name(), word),
+    }
+}

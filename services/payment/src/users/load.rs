@@ -1,0 +1,32 @@
+//! Bulk load: overwrites users `0`, `1`, `2` …
+
+use std::sync::Arc;
+
+use shardcart_common::amount::Amount;
+use shardcart_common::bulk::{self, LoadError};
+use shardcart_common::ids::{Partition, TxId, now_ms};
+use shardcart_common::settings::BatchInitSettings;
+use shardcart_common::shards::Shards;
+use shardcart_schema::key;
+
+use crate::scripts::LOAD;
+
+/// Overwrites users `0..count`. May be repeated.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn load(
+    shards: &Arc<Shards>,
+    settings: &BatchInitSettings,
+    count: u64,
+    credit: Amount,
+) -> Result<(), LoadError> {
+    bulk::check(settings, count)?;
+    bulk::load(shards, settings, count, |shard, chunk| {
+        let held = [key::held(Partition::first_of(shard).0).to_string()].into_iter();
+        let users = chunk.iter().map(|(partition, user)| key::user(partition.0, user).to_string());
+        let life = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
+        LOAD.keys(&held.chain(users).collect::<Vec<_>>()).arg(credit.get()).arg(life.as_str())
+    })
+    .await
+}

@@ -1,0 +1,23 @@
+//! How the HTTP faces tell a client that an operation failed: the problem of each error.
+
+use shardcart_common::problem::{Code, Problem};
+
+use crate::error::StockError;
+
+/// Logs the cause of an unknown outcome: a client is never told it.
+impl From<StockError> for Problem {
+    fn from(error: StockError) -> Self {
+        let code = match &error {
+            StockError::UnknownItem(_) => Code::UnknownItem,
+            StockError::InsufficientStock(_) => Code::InsufficientStock,
+            StockError::OutOfRange(_) => Code::OutOfRange,
+            StockError::KeyReused(_) => Code::IdempotencyKeyReused,
+            StockError::Newer(_) | StockError::Shard(_) => {
+                // The cause is for the log alone: it names hosts and keys.
+                log::error!(error:%; "an operation on an item stays unanswered");
+                return Problem::shard_unavailable();
+            }
+        };
+        Problem::new(code, error)
+    }
+}

@@ -1,0 +1,7 @@
+//! What is shipped to run the system: compose, manifests, the gateway.
+
+mod compose;
+mod containers;
+mod gateway;
+mod manifests;
+mod rendered;

@@ -1,0 +1,4 @@
+//! What is lost when disks, servers and replicas fail, and what is not.
+
+mod fsync;
+mod replicas;

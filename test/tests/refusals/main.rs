@@ -1,0 +1,8 @@
+//! What is refused, and how it is said: requests, callers of the internal port, clients that do not finish, and data that
+//! is not a machine's own.
+
+mod half_open;
+mod identity;
+mod internal;
+mod probe;
+mod problems;
