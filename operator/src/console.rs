@@ -49,8 +49,8 @@ pub struct Console {
     pub sources: Sources,
     /// The order shards.
     pub shards: Arc<Shards>,
-    /// Who settles.
-    pub settling: Rc<Participants>,
+    /// The clients of stock and payment, for settling.
+    pub participants: Rc<Participants>,
     /// Tells when the machine stops.
     pub gate: Arc<Gate>,
 }
@@ -154,7 +154,7 @@ async fn search(console: Data, request: HttpRequest, id: web::Path<String>) -> R
 async fn settle(console: Data, request: HttpRequest, order: web::Path<String>) -> Result<HttpResponse, Problem> {
     console.may_act(&request)?;
     let order = OrderId::parse(&order).map_err(|refused| Problem::new(Code::InvalidId, refused))?;
-    let settled = tokio::time::timeout(SETTLE_MAX, settle_now(&console.settling, &order)).await;
+    let settled = tokio::time::timeout(SETTLE_MAX, settle_now(&console.participants, &order)).await;
     let outcome: SettledNow = match settled {
         Ok(Ok(settled)) => settled,
         Ok(Err(error)) => {

@@ -47,7 +47,7 @@ pub struct Reached {
 }
 
 impl Reached {
-    fn settling(&self) -> Rc<Participants> {
+    fn clients(&self) -> Rc<Participants> {
         Participants::new(Arc::clone(&self.shards), Rc::clone(&self.stock), Rc::clone(&self.payment))
     }
 
@@ -95,9 +95,9 @@ impl OrderService {
         metrics::checkout::start();
         shardcart_protocol::batch_metrics::start();
         let (queue, decided) = settler::queue();
-        let settling = reached.settling();
-        rt::spawn(recovery::run(Rc::clone(&settling), checkout.recovery_interval_ms));
-        machine.finish_with(Settler::start(settling, decided, checkout.settle_linger_ms).close(SETTLE_LIMIT));
+        let participants = reached.clients();
+        rt::spawn(recovery::run(Rc::clone(&participants), checkout.recovery_interval_ms));
+        machine.finish_with(Settler::start(participants, decided, checkout.settle_linger_ms).close(SETTLE_LIMIT));
         let recent = Arc::new(RecentAttempts::default());
         let feed = Feed::new(name, Arc::clone(&recent));
         feed.start(reached.sources(&recent), Arc::clone(&reached.shards));
@@ -107,12 +107,12 @@ impl OrderService {
 
     /// Binds the endpoints for clients in one thread. Their checkouts are counted in `gate`.
     pub fn bind(&self, config: &mut ServiceConfig, reached: &Reached, gate: &Arc<Gate>) {
-        let (settling, gate) = (reached.settling(), Arc::clone(gate));
+        let (participants, gate) = (reached.clients(), Arc::clone(gate));
         let (queue, recent) = (self.queue.clone(), Arc::clone(&self.recent));
         let state = State {
             shards: Arc::clone(&reached.shards),
             prices: Rc::clone(&reached.prices),
-            coordinator: Coordinator::new(settling, self.checkout.clone(), queue, gate, recent),
+            coordinator: Coordinator::new(participants, self.checkout.clone(), queue, gate, recent),
             batch_init: self.batch_init.clone(),
         };
         legacy::endpoints(config, Rc::new(state));
@@ -125,7 +125,7 @@ impl OrderService {
             feed: Arc::clone(&self.feed),
             sources: reached.sources(&self.recent),
             shards: Arc::clone(&reached.shards),
-            settling: reached.settling(),
+            participants: reached.clients(),
             gate: Arc::clone(gate),
         };
         console::endpoints(config, Rc::new(console));
