@@ -193,10 +193,10 @@ impl Checkout {
         let ms = state.attempts[usize::from(waited)].ms;
         match shop.order.status {
             Status::Paid => self.promise(state, request),
-            // Which life that order had is not known any more.
+            // Which incarnation that order had is not known any more.
             Status::Missing if self.mutant != Some(Mutant::MissingIsGivenUp) => Self::end(state, request),
             Status::Missing => self.deny(state, request),
-            _ if shop.life >= ms => Self::end(state, request),
+            _ if shop.incarnation >= ms => Self::end(state, request),
             _ if shop.order.tx.id != waited => self.deny(state, request),
             Status::Open => self.deny(state, request),
             _ => return false,

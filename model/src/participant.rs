@@ -59,7 +59,7 @@ pub enum When {
 /// How the payment record of user and order stands. Stock has none: [`Paid::Unpaid`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Paid {
-    /// There is no record, or one of another life.
+    /// There is no record, or one of another incarnation.
     Unpaid,
     /// A checkout holds the order.
     Reserved,
@@ -199,7 +199,7 @@ fn confirm(record: Record, holdings: Holdings, when: When, wanted: u8, mutant: O
             let paid = match holdings.paid {
                 Paid::Reserved => Paid::Charged,
                 Paid::ReservedAgain => Paid::ChargedAgain,
-                // A payment of another life is not this attempt's.
+                // A payment of another incarnation is not this attempt's.
                 other => other,
             };
             let holdings = Holdings { held: holdings.held.saturating_sub(wanted), paid, ..holdings };

@@ -40,7 +40,7 @@ fn never_half_paid(model: &Checkout, state: &State) -> bool {
 fn paid_stays_paid(model: &Checkout, state: &State) -> bool {
     attempts(model, state).all(|(place, attempt)| {
         let shop = &state.shops[model.order_of(place)];
-        let mine = attempt.facts.has(Attempt::DECIDED) && attempt.life == shop.life;
+        let mine = attempt.facts.has(Attempt::DECIDED) && attempt.incarnation == shop.incarnation;
         let order = &shop.order;
         !mine || order.status == Status::Missing || order.status == Status::Paid && usize::from(order.tx.id) == place
     })
@@ -50,7 +50,7 @@ fn paid_stays_paid(model: &Checkout, state: &State) -> bool {
 fn never_charged_twice(model: &Checkout, state: &State) -> bool {
     let both = attempts(model, state).any(|(place, attempt)| {
         let shop = &state.shops[model.order_of(place)];
-        let directly = shop.paid == Paid::Direct && shop.paid_life == attempt.life;
+        let directly = shop.paid == Paid::Direct && shop.paid_incarnation == attempt.incarnation;
         directly && attempt.facts.has(Attempt::DECIDED)
     });
     !both && !state.wrongs.has(TAKEN_TWICE)

@@ -16,7 +16,7 @@ impl Checkout {
         state.shops[number].order = order;
         if let Some(attempt) = state.attempts.get_mut(usize::from(order.tx.id)) {
             if order.status == Status::Pending && before.status != Status::Pending {
-                attempt.life = state.shops[number].life;
+                attempt.incarnation = state.shops[number].incarnation;
             }
             if order.status == Status::Paid && (before.status, before.tx) != (Status::Paid, order.tx) {
                 if attempt.facts.has(Attempt::DECIDED) {
@@ -28,11 +28,11 @@ impl Checkout {
         reply
     }
 
-    /// What a participant has, as an attempt of this life sees it.
+    /// What a participant has, as an attempt of this incarnation sees it.
     pub(crate) fn holdings(&self, state: &State, place: usize, part: usize) -> Holdings {
         let Units { free, held } = state.units[part];
         let shop = &state.shops[self.order_of(place)];
-        let mine = part == self.payment() && shop.paid_life == state.attempts[place].life;
+        let mine = part == self.payment() && shop.paid_incarnation == state.attempts[place].incarnation;
         Holdings { exists: true, free, held, paid: if mine { shop.paid } else { Paid::Unpaid } }
     }
 
@@ -61,10 +61,10 @@ impl Checkout {
         state.attempts[place].cells[part] = Cell { record, clock, marks };
         state.units[part] = Units { free: after.free, held: after.held };
         if part == self.payment() && after.paid != holdings.paid {
-            let life = state.attempts[place].life;
+            let incarnation = state.attempts[place].incarnation;
             let shop = &mut state.shops[self.order_of(place)];
             shop.paid = after.paid;
-            shop.paid_life = if after.paid == Paid::Unpaid { 0 } else { life };
+            shop.paid_incarnation = if after.paid == Paid::Unpaid { 0 } else { incarnation };
         }
         says
     }
@@ -78,16 +78,16 @@ impl Checkout {
     pub(crate) fn load(&self, state: &mut State, number: usize) {
         let order = state.shops[number].order;
         let latest = state.attempts.iter().map(|attempt| attempt.ms).max().unwrap_or(0);
-        let life = match self.mutant {
+        let incarnation = match self.mutant {
             Some(Mutant::LoadClockBehind) => LOADED_MS,
             // A removed order cannot tell its last tx: there the clock has to be right.
             _ if order.status == Status::Missing => latest + 1,
             _ => LOADED_MS.max(order.tx.ms + 1),
         };
-        let ms = if self.mutant == Some(Mutant::TxFromCounter) { CREATED_MS } else { life };
+        let ms = if self.mutant == Some(Mutant::TxFromCounter) { CREATED_MS } else { incarnation };
         let tx = Tx { id: NO_ATTEMPT, ms };
         state.shops[number].order = Order { status: Status::Open, tx, refusal: Refusal::None, in_flight: false };
-        state.shops[number].life = life;
+        state.shops[number].incarnation = incarnation;
         state.loads -= 1;
     }
 }

@@ -83,8 +83,8 @@ impl Cell {
 pub struct Attempt {
     /// The moment in its tx; 0: not minted yet.
     pub ms: u8,
-    /// Which life of its order it was begun for.
-    pub life: u8,
+    /// Which incarnation of its order it was begun for.
+    pub incarnation: u8,
     /// See the constants.
     pub sent: Marks,
     /// See the constants.
@@ -179,11 +179,11 @@ pub struct Shop {
     /// The order's record.
     pub order: Order,
     /// Which of the orders that had its id it is: the moment of its load; 0 for a minted id.
-    pub life: u8,
+    pub incarnation: u8,
     /// The payment record.
     pub paid: Paid,
-    /// The life that the payment record is for.
-    pub paid_life: u8,
+    /// The incarnation that the payment record is for.
+    pub paid_incarnation: u8,
 }
 
 /// Everything.
@@ -218,14 +218,14 @@ impl State {
     /// Nothing has happened.
     pub fn new() -> Self {
         let cell = Cell { record: Record::Nothing, clock: Clock::Open, marks: Marks(0) };
-        let attempt = Attempt { ms: 0, life: 0, sent: Marks(0), facts: Marks(0), cells: [cell; PARTS] };
+        let attempt = Attempt { ms: 0, incarnation: 0, sent: Marks(0), facts: Marks(0), cells: [cell; PARTS] };
         let order = Order {
             status: Status::Missing,
             tx: Tx { id: NO_ATTEMPT, ms: 0 },
             refusal: Refusal::None,
             in_flight: false,
         };
-        let shop = Shop { order, life: 0, paid: Paid::Unpaid, paid_life: 0 };
+        let shop = Shop { order, incarnation: 0, paid: Paid::Unpaid, paid_incarnation: 0 };
         let request = Request { phase: Phase::Idle, minted: 0, attempt: 0, known: [Known::Unasked; PARTS] };
         State {
             shops: [shop; ORDERS],
@@ -262,12 +262,12 @@ impl Hash for State {
             put(order.status as u8 | (order.refusal as u8) << 3 | u8::from(order.in_flight) << 5);
             put(order.tx.id);
             put(order.tx.ms);
-            put(shop.life);
-            put(shop.paid as u8 | shop.paid_life << 3);
+            put(shop.incarnation);
+            put(shop.paid as u8 | shop.paid_incarnation << 3);
         }
         for attempt in &self.attempts {
             put(attempt.ms);
-            put(attempt.life);
+            put(attempt.incarnation);
             put(attempt.sent.0);
             put(attempt.facts.0);
             for cell in &attempt.cells {

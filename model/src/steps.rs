@@ -93,12 +93,12 @@ impl Model for Checkout {
 
     fn init_states(&self) -> Vec<State> {
         let mut state = State::new();
-        // An order that a bulk load wrote has a life.
-        let life = if self.scenario.loads > 0 { CREATED_MS } else { 0 };
+        // An order that a bulk load wrote has an incarnation.
+        let incarnation = if self.scenario.loads > 0 { CREATED_MS } else { 0 };
         for shop in &mut state.shops[..self.scenario.orders()] {
             shop.order.status = Status::Open;
             shop.order.tx.ms = CREATED_MS;
-            shop.life = life;
+            shop.incarnation = incarnation;
         }
         for part in 0..self.scenario.parts {
             state.units[part].free = self.scenario.units[part];
@@ -174,7 +174,7 @@ impl Model for Checkout {
             Action::Remove(number) => {
                 let shop = &mut state.shops[usize::from(number)];
                 shop.order = State::new().shops[0].order;
-                shop.life = 0;
+                shop.incarnation = 0;
             }
             Action::LosesInflight(number) => {
                 state.shops[usize::from(number)].order.in_flight = false;

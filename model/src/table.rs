@@ -120,7 +120,7 @@ pub fn payment() -> Vec<Row> {
         (Record::Nothing, ALL),
         (Record::Held, paid(SOME_HELD, Paid::Reserved)),
         (Record::Held, paid(SOME_HELD, Paid::ReservedAgain)),
-        // Its payment record is of another life, or gone.
+        // Its payment record is of another incarnation, or gone.
         (Record::Held, SOME_HELD),
         (Record::Confirmed, paid(SOME_TAKEN, Paid::Charged)),
         (Record::Cancelled, ALL),

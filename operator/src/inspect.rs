@@ -82,9 +82,9 @@ async fn order_told(looks: &Looks<'_>, seen: &Seen, record: &OrderRecord) -> Thi
     thing.lines = record.lines.iter().enumerate().map(line).collect();
     let (user, payment) = (of_user.first().map(|seen| &seen.found), of_user.get(1).map(|seen| &seen.found));
     thing.payment = match (user, payment) {
-        // A payment of another life of the user or the order says nothing about this one.
+        // A payment of another incarnation of the user or the order says nothing about this one.
         (Some(Found::User(user)), Some(Found::Payment(payment)))
-            if payment.life == format!("{}/{}", user.life, record.life) =>
+            if payment.incarnation == format!("{}/{}", user.incarnation, record.incarnation) =>
         {
             Some(payment.clone())
         }

@@ -194,7 +194,7 @@ pub struct OrderRecord {
     /// The shard's clock, Unix ms.
     pub now_ms: u64,
     /// Which of the orders that had this id; empty for a minted one.
-    pub life: String,
+    pub incarnation: String,
     /// Item, units, and the sum quoted for them.
     pub lines: Vec<(String, u64, u64)>,
 }
@@ -234,7 +234,7 @@ pub struct UserRecord {
     /// What checkouts have charged.
     pub charged: u64,
     /// Which of the users that had this id; empty for a minted one.
-    pub life: String,
+    pub incarnation: String,
 }
 
 /// A payment as it lies on its shard.
@@ -246,8 +246,8 @@ pub struct PaymentRecord {
     pub by: String,
     /// How much.
     pub amount: u64,
-    /// `<life of the user>/<life of the order>`.
-    pub life: String,
+    /// `<incarnation of the user>/<incarnation of the order>`.
+    pub incarnation: String,
 }
 
 /// What a participant has on record of an attempt.

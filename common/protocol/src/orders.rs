@@ -1,4 +1,4 @@
-//! What participants ask of the order service: how an attempt stands, and which life of an order this is.
+//! What participants ask of the order service: how an attempt stands, and which incarnation of an order this is.
 
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use shardcart_schema::order::OrderStatus;
 
 use shardcart_types::ids::{OrderId, TxId};
 
-/// An attempt that a participant still holds something for, or an order whose life it wants to know.
+/// An attempt that a participant still holds something for, or an order whose incarnation it wants to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Asked {
     /// The order.
@@ -28,8 +28,8 @@ pub enum Standing {
         status: String,
         /// Its current attempt, or its last.
         tx: String,
-        /// Which life of a foreign id this is; empty for an id minted here.
-        life: String,
+        /// Which incarnation of a foreign id this is; empty for an id minted here.
+        incarnation: String,
     },
     /// Its shard does not answer.
     Unanswered,

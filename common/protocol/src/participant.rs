@@ -47,8 +47,8 @@ pub enum Step {
     ReserveCredit {
         /// The order that pays.
         order: OrderId,
-        /// Which life of a foreign order id this is; empty for an id minted here.
-        life: String,
+        /// Which incarnation of a foreign order id this is; empty for an id minted here.
+        incarnation: String,
         /// Whose credit.
         user: UserId,
         /// How much, 0 included.

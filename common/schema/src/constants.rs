@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `_AT`, `_END` | the place of a field's first and last byte; places count from 1, as in Lua |
 //! | `_OFFSET` | the bytes before a field, as `SETRANGE` takes them |
-//! | `SIZE`, `SIZE_…` | the bytes before the life, where texts that are not named are empty |
+//! | `SIZE`, `SIZE_…` | the bytes before the incarnation, where texts that are not named are empty |
 //! | `BEHIND_…` | the place behind the first text, where that is this word |
 //! | `_WITH` | the word and a space: something follows |
 //! | `_TEXT`, `_LENGTH` | the word as it stands in a record, behind its length in one byte; the length |
@@ -23,7 +23,7 @@ use crate::order::{CartLine, OrderStatus};
 use crate::payment::{PaidBy, PaymentState};
 use crate::record::{self, Layout};
 use crate::reply::Reply;
-use crate::{identity, life, limit, minted, reply, reservation_record};
+use crate::{identity, incarnation, limit, minted, reply, reservation_record};
 
 static ALL: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     let mut table = Table(BTreeMap::new());
@@ -48,7 +48,7 @@ fn records(table: &mut Table) {
     table.number("RECORD.LIFE_PLACE_AT", record::HEAD_SIZE);
     table.number("RECORD.NUMBERS_AT", record::HEAD_SIZE + 1);
     table.number("RECORD.NUMBER_SIZE", record::NUMBER_SIZE);
-    table.word("RECORD.LIFE", record::field::LIFE);
+    table.word("RECORD.INCARNATION", record::field::INCARNATION);
     table.word("RECORD.V", record::field::V);
     table.layout("ITEM", &record::ITEM);
     table.layout("USER", &record::USER);
@@ -69,8 +69,8 @@ fn records(table: &mut Table) {
     table.word("CART.LINE_FORMAT", CartLine::FORMAT);
     table.word("CART.LINE_PATTERN", CartLine::PATTERN);
     table.word("CART.NO_UNITS", CartLine::NO_UNITS);
-    table.word("LIFE.ANY", life::ANY);
-    table.word("LIFE.SEPARATOR", life::SEPARATOR);
+    table.word("INCARNATION.ANY", incarnation::ANY);
+    table.word("INCARNATION.SEPARATOR", incarnation::SEPARATOR);
     for field in [
         identity::DATA_SET,
         identity::SERVICE,

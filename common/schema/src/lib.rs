@@ -2,8 +2,8 @@
 
 pub mod constants;
 pub mod identity;
+pub mod incarnation;
 pub mod key;
-pub mod life;
 pub mod limit;
 pub mod lua;
 pub mod minted;

@@ -1,7 +1,7 @@
 //! Records: how items, users, payments and orders lie in Redis.
 //!
-//! A record is a string: its version (1), the place where its life begins, its numbers as doubles (little endian; one
-//! that is absent is not a number), its texts, each behind its length in one byte, and its life to the end. Many of
+//! A record is a string: its version (1), the place where its incarnation begins, its numbers as doubles (little endian; one
+//! that is absent is not a number), its texts, each behind its length in one byte, and its incarnation to the end. Many of
 //! them are read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without
 //! the rest: `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the
 //! places of fields in the bytes are constants in all scripts (see [`crate::constants`]).
@@ -11,7 +11,7 @@ use crate::limit::AMOUNT_MAX;
 /// The version of all records that this release writes.
 pub const VERSION: u8 = 1;
 
-/// Bytes before the first number: the version, and how many bytes lie before the life.
+/// Bytes before the first number: the version, and how many bytes lie before the incarnation.
 pub const HEAD_SIZE: usize = 2;
 /// Bytes of a number.
 pub const NUMBER_SIZE: usize = 8;
@@ -24,7 +24,7 @@ pub mod field {
     pub const HELD: &str = "held";
     /// Item: units added minus units taken out directly. User: credit added minus credit paid directly.
     pub const NET: &str = "net";
-    /// Item: units sold in earlier lives. User: credit that was charged for orders that were overwritten since.
+    /// Item: units sold in earlier incarnations. User: credit that was charged for orders that were overwritten since.
     pub const BEFORE: &str = "before";
     /// Item: what one costs.
     pub const PRICE: &str = "price";
@@ -56,7 +56,7 @@ pub mod field {
     pub const REFUSAL: &str = "refusal";
 
     /// Of any record, beside its fields: which of those that had this id one after the other.
-    pub const LIFE: &str = "life";
+    pub const INCARNATION: &str = "life";
     /// Of a record of a later release, in place of its fields: its version.
     pub const V: &str = "v";
 }
@@ -101,7 +101,7 @@ pub struct Record<'a> {
     layout: &'static Layout,
     numbers: Vec<f64>,
     texts: Vec<&'a str>,
-    life: &'a str,
+    incarnation: &'a str,
 }
 
 impl Layout {
@@ -121,12 +121,12 @@ impl Layout {
         HEAD_SIZE + NUMBER_SIZE * place
     }
 
-    /// How many bytes lie before the first text, or before the life of a record that has none.
+    /// How many bytes lie before the first text, or before the incarnation of a record that has none.
     pub const fn texts_offset(&self) -> usize {
         HEAD_SIZE + NUMBER_SIZE * self.numbers.len()
     }
 
-    /// How many bytes lie before the life where these are the texts; those that are not given are empty.
+    /// How many bytes lie before the incarnation where these are the texts; those that are not given are empty.
     pub const fn size(&self, texts: &[&str]) -> usize {
         assert!(texts.len() <= self.texts.len());
         let (mut size, mut place) = (self.texts_offset() + self.texts.len(), 0);
@@ -161,7 +161,7 @@ impl Layout {
             texts.push(std::str::from_utf8(text).ok()?);
             body = rest;
         }
-        Some(Record { layout: self, numbers, texts, life: std::str::from_utf8(body).ok()? })
+        Some(Record { layout: self, numbers, texts, incarnation: std::str::from_utf8(body).ok()? })
     }
 }
 
@@ -187,13 +187,13 @@ impl Record<'_> {
     }
 
     /// Which of those that had this id one after the other; empty for an id that is never given twice.
-    pub fn life(&self) -> &str {
-        self.life
+    pub fn incarnation(&self) -> &str {
+        self.incarnation
     }
 
     /// A field as a text, whichever it is; `None` if it is absent.
     pub fn field(&self, name: &str) -> Option<String> {
-        let text = if name == field::LIFE { self.life } else { self.text(name) };
+        let text = if name == field::INCARNATION { self.incarnation } else { self.text(name) };
         self.number(name).map(|number| number.to_string()).or_else(|| (!text.is_empty()).then(|| text.to_owned()))
     }
 }
@@ -218,7 +218,10 @@ mod tests {
         assert_eq!((record.amount("total"), record.number("deadline")), (Some(12), None));
         assert_eq!(record.number("lease"), Some(9_007_199_254_740_991));
         assert_eq!((record.text("status"), record.text("user"), record.text("refusal")), ("open", "ann", ""));
-        assert_eq!((record.life(), record.field("life"), record.field("refusal")), ("l", Some("l".to_owned()), None));
+        assert_eq!(
+            (record.incarnation(), record.field(field::INCARNATION), record.field("refusal")),
+            ("l", Some("l".to_owned()), None)
+        );
         assert_eq!((record.field("total").as_deref(), record.field("nothing")), (Some("12"), None));
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Byte by byte: the version (1), `u` for units or `c` for credit, and the deadline (a double, Unix ms). Units go on
 //! with the number of lines (two bytes), for each the item's key and the units (a double), and the order to the end.
-//! Credit goes on with the amount (a double), the user's key, the payment's key, the order, and the lives of user and
+//! Credit goes on with the amount (a double), the user's key, the payment's key, the order, and the incarnations of user and
 //! order to the end. A text has its length in one byte before it, but for the one that goes to the end. Numbers are
 //! little endian.
 
@@ -51,8 +51,8 @@ pub enum Taken<'a> {
         payment: &'a str,
         /// How much.
         amount: i64,
-        /// `<life of the user>/<life of the order>`.
-        life: &'a str,
+        /// `<incarnation of the user>/<incarnation of the order>`.
+        incarnation: &'a str,
     },
 }
 
@@ -71,7 +71,7 @@ pub fn units<K: Display>(deadline_ms: u64, order: &str, lines: impl ExactSizeIte
     bytes
 }
 
-/// What is kept for credit that is held, up to the life, which is known where the user is.
+/// What is kept for credit that is held, up to the incarnation, which is known where the user is.
 pub fn credit(deadline_ms: u64, order: &str, user: impl Display, payment: impl Display, amount: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(320);
     bytes.extend([VERSION, CREDIT]);
@@ -119,8 +119,8 @@ impl<'a> Reservation<'a> {
             [CREDIT] => {
                 let amount = number(&mut rest)?;
                 let (user, payment, order) = (text(&mut rest)?, text(&mut rest)?, text(&mut rest)?);
-                let life = std::str::from_utf8(rest).ok()?;
-                Some(Reservation { deadline_ms, order, taken: Taken::Credit { user, payment, amount, life } })
+                let incarnation = std::str::from_utf8(rest).ok()?;
+                Some(Reservation { deadline_ms, order, taken: Taken::Credit { user, payment, amount, incarnation } })
             }
             _ => None,
         }
@@ -158,7 +158,7 @@ mod tests {
 
         let mut bytes = credit(5_000, "7", "{3}:user:ann", "{3}:payment:ann:7", 30);
         bytes.extend(b"l/");
-        let taken = Taken::Credit { user: "{3}:user:ann", payment: "{3}:payment:ann:7", amount: 30, life: "l/" };
+        let taken = Taken::Credit { user: "{3}:user:ann", payment: "{3}:payment:ann:7", amount: 30, incarnation: "l/" };
         assert_eq!(Reservation::read(&bytes), Some(Reservation { deadline_ms: 5_000, order: "7", taken }));
     }
 

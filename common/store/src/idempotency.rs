@@ -56,7 +56,7 @@ impl IdempotencyKey {
     }
 
     fn once(&self, record: String, request: impl Display, answer: &str) -> Once {
-        Once { record, request: request.to_string(), answer: answer.to_owned(), order_life: String::new() }
+        Once { record, request: request.to_string(), answer: answer.to_owned(), order_incarnation: String::new() }
     }
 }
 
@@ -98,14 +98,14 @@ pub struct Once {
     pub(crate) record: String,
     pub(crate) request: String,
     pub(crate) answer: String,
-    pub(crate) order_life: String,
+    pub(crate) order_incarnation: String,
 }
 
 impl Once {
-    /// Says for which life of an order the request is, as the scripts of payment take it.
+    /// Says for which incarnation of an order the request is, as the scripts of payment take it.
     #[must_use]
-    pub fn for_life(self, order_life: &str) -> Self {
-        Once { order_life: order_life.to_owned(), ..self }
+    pub fn for_incarnation(self, order_incarnation: &str) -> Self {
+        Once { order_incarnation: order_incarnation.to_owned(), ..self }
     }
 }
 

@@ -94,9 +94,9 @@ impl Script {
     /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `idempotency.lua` of
     /// `shardcart-schema`.
     pub fn once(&'static self, once: Option<Once>, keys: &[String]) -> Call {
-        let Some(Once { record, request, answer, order_life }) = once else { return self.keys(keys) };
+        let Some(Once { record, request, answer, order_incarnation }) = once else { return self.keys(keys) };
         let keys: Vec<&str> = keys.iter().map(String::as_str).chain([record.as_str()]).collect();
-        self.keyed().keys(&keys).arg(request).arg(answer).arg(order_life).repeatable()
+        self.keyed().keys(&keys).arg(request).arg(answer).arg(order_incarnation).repeatable()
     }
 }
 

@@ -16,7 +16,7 @@ pub fn partition(id: &str, founding: u16) -> Partition {
 }
 
 /// The partition for what is created with an idempotency key: by the same hash, whatever the key looks like. A client
-/// may use a minted id as its key; where that id lives says nothing about where something new may.
+/// may use a minted id as its key; where that id incarnations says nothing about where something new may.
 pub fn partition_of_key(key: &str, founding: u16) -> Partition {
     spread(key, founding)
 }

@@ -36,12 +36,19 @@ impl KnownOrders {
 
     /// From now on an order minted here has this status and current tx.
     pub fn know(&self, order: &OrderId, status: &str, tx: &TxId) {
-        self.say(order, Standing::Known { status: status.to_owned(), tx: tx.to_string(), life: String::new() });
+        self.say(order, Standing::Known { status: status.to_owned(), tx: tx.to_string(), incarnation: String::new() });
     }
 
-    /// From now on a foreign order id is in this life.
-    pub fn live(&self, order: &OrderId, status: &str, life: &str) {
-        self.say(order, Standing::Known { status: status.to_owned(), tx: life.to_owned(), life: life.to_owned() });
+    /// From now on a foreign order id is in this incarnation.
+    pub fn live(&self, order: &OrderId, status: &str, incarnation: &str) {
+        self.say(
+            order,
+            Standing::Known {
+                status: status.to_owned(),
+                tx: incarnation.to_owned(),
+                incarnation: incarnation.to_owned(),
+            },
+        );
     }
 
     /// From now on nobody answers.

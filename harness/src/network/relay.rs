@@ -36,7 +36,7 @@ struct Line {
     answers: Flow,
     open: bool,
     /// A connection ends when this is no longer what it was at its beginning.
-    life: u64,
+    incarnation: u64,
 }
 
 /// A relay in front of one port; its connections end when it is dropped.
@@ -52,7 +52,7 @@ impl Relay {
     pub async fn start(target: u16) -> Relay {
         let port = ports::free();
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port can be bound");
-        let line = Line { requests: Flow::Pass, answers: Flow::Pass, open: true, life: 0 };
+        let line = Line { requests: Flow::Pass, answers: Flow::Pass, open: true, incarnation: 0 };
         let (line, watched) = watch::channel(line);
         let accepting = tokio::spawn(accept(listener, target, watched));
         Relay { port, line, accepting }
@@ -70,12 +70,12 @@ impl Relay {
 
     /// Ends all connections, and every new one at once.
     pub fn cut(&self) {
-        self.line.send_modify(|line| (line.open, line.life) = (false, line.life + 1));
+        self.line.send_modify(|line| (line.open, line.incarnation) = (false, line.incarnation + 1));
     }
 
     /// What becomes of requests and of answers.
     pub fn flows(&self, requests: Flow, answers: Flow) {
-        self.line.send_modify(|line| *line = Line { requests, answers, open: true, life: line.life });
+        self.line.send_modify(|line| *line = Line { requests, answers, open: true, incarnation: line.incarnation });
     }
 }
 
@@ -98,7 +98,7 @@ async fn accept(listener: TcpListener, target: u16, line: watch::Receiver<Line>)
 
 /// Carries one connection until either side ends it or the line is cut.
 async fn carry(client: TcpStream, target: u16, line: watch::Receiver<Line>, pieces: Arc<AtomicU32>) {
-    let life = line.borrow().life;
+    let incarnation = line.borrow().incarnation;
     let mut watched = line.clone();
     let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -108,7 +108,7 @@ async fn carry(client: TcpStream, target: u16, line: watch::Receiver<Line>, piec
     tokio::select! {
         () = requests => {}
         () = answers => {}
-        _ = watched.wait_for(|line| line.life != life) => {}
+        _ = watched.wait_for(|line| line.incarnation != incarnation) => {}
     }
 }
 

@@ -14,10 +14,10 @@ use super::ids::{Id, Names};
 /// Both are kept short: there are as many as orders.
 #[derive(Debug, Clone, Copy)]
 struct Order {
-    /// User, life and total of a paid order.
+    /// User, incarnation and total of a paid order.
     digest: u64,
     /// Which of the orders that had this id.
-    life: u32,
+    incarnation: u32,
     state: State,
 }
 
@@ -56,10 +56,10 @@ impl Orders {
             return false;
         };
         entry.insert(match record {
-            None => Order { digest: 0, life: 0, state: State::Unknown },
+            None => Order { digest: 0, incarnation: 0, state: State::Unknown },
             Some(record) => Order {
-                digest: names.digest((&record.user, &record.life, record.total)),
-                life: short_life(names, &record.life),
+                digest: names.digest((&record.user, &record.incarnation, record.total)),
+                incarnation: short_incarnation(names, &record.incarnation),
                 state: if record.is_paid() { State::Uncharged } else { State::Unpaid },
             },
         });
@@ -71,16 +71,16 @@ impl Orders {
         let suspect = Suspect { order: id, user: Some(user.1) };
         match self.orders.get_mut(&id) {
             // An order of a foreign id may have been removed after `batch_init` had overwritten the one that was paid.
-            None if payment.order_life.is_empty() => self.suspects.push(suspect),
+            None if payment.order_incarnation.is_empty() => self.suspects.push(suspect),
             None => {}
             Some(order) if order.state == State::Unknown => {}
             Some(order) => {
-                let digest = names.digest((user.0, &payment.order_life, payment.charged));
+                let digest = names.digest((user.0, &payment.order_incarnation, payment.charged));
                 if order.state == State::Uncharged && order.digest == digest {
                     order.state = State::Charged;
                 } else if order.state == State::Charged && order.digest == digest {
                     // The same one, listed twice.
-                } else if order.life == short_life(names, &payment.order_life) {
+                } else if order.incarnation == short_incarnation(names, &payment.order_incarnation) {
                     self.suspects.push(suspect);
                 }
             }
@@ -96,7 +96,7 @@ impl Orders {
     }
 }
 
-/// Tells the lives of an id apart. Taken for equal by chance, they are looked at again, and told apart then.
-fn short_life(names: &Names, life: &str) -> u32 {
-    (names.digest((life, "", 0)) >> 32) as u32
+/// Tells the incarnations of an id apart. Taken for equal by chance, they are looked at again, and told apart then.
+fn short_incarnation(names: &Names, incarnation: &str) -> u32 {
+    (names.digest((incarnation, "", 0)) >> 32) as u32
 }

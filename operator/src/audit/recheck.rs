@@ -172,10 +172,10 @@ async fn judge(
     match order {
         Found::Newer | Found::Unreadable(_) => Ok(None),
         Found::Absent => Ok(payment
-            .filter(|payment| payment.is_charged_by_checkout() && payment.order_life.is_empty())
+            .filter(|payment| payment.is_charged_by_checkout() && payment.order_incarnation.is_empty())
             .map(|payment| charged_without(payment, user, "no such order"))),
         Found::Order(order) => {
-            let mine = payment.filter(|payment| payment.by_checkout && payment.order_life == order.life);
+            let mine = payment.filter(|payment| payment.by_checkout && payment.order_incarnation == order.incarnation);
             if order.is_paid() && order.user == user {
                 return is_charged(source, order, payment, mine).await;
             }
@@ -196,7 +196,7 @@ fn charged_without(payment: &Payment, user: &str, order: &str) -> Wrong {
     }
 }
 
-/// What is wrong with the payment of a paid order. `mine` is the payment if it is a checkout's, for this life of the order.
+/// What is wrong with the payment of a paid order. `mine` is the payment if it is a checkout's, for this incarnation of the order.
 async fn is_charged(
     source: &Source,
     order: &Record,
@@ -219,7 +219,9 @@ async fn is_charged(
         }
         (Some(mine), _) => wrong(format!("{total} {}", mine.state)),
         // A later user of that id has paid for the order directly, over the record of the one who had bought it.
-        (None, Some(payment)) if !payment.by_checkout && minted_ms(&payment.user_life) > minted_ms(&order.tx) => {
+        (None, Some(payment))
+            if !payment.by_checkout && minted_ms(&payment.user_incarnation) > minted_ms(&order.tx) =>
+        {
             Ok(None)
         }
         (None, Some(payment)) if !payment.by_checkout => wrong(format!("{} {} by pay", payment.charged, payment.state)),

@@ -15,7 +15,7 @@ use super::totals::UserTotals;
 #[derive(Debug, Default)]
 struct User {
     /// Which of the users that had this id, as a digest.
-    life: u64,
+    incarnation: u64,
     /// What the user's record says was charged, at the first reading.
     least: i64,
     /// What overwritten payments had charged, at the first reading.
@@ -36,8 +36,8 @@ pub struct Users {
 impl Users {
     /// First reading of a user.
     pub fn opened(&mut self, names: &Names, id: Id, purse: &Purse) {
-        let life = names.digest((&purse.life, "", 0));
-        self.users.insert(id, User { life, least: purse.gone(), before: purse.before, ..User::default() });
+        let incarnation = names.digest((&purse.incarnation, "", 0));
+        self.users.insert(id, User { incarnation, least: purse.gone(), before: purse.before, ..User::default() });
     }
 
     /// A user that is left out: its record is not understood.
@@ -50,23 +50,23 @@ impl Users {
         self.counted.insert(payment)
     }
 
-    /// A checkout has charged a user in one of its lives. Of an earlier life it counts no more.
-    pub fn charged(&mut self, names: &Names, id: Id, life: &str, amount: i64) {
-        let life = names.digest((life, "", 0));
-        let user = self.users.entry(id).or_insert_with(|| User { life, ..User::default() });
-        if user.life == life {
+    /// A checkout has charged a user in one of its incarnations. Of an earlier incarnation it counts no more.
+    pub fn charged(&mut self, names: &Names, id: Id, incarnation: &str, amount: i64) {
+        let incarnation = names.digest((incarnation, "", 0));
+        let user = self.users.entry(id).or_insert_with(|| User { incarnation, ..User::default() });
+        if user.incarnation == incarnation {
             user.charged = user.charged.saturating_add(amount);
         }
     }
 
     /// Second reading: compares what the user's record says with the payments.
     pub fn compare(&mut self, names: &Names, id: Id, purse: &Purse, totals: &mut UserTotals, findings: &Findings) {
-        let life = names.digest((&purse.life, "", 0));
-        let user = self.users.entry(id).or_insert_with(|| User { life, ..User::default() });
+        let incarnation = names.digest((&purse.incarnation, "", 0));
+        let user = self.users.entry(id).or_insert_with(|| User { incarnation, ..User::default() });
         if std::mem::replace(&mut user.is_compared, true) {
             return;
         }
-        if user.life != life {
+        if user.incarnation != incarnation {
             totals.overwritten_meanwhile += 1;
             return;
         }

@@ -36,8 +36,8 @@ pub struct Attempt {
     pub user: UserId,
     /// How much.
     pub total: u64,
-    /// Which life of a foreign order id this is; empty for an id minted here.
-    pub life: String,
+    /// Which incarnation of a foreign order id this is; empty for an id minted here.
+    pub incarnation: String,
     /// Items and units.
     pub lines: Vec<(ItemId, u64)>,
 }

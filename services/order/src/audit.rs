@@ -45,7 +45,7 @@ pub struct Record {
     /// What a checkout charges.
     pub total: i64,
     /// Which of the orders that had this id; empty for a minted one.
-    pub life: String,
+    pub incarnation: String,
     /// Whether recovery knows of it. Always false for an open order: see [`in_flight`].
     pub in_flight: bool,
     /// Item, units, and the sum quoted for them.
@@ -92,7 +92,7 @@ fn found(mut row: Vec<Option<String>>) -> Found {
     let lines = row.split_off(7);
     let mut row = row.into_iter();
     let mut next = || row.next().flatten();
-    let (status, tx, user, total, life, version, due) = (next(), next(), next(), next(), next(), next(), next());
+    let (status, tx, user, total, incarnation, version, due) = (next(), next(), next(), next(), next(), next(), next());
     if version.is_some() {
         return Found::Newer;
     }
@@ -119,7 +119,7 @@ fn found(mut row: Vec<Option<String>>) -> Found {
             tx,
             user,
             total,
-            life: life.unwrap_or_default(),
+            incarnation: incarnation.unwrap_or_default(),
             in_flight: due.is_some(),
             lines,
         }),

@@ -70,7 +70,7 @@ fn found(order: &OrderId, mut row: Vec<Option<String>>) -> Found {
         return Found::Unreadable;
     }
     let lines = row.split_off(11);
-    let Ok([now, status, tx, user, total, life, deadline, lease, refusal, version, due]) =
+    let Ok([now, status, tx, user, total, incarnation, deadline, lease, refusal, version, due]) =
         <[Option<String>; 11]>::try_from(row)
     else {
         return Found::Unreadable;
@@ -100,7 +100,7 @@ fn found(order: &OrderId, mut row: Vec<Option<String>>) -> Found {
                 lease_ms: ms(lease),
                 due_ms: due.map(|due| ms(Some(due))),
                 now_ms: ms(now),
-                life: life.unwrap_or_default(),
+                incarnation: incarnation.unwrap_or_default(),
                 lines,
             })
         }

@@ -22,12 +22,12 @@ impl LocalOrders {
     async fn status_of(&self, asked: &Asked) -> Result<Standing, ShardError> {
         let (shard, partition) = self.0.route(asked.order.as_str())?;
         let reply = shard.run(&attempt::order_status(partition, &asked.order, asked.tx.as_ref())).await?;
-        let (state, life) = attempt::read_order_status(shard, reply)?;
+        let (state, incarnation) = attempt::read_order_status(shard, reply)?;
         let Some(status) = state.status.status() else {
             // Nothing can be concluded from what a later release wrote.
             return Ok(if state.status == Status::Unknown { Standing::Unknown } else { Standing::Unanswered });
         };
-        Ok(Standing::Known { status: status.to_string(), tx: state.tx, life })
+        Ok(Standing::Known { status: status.to_string(), tx: state.tx, incarnation })
     }
 }
 

@@ -176,7 +176,7 @@ mod tests {
             deadline_ms: 0,
             user: UserId::parse("ann").unwrap(),
             total: 5,
-            life: String::new(),
+            incarnation: String::new(),
             lines: (0..lines).map(item).collect(),
         }
     }

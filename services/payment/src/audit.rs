@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
+use shardcart_schema::incarnation;
 use shardcart_schema::key::{self, Kind};
-use shardcart_schema::life;
 use shardcart_schema::payment::{PaidBy, PaymentState};
 use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
@@ -37,7 +37,7 @@ pub struct Purse {
     /// Charged by checkouts whose payment records were overwritten since.
     pub before: i64,
     /// Which of the users that had this id; empty for a minted one.
-    pub life: String,
+    pub incarnation: String,
 }
 
 impl Purse {
@@ -70,9 +70,9 @@ pub struct Payment {
     /// The amount.
     pub charged: i64,
     /// Of the user; empty for a minted one.
-    pub user_life: String,
+    pub user_incarnation: String,
     /// Of the order; empty for a minted one.
-    pub order_life: String,
+    pub order_incarnation: String,
 }
 
 impl Payment {
@@ -87,8 +87,8 @@ impl Payment {
     }
 }
 
-const USER: [&str; 6] = [field::CREDIT, field::HELD, field::NET, field::BEFORE, field::LIFE, field::V];
-const PAYMENT: [&str; 5] = [field::STATE, field::BY, field::CHARGED, field::LIFE, field::V];
+const USER: [&str; 6] = [field::CREDIT, field::HELD, field::NET, field::BEFORE, field::INCARNATION, field::V];
+const PAYMENT: [&str; 5] = [field::STATE, field::BY, field::CHARGED, field::INCARNATION, field::V];
 
 /// Goes through the keys of all users of a shard: see [`walk::walk`].
 ///
@@ -133,7 +133,7 @@ fn number(field: Option<&str>) -> Option<i64> {
 }
 
 fn user(row: Vec<Option<String>>) -> FoundUser {
-    let Ok([credit, held, net, before, life, version]) = <[Option<String>; 6]>::try_from(row) else {
+    let Ok([credit, held, net, before, incarnation, version]) = <[Option<String>; 6]>::try_from(row) else {
         return FoundUser::Unreadable;
     };
     if version.is_some() {
@@ -145,14 +145,14 @@ fn user(row: Vec<Option<String>>) -> FoundUser {
     let before = if before.is_none() { Some(0) } else { number(before.as_deref()) };
     match (number(credit.as_deref()), number(held.as_deref()), number(net.as_deref()), before) {
         (Some(credit), Some(held), Some(net), Some(before)) => {
-            FoundUser::User(Purse { credit, held, net, before, life: life.unwrap_or_default() })
+            FoundUser::User(Purse { credit, held, net, before, incarnation: incarnation.unwrap_or_default() })
         }
         _ => FoundUser::Unreadable,
     }
 }
 
 fn payment(row: Vec<Option<String>>) -> FoundPayment {
-    let Ok([state, by, charged, life, version]) = <[Option<String>; 5]>::try_from(row) else {
+    let Ok([state, by, charged, incarnation, version]) = <[Option<String>; 5]>::try_from(row) else {
         return FoundPayment::Unreadable;
     };
     if version.is_some() {
@@ -162,15 +162,17 @@ fn payment(row: Vec<Option<String>>) -> FoundPayment {
         return if by.is_none() && charged.is_none() { FoundPayment::Absent } else { FoundPayment::Unreadable };
     };
     let (state, by) = (PaymentState::parse(&state), by.as_deref().and_then(PaidBy::parse));
-    let lives = life.as_deref().and_then(life::split);
-    match (state, by, number(charged.as_deref()), lives) {
-        (Some(state), Some(by), Some(charged), Some((user_life, order_life))) => FoundPayment::Payment(Payment {
-            by_checkout: by == PaidBy::Checkout,
-            charged,
-            user_life: user_life.to_owned(),
-            order_life: order_life.to_owned(),
-            state,
-        }),
+    let incarnations = incarnation.as_deref().and_then(incarnation::split);
+    match (state, by, number(charged.as_deref()), incarnations) {
+        (Some(state), Some(by), Some(charged), Some((user_incarnation, order_incarnation))) => {
+            FoundPayment::Payment(Payment {
+                by_checkout: by == PaidBy::Checkout,
+                charged,
+                user_incarnation: user_incarnation.to_owned(),
+                order_incarnation: order_incarnation.to_owned(),
+                state,
+            })
+        }
         _ => FoundPayment::Unreadable,
     }
 }
@@ -215,15 +217,17 @@ pub struct Held<'a> {
     pub payment: &'a str,
     /// How much.
     pub amount: i64,
-    /// `<life of the user>/<life of the order>`.
-    pub life: &'a str,
+    /// `<incarnation of the user>/<incarnation of the order>`.
+    pub incarnation: &'a str,
 }
 
 /// Reads a reservation; `None` for what is no reservation of credit.
 pub fn held(reservation: &Reservation) -> Option<Held<'_>> {
     let held = reservation.held()?;
     match held.taken {
-        Taken::Credit { user, payment, amount, life } => Some(Held { order: held.order, user, payment, amount, life }),
+        Taken::Credit { user, payment, amount, incarnation } => {
+            Some(Held { order: held.order, user, payment, amount, incarnation })
+        }
         Taken::Units(_) => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Incarnations (lives) of orders: several orders may have the same foreign id, one after the other.
+//! Incarnations (incarnations) of orders: several orders may have the same foreign id, one after the other.
 //!
 //! An id minted here is used once. A foreign id is used again by each bulk load: a payment for the earlier order says
 //! nothing about the present one. Only the order service knows which order has the id now, so it is asked.
@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use shardcart_protocol::orders::{Asked, Orders, Standing};
-use shardcart_schema::life::ANY;
+use shardcart_schema::incarnation::ANY;
 use shardcart_schema::order::OrderStatus;
 use shardcart_types::ids::{OrderId, minted_partition};
 
@@ -14,15 +14,15 @@ use crate::error::{PaymentError, Result};
 
 /// The order service, as payments ask it.
 #[derive(Clone)]
-pub struct Lives(Rc<dyn Orders>);
+pub struct Incarnations(Rc<dyn Orders>);
 
-impl Lives {
+impl Incarnations {
     /// Asks this order service.
     pub fn new(orders: Rc<dyn Orders>) -> Self {
-        Lives(orders)
+        Incarnations(orders)
     }
 
-    /// The life of an order, as the scripts take it: empty for an id minted here (nobody is asked), `*` for one that no
+    /// The incarnation of an order, as the scripts take it: empty for an id minted here (nobody is asked), `*` for one that no
     /// order has (any more).
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Lives {
             return Ok(String::new());
         }
         match self.ask(order).await? {
-            Standing::Known { life, .. } => Ok(life),
+            Standing::Known { incarnation, .. } => Ok(incarnation),
             _ => Ok(ANY.to_owned()),
         }
     }

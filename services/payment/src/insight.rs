@@ -43,7 +43,7 @@ async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, Shar
         let (credit, held) = (user.amount(field::CREDIT)?, user.amount(field::HELD)?);
         let here = i64::try_from(credit.saturating_add(held)).unwrap_or(i64::MAX);
         let charged = u64::try_from(user.number(field::NET)?.saturating_sub(here)).unwrap_or(0);
-        Some(Found::User(UserRecord { credit, held, charged, life: user.life().to_owned() }))
+        Some(Found::User(UserRecord { credit, held, charged, incarnation: user.incarnation().to_owned() }))
     })
     .await
 }
@@ -51,8 +51,8 @@ async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, Shar
 async fn payment(shard: &Shard, at: Partition, user: &UserId, order: &OrderId) -> Result<Found, ShardError> {
     insight::record(shard, &record::PAYMENT, payments::payment_key(at, user, order), |payment| {
         let (state, by) = (payment.field(field::STATE)?, payment.field(field::BY)?);
-        let (amount, life) = (payment.amount(field::CHARGED)?, payment.life().to_owned());
-        Some(Found::Payment(PaymentRecord { state, by, amount, life }))
+        let (amount, incarnation) = (payment.amount(field::CHARGED)?, payment.incarnation().to_owned());
+        Some(Found::Payment(PaymentRecord { state, by, amount, incarnation }))
     })
     .await
 }

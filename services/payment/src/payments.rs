@@ -10,7 +10,7 @@ use shardcart_types::amount::{AMOUNT_MAX, Amount};
 use shardcart_types::ids::{OrderId, Partition, UserId};
 
 use crate::error::{PaymentError, Result};
-use crate::incarnations::Lives;
+use crate::incarnations::Incarnations;
 use crate::scripts::{CANCEL_PAYMENT, PAY, STATUS};
 use crate::users::{changed, unexpected};
 
@@ -32,19 +32,19 @@ pub(crate) fn payment_key(partition: Partition, user: &UserId, order: &OrderId) 
 /// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
 pub async fn pay_order(
     shards: &Shards,
-    lives: &Lives,
+    incarnations: &Incarnations,
     user: &UserId,
     order: &OrderId,
     amount: Amount,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let life = lives.of(order).await?;
+    let incarnation = incarnations.of(order).await?;
     let request = format_args!("pay {order} {amount}");
-    let once = key.map(|key| key.change(partition, user.as_str(), request).for_life(&life));
-    let call = PAY.once(once, &keys(partition, user, order)).arg(amount.get()).arg(life).repeatable();
+    let once = key.map(|key| key.change(partition, user.as_str(), request).for_incarnation(&incarnation));
+    let call = PAY.once(once, &keys(partition, user, order)).arg(amount.get()).arg(incarnation).repeatable();
     match change(shard, user, order, call).await {
-        Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
+        Err(PaymentError::OrderPending(_)) if incarnations.is_paid(order).await? => {
             Err(PaymentError::AlreadyPaid(order.clone()))
         }
         other => other,
@@ -58,18 +58,18 @@ pub async fn pay_order(
 /// - `Orders`: nothing changed. `Newer`, `Shard`: see there; it may be repeated.
 pub async fn cancel_payment(
     shards: &Shards,
-    lives: &Lives,
+    incarnations: &Incarnations,
     user: &UserId,
     order: &OrderId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let life = lives.of(order).await?;
+    let incarnation = incarnations.of(order).await?;
     let request = format_args!("cancel {order}");
-    let once = key.map(|key| key.change(partition, user.as_str(), request).for_life(&life));
-    let call = CANCEL_PAYMENT.once(once, &keys(partition, user, order)).arg(life).arg(AMOUNT_MAX).repeatable();
+    let once = key.map(|key| key.change(partition, user.as_str(), request).for_incarnation(&incarnation));
+    let call = CANCEL_PAYMENT.once(once, &keys(partition, user, order)).arg(incarnation).arg(AMOUNT_MAX).repeatable();
     match change(shard, user, order, call).await {
-        Err(PaymentError::OrderPending(_)) if lives.is_paid(order).await? => {
+        Err(PaymentError::OrderPending(_)) if incarnations.is_paid(order).await? => {
             Err(PaymentError::OrderPaid(order.clone()))
         }
         other => other,
@@ -80,16 +80,16 @@ pub async fn cancel_payment(
 ///
 /// # Errors
 /// `Newer`, `Shard`, `Orders`: no answer.
-pub async fn has_paid(shards: &Shards, lives: &Lives, user: &UserId, order: &OrderId) -> Result<bool> {
+pub async fn has_paid(shards: &Shards, incarnations: &Incarnations, user: &UserId, order: &OrderId) -> Result<bool> {
     let (shard, partition) = shards.route(user.as_str())?;
-    let call = STATUS.keys(&keys(partition, user, order)).arg(lives.of(order).await?);
+    let call = STATUS.keys(&keys(partition, user, order)).arg(incarnations.of(order).await?);
     let words = words(shard.run(&call).await?);
     let word = words.first().map_or("", String::as_str);
     match Reply::parse(word) {
         Some(Reply::Charged) => Ok(true),
         Some(Reply::None | Reply::Cancelled) => Ok(false),
         // Undecided here, or decided and not settled yet: the order's shard knows.
-        Some(Reply::Reserved) => lives.is_paid(order).await,
+        Some(Reply::Reserved) => incarnations.is_paid(order).await,
         Some(Reply::Newer) => Err(PaymentError::Newer(user.clone())),
         _ => Err(unexpected(shard, STATUS.name(), word)),
     }

@@ -34,9 +34,9 @@ impl LocalParticipant for LocalPayment {
     fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
         let mut records = Places::with_capacity(2 * operations.len());
         let (mut wanted, mut kept) = (Vec::with_capacity(32 * operations.len()), Vec::with_capacity(operations.len()));
-        let mut lives = Vec::with_capacity(operations.len());
+        let mut incarnations = Vec::with_capacity(operations.len());
         for operation in operations {
-            let Step::ReserveCredit { order, life, user, amount } = &operation.step else { return None };
+            let Step::ReserveCredit { order, incarnation, user, amount } = &operation.step else { return None };
             if self.0.partition(user.as_str()) != operation.at {
                 return None;
             }
@@ -46,10 +46,10 @@ impl LocalParticipant for LocalPayment {
             for number in [operation.deadline_ms, user, payment, *amount] {
                 wanted.extend(reservation_record::double(number));
             }
-            lives.push(life.as_str());
+            incarnations.push(incarnation.as_str());
         }
         let mut call = reserve_call(&RESERVE, operations, records.keys().iter(), &wanted, &kept);
-        lives.iter().for_each(|life| call.push(*life));
+        incarnations.iter().for_each(|incarnation| call.push(*incarnation));
         Some(call)
     }
 

@@ -1,4 +1,4 @@
-//! Loads in bulk over a used system: nothing of the old life shows in the new one.
+//! Loads in bulk over a used system: nothing of the old incarnation shows in the new one.
 
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,10 @@ async fn load(shop: &Stage, stock: u64, credit: u64) {
 
 async fn nothing_of_an_old_life_shows_after_loading_over_it(shop: &Stage) {
     load(shop, 50, 1000).await;
-    for life in 1..=3 {
+    for incarnation in 1..=3 {
         live(shop).await;
-        load(shop, 50 + life, 1000 + life).await;
-        is_new(shop, 50 + life, 1000 + life).await;
+        load(shop, 50 + incarnation, 1000 + incarnation).await;
+        is_new(shop, 50 + incarnation, 1000 + incarnation).await;
         // The second loading meets orders that the check has paid.
         load(shop, 50, 1000).await;
         is_new(shop, 50, 1000).await;
@@ -95,7 +95,7 @@ async fn is_new(shop: &Stage, stock: u64, credit: u64) {
         })
         .await;
     let paid: Vec<_> = statuses.iter().filter(|(_, _, paid)| *paid).collect();
-    assert!(paid.is_empty(), "payments of an old life: {paid:?}");
+    assert!(paid.is_empty(), "payments of an old incarnation: {paid:?}");
 
     let mut spent = 0;
     for number in 0..COUNT {

@@ -327,7 +327,7 @@ async fn loading_in_bulk_begins_a_new_life_for_keys_too(shop: &Stage) {
         assert_eq!((shop.stock_of("3").await, shop.credit_of("4").await, shop.credit_of("5").await), (51, 1001, 999));
         assert_eq!(shop.order("7").await.total_cost, 15);
     }
-    assert!(is_replay(&front.add_stock(&other, 1).await), "an item that was not loaded has its one life");
+    assert!(is_replay(&front.add_stock(&other, 1).await), "an item that was not loaded has its one incarnation");
 
     // The orders alone: the user is the same, the order that it paid for is not.
     shop.init_orders(10, 10, 10, 5).await.ok();

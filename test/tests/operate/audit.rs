@@ -88,7 +88,7 @@ async fn loads_over_a_used_system_in_any_order_leave_it_clean(shop: &Stage) {
         }
         let open = async |order: String| (!shop.is_paid(&order).await).then_some(order);
         let open = shop.each((0..COUNT).map(|order| order.to_string()), open).await;
-        // What was paid directly in this life stays refused.
+        // What was paid directly in this incarnation stays refused.
         let mut fresh = Vec::new();
         for order in open.into_iter().flatten() {
             let user = shop.order(&order).await.user;

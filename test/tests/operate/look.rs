@@ -145,7 +145,11 @@ async fn inspect_tells_of_an_order_before_and_after_its_checkout() {
     after.says(0, &["paid", "Paid and settled.", "has charged 15", "last attempts", "paid in"]);
     let told = Looked::run(&here, &["inspect", &order, "--json"]).await.json();
     let thing = &told["things"][0];
-    assert_eq!(thing["payment"], json!({"state": "charged", "by": "checkout", "amount": 15, "life": "/"}), "{told}");
+    assert_eq!(
+        thing["payment"],
+        json!({"state": "charged", "by": "checkout", "amount": 15, "incarnation": "/"}),
+        "{told}"
+    );
     assert_eq!((&thing["lines"][0]["units"], &thing["lines"][0]["stock"]), (&json!(3), &json!(7)), "{told}");
     assert_eq!(thing["place"]["partition"], u64::from(ids::partition(&order)));
 
@@ -205,7 +209,7 @@ async fn inspect_tells_of_everything_that_has_a_foreign_id() {
     front.checkout("7").await.ok();
     shop.data().settled(PATIENCE).await;
     Looked::run(&here, &["inspect", "7"]).await.says(0, &["order 7: paid", "has charged 10"]);
-    // A second load is another life: what was charged in the first says nothing about it.
+    // A second load is another incarnation: what was charged in the first says nothing about it.
     front.init_orders(10, 10, 10, 5).await.ok();
     Looked::run(&here, &["inspect", "7"]).await.says(0, &["order 7: open", "no payment"]);
     let nothing = Looked::run(&here, &["inspect", "nobody-has-this-id"]).await;

@@ -16,14 +16,14 @@
 local record = table.remove(KEYS)
 local request, answer, order = table.remove(ARGV, 1), table.remove(ARGV, 1), table.remove(ARGV, 1)
 local target = redis.call('GET', KEYS[1])
-local mine = (target and string.sub(target, string.byte(target, RECORD.LIFE_PLACE_AT) + 1) or '') .. LIFE.SEPARATOR
+local mine = (target and string.sub(target, string.byte(target, RECORD.LIFE_PLACE_AT) + 1) or '') .. INCARNATION.SEPARATOR
 
 local done = redis.call('GET', record)
 if done then
   local version, life, first_answer, first_request = string.match(done, '^(%d+) ?(%S*) ?(%S*) ?(.*)$')
   if version ~= IDEMPOTENCY.VERSION then return REPLY.NEWER end
   -- What was done in another life of an id is not done in this one. What is gone has no other life.
-  local same = life == mine .. order or order == LIFE.ANY and string.sub(life, 1, #mine) == mine
+  local same = life == mine .. order or order == INCARNATION.ANY and string.sub(life, 1, #mine) == mine
   if same or not target then
     if first_request ~= request then return REPLY.REUSED end
     return { REPLY.REPLAYED, first_answer }
@@ -36,7 +36,7 @@ end
 
 local reply = run()
 if reply == REPLY.DONE then
-  local life = mine .. (order == LIFE.ANY and '' or order)
+  local life = mine .. (order == INCARNATION.ANY and '' or order)
   redis.call('SET', record, table.concat({ IDEMPOTENCY.VERSION, life, answer, request }, ' '), 'PX', LIMIT.IDEMPOTENCY_LASTS_MS)
 end
 return reply

@@ -129,7 +129,7 @@ impl Pass<'_> {
             totals.cancelled += 1;
         } else if payment.by_checkout {
             totals.checkout += 1;
-            self.users.borrow_mut().charged(self.names, user, &payment.user_life, payment.charged);
+            self.users.borrow_mut().charged(self.names, user, &payment.user_incarnation, payment.charged);
         } else {
             totals.direct += 1;
         }
@@ -170,7 +170,8 @@ impl Pass<'_> {
                     payment.is_reserved()
                         && payment.by_checkout
                         && payment.charged == reservation_of.amount
-                        && format!("{}/{}", payment.user_life, payment.order_life) == reservation_of.life
+                        && format!("{}/{}", payment.user_incarnation, payment.order_incarnation)
+                            == reservation_of.incarnation
                 }
                 Some(FoundPayment::Newer | FoundPayment::Unreadable) => true,
                 Some(FoundPayment::Absent) | None => false,

@@ -80,7 +80,7 @@ fn attempt_of(attempt: &AttemptRef, record: &[u8], cart: &[u8]) -> Option<Attemp
         deadline_ms: order.amount(field::DEADLINE)?,
         user: UserId::parse(order.text(field::USER)).ok()?,
         total: order.amount(field::TOTAL)?,
-        life: order.life().to_owned(),
+        incarnation: order.incarnation().to_owned(),
         lines,
     })
 }

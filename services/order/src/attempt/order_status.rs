@@ -16,12 +16,12 @@ pub fn order_status(partition: Partition, order: &OrderId, held: Option<&TxId>) 
     STANDING.keys(&[record, inflight]).arg(held.map_or("", TxId::as_str)).repeatable()
 }
 
-/// Reads the reply of [`order_status`]: the order's state, and which life of a foreign id it is.
+/// Reads the reply of [`order_status`]: the order's state, and which incarnation of a foreign id it is.
 ///
 /// # Errors
 /// `Unanswered`: a reply that the script does not give.
 pub fn read_order_status(shard: &Shard, reply: redis::Value) -> Answer<(OrderState, String)> {
     let words = words(reply);
-    let life = words.get(3).cloned().unwrap_or_default();
-    Ok((order_state(shard, STANDING.name(), &words)?, life))
+    let incarnation = words.get(3).cloned().unwrap_or_default();
+    Ok((order_state(shard, STANDING.name(), &words)?, incarnation))
 }

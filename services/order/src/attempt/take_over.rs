@@ -73,9 +73,9 @@ pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: r
     }
 }
 
-/// Reads `{ _, tx, _, deadline, user, total, life, item, line, … }`.
+/// Reads `{ _, tx, _, deadline, user, total, incarnation, item, line, … }`.
 fn attempt(order: &OrderId, partition: Partition, words: &[String]) -> Option<Attempt> {
-    let [_, tx, _, deadline, user, total, life, lines @ ..] = words else {
+    let [_, tx, _, deadline, user, total, incarnation, lines @ ..] = words else {
         return None;
     };
     Some(Attempt {
@@ -85,7 +85,7 @@ fn attempt(order: &OrderId, partition: Partition, words: &[String]) -> Option<At
         deadline_ms: deadline.parse().ok()?,
         user: UserId::parse(user).ok()?,
         total: total.parse().ok()?,
-        life: life.clone(),
+        incarnation: incarnation.clone(),
         lines: parse_lines(lines)?,
     })
 }

@@ -31,13 +31,13 @@ impl Coordinator {
         let mut patience = Patience::until(give_up);
         while patience.pause().await {
             let Ok(reply) = shard.run(&look).await else { continue };
-            let (state, life) = attempt::read_order_status(shard, reply)?;
+            let (state, incarnation) = attempt::read_order_status(shard, reply)?;
             match state.status {
                 Status::Paid => return Ok(()),
                 Status::Newer => return Err(OrderError::Newer(order.clone())),
                 // The order was removed or overwritten since: there is no record any more of how the attempt ended.
                 Status::Unknown => return Err(OrderError::OutcomeUnknown),
-                _ if minted_ms(&life) >= minted_ms(tx) => return Err(OrderError::OutcomeUnknown),
+                _ if minted_ms(&incarnation) >= minted_ms(tx) => return Err(OrderError::OutcomeUnknown),
                 _ if state.tx != tx => return Err(Refusal::CheckoutAborted.into()),
                 Status::Open => return Err(state.refusal().into()),
                 _ if Instant::now() > lease_end => {

@@ -32,8 +32,8 @@ pub async fn load(
             let [record, cart, _] = keys(*partition, &order.to_string());
             all.extend([record, cart]);
         }
-        let life = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
-        let mut call = LOAD.keys(&all).arg(life.as_str()).arg(price);
+        let incarnation = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
+        let mut call = LOAD.keys(&all).arg(incarnation.as_str()).arg(price);
         for _ in chunk {
             call = call.arg(fastrand::u64(..users)).arg(fastrand::u64(..items)).arg(fastrand::u64(..items));
         }

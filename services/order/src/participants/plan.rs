@@ -89,7 +89,7 @@ impl Part<'_> {
             Part::Stock(part) => Step::ReserveStock { order: attempt.order.clone(), lines: part.lines.clone() },
             Part::Payment(_) => Step::ReserveCredit {
                 order: attempt.order.clone(),
-                life: attempt.life.clone(),
+                incarnation: attempt.incarnation.clone(),
                 user: attempt.user.clone(),
                 amount: attempt.total,
             },

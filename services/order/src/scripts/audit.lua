@@ -9,7 +9,7 @@
 -- @include fields
 local answer = {}
 for place = 1, #KEYS / 3 do
-  local order = legible(KEYS[3 * place - 2], ORDER.STATUS, ORDER.TX, ORDER.USER, ORDER.TOTAL, RECORD.LIFE, RECORD.V)
+  local order = legible(KEYS[3 * place - 2], ORDER.STATUS, ORDER.TX, ORDER.USER, ORDER.TOTAL, RECORD.INCARNATION, RECORD.V)
   order[7] = order[1] and order[1] ~= STATUS.OPEN and redis.call('ZSCORE', KEYS[3 * place], KEYS[3 * place - 2])
   local cart = redis.call('HGETALL', KEYS[3 * place - 1])
   for field = 1, #cart do order[field + 7] = cart[field] end

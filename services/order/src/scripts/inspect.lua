@@ -9,7 +9,7 @@
 -- what is not there; now is this server's clock (Unix ms)
 -- @include fields
 local time = redis.call('TIME')
-local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.USER, ORDER.TOTAL, RECORD.LIFE, ORDER.DEADLINE, ORDER.LEASE, ORDER.REFUSAL, RECORD.V)
+local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.USER, ORDER.TOTAL, RECORD.INCARNATION, ORDER.DEADLINE, ORDER.LEASE, ORDER.REFUSAL, RECORD.V)
 local answer = { string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) }
 for field = 1, 9 do answer[field + 1] = order[field] end
 answer[11] = redis.call('ZSCORE', KEYS[3], KEYS[1])

@@ -7,7 +7,7 @@
 --
 -- Returns { status, tx, refusal, life } | { UNKNOWN, '', '' } | { NEWER, '', '' }
 -- @include fields
-local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.REFUSAL, RECORD.LIFE, RECORD.V)
+local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.REFUSAL, RECORD.INCARNATION, RECORD.V)
 if order[5] then return { REPLY.NEWER, '', '' } end
 if not order[1] then return { REPLY.UNKNOWN, '', '' } end
 if order[2] == ARGV[1] and order[1] ~= STATUS.OPEN then

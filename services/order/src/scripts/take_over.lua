@@ -13,7 +13,7 @@
 -- | { aborting or paid, tx, … } likewise: it was that before
 -- | { open or pending, tx, refusal } (nothing to do, or its lease is not over) | { UNKNOWN, '', '' } | { NEWER, '', '' }
 -- @include fields
-local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.REFUSAL, ORDER.DEADLINE, ORDER.USER, ORDER.TOTAL, RECORD.LIFE, ORDER.LEASE, RECORD.V)
+local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.REFUSAL, ORDER.DEADLINE, ORDER.USER, ORDER.TOTAL, RECORD.INCARNATION, ORDER.LEASE, RECORD.V)
 local status, tx, refusal = order[1], order[2], order[3] or ''
 if order[9] then return { REPLY.NEWER, '', '' } end
 if not status or status == STATUS.OPEN then

@@ -28,7 +28,7 @@ async fn begin_freezes_the_order_and_hands_out_what_is_to_be_paid() {
     assert_eq!(attempt.tx, tx);
     assert_eq!(attempt.user, user("u"));
     assert_eq!(attempt.total, 17);
-    assert_eq!(attempt.life, "");
+    assert_eq!(attempt.incarnation, "");
     assert_eq!(attempt.lines, [(item("a"), 2), (item("b"), 1)]);
     let begun_ms = attempt.deadline_ms - millis(DEADLINE);
     assert!(
@@ -225,8 +225,8 @@ async fn begin_tells_the_life_of_a_foreign_order() {
     orders::load(&orders.shards, &loads(), 1, 4, 3, 7).await.unwrap();
     let zero = order("0");
     let attempt = orders.begun(&zero).await;
-    assert_eq!(attempt.life, orders.field(&zero, "life").await);
-    assert!(!attempt.life.is_empty());
+    assert_eq!(attempt.incarnation, orders.field(&zero, "life").await);
+    assert!(!attempt.incarnation.is_empty());
 }
 
 #[actix_web::test]

@@ -50,15 +50,15 @@ async fn load_of_one_item_makes_one_line_of_two_units() {
 async fn load_makes_a_new_life_of_each_order_each_time() {
     let orders = TestOrders::start().await;
     let zero = order("0");
-    let mut lives = BTreeSet::new();
+    let mut incarnations = BTreeSet::new();
     for _ in 0..5 {
         load(&orders, 1, 4, 3, 7).await.unwrap();
-        let life = orders.field(&zero, "life").await;
-        assert_eq!(orders.field(&zero, "tx").await, life, "its moment is the first last tx");
-        assert_eq!(orders.standing(&zero, None).await.1, life);
-        lives.insert(life);
+        let incarnation = orders.field(&zero, "life").await;
+        assert_eq!(orders.field(&zero, "tx").await, incarnation, "its moment is the first last tx");
+        assert_eq!(orders.standing(&zero, None).await.1, incarnation);
+        incarnations.insert(incarnation);
     }
-    assert_eq!(lives.len(), 5);
+    assert_eq!(incarnations.len(), 5);
 }
 
 #[actix_web::test]
@@ -72,10 +72,10 @@ async fn load_forgets_that_an_order_was_paid_and_its_old_attempts_cannot_touch_i
     orders.decide(&old).await;
     orders.finish(&old).await;
     load(&orders, 1, 4, 3, 7).await.unwrap();
-    let life = orders.field(&zero, "life").await;
-    assert_eq!(minted_ms(&life), ahead.minted_ms() + 1, "later than every attempt before: {life}");
-    assert_eq!(minted_partition(&life), Some(orders.partition(&zero)), "an id like others: {life}");
-    assert_eq!(orders.field(&zero, "tx").await, life);
+    let incarnation = orders.field(&zero, "life").await;
+    assert_eq!(minted_ms(&incarnation), ahead.minted_ms() + 1, "later than every attempt before: {incarnation}");
+    assert_eq!(minted_partition(&incarnation), Some(orders.partition(&zero)), "an id like others: {incarnation}");
+    assert_eq!(orders.field(&zero, "tx").await, incarnation);
     let before = orders.raw.everything().await;
 
     let begun = orders.begin(&zero, &old.tx).await.unwrap();
@@ -93,7 +93,7 @@ async fn load_forgets_that_an_order_was_paid_and_its_old_attempts_cannot_touch_i
     assert_eq!(orders.raw.everything().await, before);
 
     let new = orders.begun(&zero).await;
-    assert_ne!(new.life, old.life);
+    assert_ne!(new.incarnation, old.incarnation);
 }
 
 #[actix_web::test]

@@ -203,7 +203,7 @@ async fn settle_has_the_same_parts_in_whatever_order_the_lines_come() {
         deadline_ms: 1,
         user: user("u"),
         total: 1,
-        life: String::new(),
+        incarnation: String::new(),
         lines: (0..30).map(|line| (ItemId::parse(&line.to_string()).unwrap(), 1)).collect(),
     };
     let places = |plan: Plan| -> Vec<Partition> { plan.parts().map(Part::at).collect() };

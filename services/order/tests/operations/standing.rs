@@ -21,10 +21,10 @@ async fn standing_tells_status_tx_refusal_and_life() {
         if let Some(refusal) = &refusal {
             orders.abort(&attempt, refusal).await;
         }
-        let (truth, life) = orders.standing(&zero, None).await;
+        let (truth, incarnation) = orders.standing(&zero, None).await;
         assert_eq!((truth.status, truth.tx.as_str()), (status, attempt.tx.as_str()));
         assert_eq!(truth.refusal, refusal.map_or(String::new(), |refusal| refusal.to_record()));
-        assert_eq!(life, attempt.life);
+        assert_eq!(incarnation, attempt.incarnation);
     }
 }
 
@@ -130,8 +130,11 @@ async fn standings_answer_every_question_in_its_place() {
         .await
         .unwrap();
 
-    let known =
-        |status: &str, tx: &str| Standing::Known { status: status.to_owned(), tx: tx.to_owned(), life: String::new() };
+    let known = |status: &str, tx: &str| Standing::Known {
+        status: status.to_owned(),
+        tx: tx.to_owned(),
+        incarnation: String::new(),
+    };
     assert_eq!(
         standings,
         [

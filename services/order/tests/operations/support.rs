@@ -335,7 +335,16 @@ pub fn inflight_key(shard: u16) -> String {
 /// An attempt of which only its name is known.
 pub fn only_named(named: &AttemptRef) -> Attempt {
     let AttemptRef { order, partition, tx } = named.clone();
-    Attempt { order, partition, tx, deadline_ms: 0, user: user("u"), total: 0, life: String::new(), lines: Vec::new() }
+    Attempt {
+        order,
+        partition,
+        tx,
+        deadline_ms: 0,
+        user: user("u"),
+        total: 0,
+        incarnation: String::new(),
+        lines: Vec::new(),
+    }
 }
 
 /// The same attempt under another tx.

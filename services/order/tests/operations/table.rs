@@ -123,7 +123,7 @@ async fn every_row_of_the_table_holds() {
             deadline_ms: orders.raw.now_ms().await + 250_000,
             user: user("u"),
             total: 0,
-            life: String::new(),
+            incarnation: String::new(),
             lines: Vec::new(),
         };
         let lease_over = row.ask == Ask::TakeOver { lease_over: true };

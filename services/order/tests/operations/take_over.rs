@@ -143,8 +143,8 @@ async fn take_over_tells_the_life_of_a_foreign_order() {
     let attempt = orders.begun(&zero).await;
     orders.abort(&attempt, &Refusal::CheckoutAborted).await;
     let taken = expect_aborting(orders.take_over(&zero).await);
-    assert_eq!(taken.life, attempt.life);
-    assert!(!taken.life.is_empty());
+    assert_eq!(taken.incarnation, attempt.incarnation);
+    assert!(!taken.incarnation.is_empty());
 }
 
 #[actix_web::test]

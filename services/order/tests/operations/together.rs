@@ -27,12 +27,12 @@ struct Twins {
     seen: BTreeSet<String>,
 }
 
-/// What never changes of an order: user, total, life.
+/// What never changes of an order: user, total, incarnation.
 fn lasting(place: usize) -> (String, String, String) {
-    // Names of every length, and a life for each other order.
+    // Names of every length, and an incarnation for each other order.
     let user = "u".repeat([1, 64, 36, 1, 2, 64, 7, 9][place]);
-    let life = if place % 2 == 1 { format!("life-{}", "l".repeat(place)) } else { String::new() };
-    (user, (1000 + place).to_string(), life)
+    let incarnation = if place % 2 == 1 { format!("incarnation-{}", "l".repeat(place)) } else { String::new() };
+    (user, (1000 + place).to_string(), incarnation)
 }
 
 fn refusals() -> [Refusal; 6] {
@@ -51,7 +51,13 @@ fn told(begun: &Begun) -> String {
     match begun {
         Begun::Attempt(attempt) => format!(
             "begun {} {} {} {} {} {:?} {:?}",
-            attempt.tx, attempt.order, attempt.user, attempt.total, attempt.life, attempt.partition, attempt.lines
+            attempt.tx,
+            attempt.order,
+            attempt.user,
+            attempt.total,
+            attempt.incarnation,
+            attempt.partition,
+            attempt.lines
         ),
         Begun::NotBegun(truth) => stands(truth),
         Begun::Moved { last_ms } => format!("moved {last_ms}"),
@@ -78,9 +84,9 @@ impl Twins {
         let first = TxId::mint(together.partition(&all[0]), 1_000);
         for orders in [&together, &apart] {
             for (place, order) in all.iter().enumerate() {
-                let (user, total, life) = lasting(place);
+                let (user, total, incarnation) = lasting(place);
                 let refusal = if place < ORDERS / 2 { String::new() } else { refusals()[place - 2].to_record() };
-                let fields = [("user", user), ("total", total), ("life", life), ("refusal", refusal)];
+                let fields = [("user", user), ("total", total), ("life", incarnation), ("refusal", refusal)];
                 let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
                 orders.set(order, &[&fields[..], &[("status", "open"), ("tx", first.as_str())]].concat()).await;
                 for line in 0..place {
@@ -198,10 +204,14 @@ impl Twins {
 /// Reads a record past the scripts.
 fn check_record(place: usize, bytes: &[u8], due: Option<u64>) {
     let Found::Record(order) = record::ORDER.read(Some(bytes)) else { panic!("{place}: {bytes:?}") };
-    let (user, total, life) = lasting(place);
-    assert_eq!((order.text("user"), order.life()), (user.as_str(), life.as_str()), "{place}: {order:?}");
+    let (user, total, incarnation) = lasting(place);
+    assert_eq!((order.text("user"), order.incarnation()), (user.as_str(), incarnation.as_str()), "{place}: {order:?}");
     assert_eq!(order.field("total"), Some(total), "{place}: {order:?}");
-    assert_eq!(usize::from(bytes[1]), bytes.len() - life.len(), "{place}: where the life begins: {order:?}");
+    assert_eq!(
+        usize::from(bytes[1]),
+        bytes.len() - incarnation.len(),
+        "{place}: where the incarnation begins: {order:?}"
+    );
     let status = order.text("status");
     assert!(["open", "pending", "aborting", "paid"].contains(&status), "{place}: {order:?}");
     assert!(status == "paid" || due.is_some() == (status != "open"), "{place}: in flight at {due:?}: {order:?}");

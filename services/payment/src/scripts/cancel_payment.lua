@@ -9,11 +9,11 @@
 -- Returns DONE (also for a repeat) | UNKNOWN_PAYMENT | PENDING (a checkout holds the order) | CHECKOUT (a checkout
 -- paid it: not cancelled here) | OUT_OF_RANGE | NEWER (a record of a later release)
 -- @include fields
-local user = fields(KEYS[1], USER.CREDIT, USER.HELD, USER.NET, RECORD.LIFE, RECORD.V)
-local payment = fields(KEYS[2], PAYMENT.STATE, PAYMENT.BY, PAYMENT.CHARGED, RECORD.LIFE, RECORD.V)
+local user = fields(KEYS[1], USER.CREDIT, USER.HELD, USER.NET, RECORD.INCARNATION, RECORD.V)
+local payment = fields(KEYS[2], PAYMENT.STATE, PAYMENT.BY, PAYMENT.CHARGED, RECORD.INCARNATION, RECORD.V)
 if user[5] or payment[5] then return REPLY.NEWER end
-local mine = (user[4] or '') .. LIFE.SEPARATOR
-local same = payment[4] == mine .. ARGV[1] or ARGV[1] == LIFE.ANY and string.sub(payment[4] or '', 1, #mine) == mine
+local mine = (user[4] or '') .. INCARNATION.SEPARATOR
+local same = payment[4] == mine .. ARGV[1] or ARGV[1] == INCARNATION.ANY and string.sub(payment[4] or '', 1, #mine) == mine
 if not user[1] or not payment[1] or not same then return REPLY.UNKNOWN_PAYMENT end
 if payment[1] == STATE.CANCELLED then return REPLY.DONE end
 if payment[1] == STATE.RESERVED then return REPLY.PENDING end

@@ -17,12 +17,12 @@ local credit, held, net, before = struct.unpack('<dddd', user, USER.CREDIT_AT)
 local amount = tonumber(ARGV[1])
 
 if KEYS[2] then
-  local mine = string.sub(user, USER.LIFE_AT) .. LIFE.SEPARATOR
-  local life = mine .. (ARGV[2] == LIFE.ANY and '' or ARGV[2])
-  local payment = fields(KEYS[2], PAYMENT.STATE, PAYMENT.BY, PAYMENT.CHARGED, RECORD.LIFE, RECORD.V)
+  local mine = string.sub(user, USER.LIFE_AT) .. INCARNATION.SEPARATOR
+  local life = mine .. (ARGV[2] == INCARNATION.ANY and '' or ARGV[2])
+  local payment = fields(KEYS[2], PAYMENT.STATE, PAYMENT.BY, PAYMENT.CHARGED, RECORD.INCARNATION, RECORD.V)
   if payment[5] then return REPLY.NEWER end
   -- A payment of another life of the user or the order says nothing about this one.
-  local same = payment[4] == life or ARGV[2] == LIFE.ANY and string.sub(payment[4] or '', 1, #mine) == mine
+  local same = payment[4] == life or ARGV[2] == INCARNATION.ANY and string.sub(payment[4] or '', 1, #mine) == mine
   if payment[1] and same then
     if payment[1] == STATE.RESERVED then return REPLY.PENDING end
     if payment[1] == STATE.CHARGED and payment[2] == BY.PAY and payment[3] == ARGV[1] then return REPLY.DONE end
@@ -34,7 +34,7 @@ if KEYS[2] then
     before = (before == before and before or 0) + payment[3]
   end
   redis.call('DEL', KEYS[2])
-  set(KEYS[2], PAYMENT.STATE, STATE.CHARGED, PAYMENT.BY, BY.PAY, PAYMENT.CHARGED, ARGV[1], PAYMENT.REFUNDED, 0, RECORD.LIFE, life)
+  set(KEYS[2], PAYMENT.STATE, STATE.CHARGED, PAYMENT.BY, BY.PAY, PAYMENT.CHARGED, ARGV[1], PAYMENT.REFUNDED, 0, RECORD.INCARNATION, life)
 elseif credit < amount then
   return REPLY.INSUFFICIENT
 end

@@ -38,7 +38,7 @@ local function look(user)
     credit[user], newer[user] = false, true
   else
     credit[user], holds[user] = read('<dd', record, USER.CREDIT_AT)
-    lives[user] = sub(record, USER.LIFE_AT) .. LIFE.SEPARATOR
+    lives[user] = sub(record, USER.LIFE_AT) .. INCARNATION.SEPARATOR
   end
 end
 

@@ -26,8 +26,8 @@ pub async fn load(
     bulk::load(shards, settings, count, |shard, chunk| {
         let held = [key::held(Partition::first_of(shard).0).to_string()].into_iter();
         let users = chunk.iter().map(|(partition, user)| key::user(partition.0, user).to_string());
-        let life = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
-        LOAD.keys(&held.chain(users).collect::<Vec<_>>()).arg(credit.get()).arg(life.as_str())
+        let incarnation = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
+        LOAD.keys(&held.chain(users).collect::<Vec<_>>()).arg(credit.get()).arg(incarnation.as_str())
     })
     .await
 }

@@ -25,11 +25,11 @@ async fn pay(payment: &TestPayment, user: &UserId, sum: u64, name: &str) -> Resu
 }
 
 async fn pay_order(payment: &TestPayment, user: &UserId, order: &OrderId, sum: u64, name: &str) -> Result<Done> {
-    payments::pay_order(&payment.shards, payment.lives(), user, order, amount(sum), Some(&key(name))).await
+    payments::pay_order(&payment.shards, payment.incarnations(), user, order, amount(sum), Some(&key(name))).await
 }
 
 async fn cancel(payment: &TestPayment, user: &UserId, order: &OrderId, name: &str) -> Result<Done> {
-    payments::cancel_payment(&payment.shards, payment.lives(), user, order, Some(&key(name))).await
+    payments::cancel_payment(&payment.shards, payment.incarnations(), user, order, Some(&key(name))).await
 }
 
 /// The record of what was done to a user for a key.

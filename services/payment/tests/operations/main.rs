@@ -11,7 +11,7 @@ mod credit;
 mod flushed;
 mod full;
 mod idempotency;
-mod lives;
+mod incarnations;
 mod load;
 mod pay;
 mod pay_order;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use shardcart_payment::error::Result;
-use shardcart_payment::incarnations::Lives;
+use shardcart_payment::incarnations::Incarnations;
 use shardcart_payment::payments;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_payment::users;
@@ -25,7 +25,7 @@ pub struct TestPayment {
     pub participant: LocalPayment,
     /// The order service that it asks.
     pub orders: Rc<KnownOrders>,
-    lives: Lives,
+    incarnations: Incarnations,
 }
 
 /// All credit of a user.
@@ -45,12 +45,12 @@ impl Purse {
     }
 }
 
-/// One attempt of a user to pay an order, in one life of the order's id.
+/// One attempt of a user to pay an order, in one incarnation of the order's id.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     named: shardcart_harness_shards::Attempt,
     pub user: UserId,
-    pub life: String,
+    pub incarnation: String,
 }
 
 impl Deref for Attempt {
@@ -69,9 +69,9 @@ impl DerefMut for Attempt {
 
 impl Attempt {
     /// A new attempt, of which a deadline is given.
-    pub fn new(user: UserId, at: Partition, order: OrderId, life: &str, deadline_ms: u64) -> Self {
+    pub fn new(user: UserId, at: Partition, order: OrderId, incarnation: &str, deadline_ms: u64) -> Self {
         let named = shardcart_harness_shards::Attempt { at, tx: TxId::mint(at, now_ms()), deadline_ms, order };
-        Attempt { named, user, life: life.to_owned() }
+        Attempt { named, user, incarnation: incarnation.to_owned() }
     }
 
     /// The same with another deadline.
@@ -83,7 +83,7 @@ impl Attempt {
     pub fn reserve(&self, amount: u64) -> Operation {
         self.operation(Step::ReserveCredit {
             order: self.order.clone(),
-            life: self.life.clone(),
+            incarnation: self.incarnation.clone(),
             user: self.user.clone(),
             amount,
         })
@@ -91,7 +91,7 @@ impl Attempt {
 
     /// A later attempt to pay the same order.
     pub fn next(&self) -> Self {
-        Attempt::new(self.user.clone(), self.at, self.order.clone(), &self.life, self.deadline_ms)
+        Attempt::new(self.user.clone(), self.at, self.order.clone(), &self.incarnation, self.deadline_ms)
     }
 }
 
@@ -108,12 +108,17 @@ impl TestPayment {
         let on = TestShards::start("payment").await;
         let orders = Rc::new(KnownOrders::default());
         let asked: Rc<dyn Orders> = Rc::<KnownOrders>::clone(&orders);
-        TestPayment { participant: LocalPayment::new(Arc::clone(&on.shards)), orders, lives: Lives::new(asked), on }
+        TestPayment {
+            participant: LocalPayment::new(Arc::clone(&on.shards)),
+            orders,
+            incarnations: Incarnations::new(asked),
+            on,
+        }
     }
 
     /// The order service, as payments ask it.
-    pub fn lives(&self) -> &Lives {
-        &self.lives
+    pub fn incarnations(&self) -> &Incarnations {
+        &self.incarnations
     }
 
     /// A new user with so much credit.
@@ -133,15 +138,17 @@ impl TestPayment {
     }
 
     pub async fn pay(&self, user: &UserId, order: &OrderId, sum: u64) -> Result<()> {
-        payments::pay_order(&self.shards, &self.lives, user, order, amount(sum), None).await.map(|done| done.value)
+        payments::pay_order(&self.shards, &self.incarnations, user, order, amount(sum), None)
+            .await
+            .map(|done| done.value)
     }
 
     pub async fn cancel_payment(&self, user: &UserId, order: &OrderId) -> Result<()> {
-        payments::cancel_payment(&self.shards, &self.lives, user, order, None).await.map(|done| done.value)
+        payments::cancel_payment(&self.shards, &self.incarnations, user, order, None).await.map(|done| done.value)
     }
 
     pub async fn has_paid(&self, user: &UserId, order: &OrderId) -> Result<bool> {
-        payments::has_paid(&self.shards, &self.lives, user, order).await
+        payments::has_paid(&self.shards, &self.incarnations, user, order).await
     }
 
     pub fn partition(&self, user: &UserId) -> Partition {
@@ -195,10 +202,10 @@ impl TestPayment {
         self.attempt_for(user, &order, "").await
     }
 
-    /// An attempt of a user, with much time left, to pay this order in this life of its id.
-    pub async fn attempt_for(&self, user: &UserId, order: &OrderId, life: &str) -> Attempt {
+    /// An attempt of a user, with much time left, to pay this order in this incarnation of its id.
+    pub async fn attempt_for(&self, user: &UserId, order: &OrderId, incarnation: &str) -> Attempt {
         let deadline_ms = self.raw.now_ms().await + 60_000;
-        Attempt::new(user.clone(), self.partition(user), order.clone(), life, deadline_ms)
+        Attempt::new(user.clone(), self.partition(user), order.clone(), incarnation, deadline_ms)
     }
 
     /// An attempt of a user whose deadline passed so many milliseconds ago.

@@ -56,7 +56,7 @@ fn forms(record: Record) -> usize {
     if record == Record::Newer { NEWER_HELD.len() + NEWER_TOMBSTONES.len() } else { 1 }
 }
 
-/// The fields of a payment's record; the life is that of a user and an order minted here. `amount`: what a checkout wants.
+/// The fields of a payment's record; the incarnation is that of a user and an order minted here. `amount`: what a checkout wants.
 fn fields(paid: Paid, amount: u8) -> Option<String> {
     let direct = PAID_DIRECTLY;
     let (state, by, charged, refunded, was) = match paid {
@@ -69,7 +69,7 @@ fn fields(paid: Paid, amount: u8) -> Option<String> {
         Paid::GivenBack => ("cancelled", "pay", direct, direct, None),
     };
     let was = was.map_or(String::new(), |was| format!(" was={was}"));
-    Some(format!("by={by} charged={charged} life=/ refunded={refunded} state={state}{was}"))
+    Some(format!("by={by} charged={charged} incarnation=/ refunded={refunded} state={state}{was}"))
 }
 
 async fn write(payment: &TestPayment, key: &str, paid: Paid) {

@@ -27,7 +27,7 @@ async fn fill(payment: &TestPayment) {
         payment.raw.set(&key, &[("credit", &credit), ("held", "0"), ("net", &credit), ("life", "now")]).await;
     }
     payment.raw.make_newer(&payment.key(&payer(CREDIT.len() - 1))).await;
-    // Payments that were there before: paid directly, given back, and charged by checkouts in lives before.
+    // Payments that were there before: paid directly, given back, and charged by checkouts in incarnations before.
     let payments = [
         ["charged", "pay", "2", "0", "now/first"],
         ["cancelled", "pay", "2", "2", "now/first"],
@@ -38,10 +38,13 @@ async fn fill(payment: &TestPayment) {
     ];
     // As many have none.
     for place in (0..ORDERS).filter(|place| place % 12 < payments.len()) {
-        let [state, by, charged, refunded, life] = payments[place % 12];
+        let [state, by, charged, refunded, incarnation] = payments[place % 12];
         let key = payment.payment_key(&payer(place % USUAL), &paid(place));
         let numbers = [("charged", charged), ("refunded", refunded)];
-        payment.raw.set(&key, &[numbers.as_slice(), &[("state", state), ("by", by), ("life", life)]].concat()).await;
+        payment
+            .raw
+            .set(&key, &[numbers.as_slice(), &[("state", state), ("by", by), ("life", incarnation)]].concat())
+            .await;
     }
 }
 
@@ -56,7 +59,7 @@ async fn fund(stores: [&TestPayment; 2], random: &mut fastrand::Rng) {
     }
 }
 
-/// An attempt of some user on some order in one of its lives; now and then a late one, or of a user it cannot be of. So
+/// An attempt of some user on some order in one of its incarnations; now and then a late one, or of a user it cannot be of. So
 /// many were made before.
 async fn wanted(payment: &TestPayment, random: &mut fastrand::Rng, made: usize) -> [Operation; 3] {
     let user = payer(match random.usize(0..8) {
@@ -66,9 +69,9 @@ async fn wanted(payment: &TestPayment, random: &mut fastrand::Rng, made: usize) 
     });
     let (at, amount) = (payment.partition(&user), random.u64(0..=5));
     let deadline_ms = some_deadline_ms(random, payment.raw.now_ms().await);
-    let life = ["second", "first"][random.usize(0..3).min(1)];
+    let incarnation = ["second", "first"][random.usize(0..3).min(1)];
     let order = paid((made / WANTED + random.usize(..WANTED)) % ORDERS);
-    let attempt = Attempt::new(user, at, order, life, deadline_ms);
+    let attempt = Attempt::new(user, at, order, incarnation, deadline_ms);
     [attempt.reserve(amount), attempt.confirm(), attempt.cancel()]
 }
 

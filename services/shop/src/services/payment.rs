@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use shardcart_payment::api::{State, legacy};
-use shardcart_payment::incarnations::Lives;
+use shardcart_payment::incarnations::Incarnations;
 use shardcart_payment::insight::LocalInsight;
 use shardcart_payment::reservation::LocalPayment;
 use shardcart_protocol::orders::Orders;
@@ -17,6 +17,6 @@ use super::Served;
 pub fn serve(shards: Arc<Shards>, orders: Rc<dyn Orders>, batch_init: &BatchInitSettings) -> Served {
     let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));
     let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
-    let state = State { shards, orders: Lives::new(orders), batch_init: batch_init.clone() };
+    let state = State { shards, orders: Incarnations::new(orders), batch_init: batch_init.clone() };
     Served { participant, insight, endpoints: Box::new(|config| legacy::endpoints(config, state)) }
 }

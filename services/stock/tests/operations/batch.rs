@@ -75,7 +75,7 @@ async fn batch_with_an_operation_for_someone_else_does_nothing_at_all() {
     let credit = Operation {
         step: Step::ReserveCredit {
             order: OrderId::mint(far, now_ms()),
-            life: String::new(),
+            incarnation: String::new(),
             user: UserId::mint(attempt.at, now_ms()),
             amount: 1,
         },

@@ -25,9 +25,13 @@ async fn load_writes_every_item_once() {
     for number in 0..1203 {
         let key = stock.key(&item(&number.to_string()));
         let loaded = everything.get(&key).map(String::as_str).unwrap_or_default();
-        let life = loaded.strip_prefix("held=0 life=").and_then(|rest| rest.strip_suffix(" net=5 price=7 stock=5"));
+        let incarnation =
+            loaded.strip_prefix("held=0 incarnation=").and_then(|rest| rest.strip_suffix(" net=5 price=7 stock=5"));
         // Microseconds: 16 digits, until the year 2286.
-        assert!(life.is_some_and(|life| life.len() == 16 && life.parse::<u64>().is_ok()), "item {number}: {loaded:?}");
+        assert!(
+            incarnation.is_some_and(|incarnation| incarnation.len() == 16 && incarnation.parse::<u64>().is_ok()),
+            "item {number}: {loaded:?}"
+        );
     }
 }
 
@@ -52,7 +56,7 @@ async fn load_repeated_overwrites_and_leaves_other_items_alone() {
     for number in ["0", "1", "2"] {
         let found = items::find(&stock.shards, &item(number)).await.unwrap();
         assert_eq!(found, Item { stock: 9, price: 8 });
-        assert_eq!(stock.units(&item(number)).await.sold(), 0, "what was sold in an earlier life is forgotten");
+        assert_eq!(stock.units(&item(number)).await.sold(), 0, "what was sold in an earlier incarnation is forgotten");
     }
     assert_eq!(stock.units(&other).await.stock, 4);
 }

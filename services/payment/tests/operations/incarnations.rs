@@ -1,4 +1,4 @@
-//! Lives: a re-loaded user, or a foreign order id given anew, starts with nothing paid.
+//! Incarnations: a re-loaded user, or a foreign order id given anew, starts with nothing paid.
 
 use shardcart_payment::error::PaymentError;
 use shardcart_protocol::orders::Standing;
@@ -81,7 +81,7 @@ async fn lives_of_a_foreign_order_have_checkouts_of_their_own() {
     payment.reserve(&a, 3).await;
     payment.confirm(&a).await;
 
-    assert_eq!(payment.reserve(&b, 4).await, Answer::Held, "paid in an earlier life only");
+    assert_eq!(payment.reserve(&b, 4).await, Answer::Held, "paid in an earlier incarnation only");
     assert_eq!(payment.cancel(&b).await, Answer::Cancelled);
     assert_eq!(payment.reserve(&c, 5).await, Answer::Held);
     assert_eq!(payment.confirm(&c).await, Answer::Confirmed);
@@ -154,7 +154,7 @@ async fn lives_do_not_bring_back_what_was_given_back_in_another_one_when_both_ar
     payment.cancel_payment(&user, &foreign).await.unwrap();
     let old = payment.attempt_for(&user, &foreign, "a").await;
     let mut new = old.next();
-    new.life = "b".to_owned();
+    new.incarnation = "b".to_owned();
 
     let answers = payment.run_all(vec![old.reserve(1), new.reserve(2)]).await.unwrap();
 
@@ -175,11 +175,11 @@ async fn lives_of_a_reloaded_user_are_noted_with_what_its_checkouts_take() {
     payment.orders.live(&foreign, "paid", "a");
     payment.reserve(&attempt, 4).await;
 
-    let life = payment.raw.record(&payment.key(&zero)).await.remove("life").unwrap();
+    let incarnation = payment.raw.record(&payment.key(&zero)).await.remove("life").unwrap();
     let noted = async || payment.raw.record(&payment.payment_key(&zero, &foreign)).await.remove("life");
-    assert_eq!(noted().await, Some(format!("{life}/a")));
+    assert_eq!(noted().await, Some(format!("{incarnation}/a")));
     payment.confirm(&attempt).await;
-    assert_eq!(noted().await, Some(format!("{life}/a")));
+    assert_eq!(noted().await, Some(format!("{incarnation}/a")));
     assert!(payment.has_paid(&zero, &foreign).await.unwrap());
     let paid = payment.pay(&zero, &foreign, 4).await;
     assert!(matches!(paid, Err(PaymentError::AlreadyPaid(_))), "{paid:?}");
@@ -308,7 +308,7 @@ async fn lives_keep_their_direct_payment_when_an_attempt_of_an_earlier_life_is_c
 
     assert_eq!(payment.cancel(&old).await, Answer::Cancelled);
 
-    // Whether a payment has to wait until the old life is settled is left open.
+    // Whether a payment has to wait until the old incarnation is settled is left open.
     if paid.is_err() {
         payment.pay(&user, &foreign, 4).await.unwrap();
     }
@@ -316,7 +316,7 @@ async fn lives_keep_their_direct_payment_when_an_attempt_of_an_earlier_life_is_c
     assert_eq!(payment.credit_and_held(&user).await, [6, 0]);
     assert!(
         payment.has_paid(&user, &foreign).await.unwrap(),
-        "the new life's payment is gone: {:?}",
+        "the new incarnation's payment is gone: {:?}",
         payment.payment(&user, &foreign).await
     );
     payment.pay(&user, &foreign, 4).await.unwrap();
@@ -329,7 +329,7 @@ async fn lives_keep_their_checkout_when_an_attempt_of_an_earlier_life_is_cancell
     let (user, foreign) = (payment.user_with(10).await, order("5"));
     let [old, new] = [payment.attempt_for(&user, &foreign, "a").await, payment.attempt_for(&user, &foreign, "b").await];
     payment.reserve(&old, 3).await;
-    // Whether a reserve has to wait until the old life is settled is left open.
+    // Whether a reserve has to wait until the old incarnation is settled is left open.
     let reserved = payment.reserve(&new, 4).await;
     assert!(matches!(reserved, Answer::Held | Answer::Busy(_)), "{reserved:?}");
 
@@ -341,7 +341,7 @@ async fn lives_keep_their_checkout_when_an_attempt_of_an_earlier_life_is_cancell
     assert_eq!(payment.credit_and_held(&user).await, [6, 0]);
     assert!(
         payment.has_paid(&user, &foreign).await.unwrap(),
-        "the new life's payment is gone: {:?}",
+        "the new incarnation's payment is gone: {:?}",
         payment.payment(&user, &foreign).await
     );
     let paid = payment.pay(&user, &foreign, 4).await;
@@ -382,7 +382,7 @@ async fn lives_keep_their_checkout_undecided_when_an_attempt_of_an_earlier_life_
 
     assert_eq!(payment.confirm(&old).await, Answer::Confirmed);
 
-    // Whether the new life has to wait until the old one is settled is left open.
+    // Whether the new incarnation has to wait until the old one is settled is left open.
     assert!(matches!(reserved, Answer::Held | Answer::Busy(_)), "{reserved:?}");
     assert_eq!(payment.reserve(&new, 4).await, Answer::Held);
     assert_eq!(payment.payment(&user, &foreign).await, "reserved by checkout 4/0");
@@ -390,5 +390,5 @@ async fn lives_keep_their_checkout_undecided_when_an_attempt_of_an_earlier_life_
     let purse = payment.purse(&user).await;
     assert_eq!((purse.credit, purse.held, purse.charged()), (7, 0, 3));
     payment.orders.live(&foreign, "open", "b");
-    payment.pay(&user, &foreign, 5).await.expect("nothing is paid in this life");
+    payment.pay(&user, &foreign, 5).await.expect("nothing is paid in this incarnation");
 }
