@@ -19,9 +19,9 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 use shardcart_order::audit as order;
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::scan;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
-use shardcart_store::walk;
 
 use findings::{Findings, Kind};
 use ids::{Names, Slice};
@@ -138,12 +138,12 @@ pub async fn audit(source: &Source, records_per_pass: u64) -> Result<Report, Aud
 
 /// Which run of its server each shard is.
 async fn run_ids(source: &Source) -> Result<Vec<String>, AuditError> {
-    for_all_shards(source, walk::run_id).await.map(|ids| ids.into_iter().flatten().collect())
+    for_all_shards(source, scan::run_id).await.map(|ids| ids.into_iter().flatten().collect())
 }
 
 /// How many keys each service has.
 async fn sizes(source: &Source) -> Result<[u64; 3], AuditError> {
-    Ok(for_all_shards(source, walk::size).await?.map(|sizes| sizes.into_iter().sum()))
+    Ok(for_all_shards(source, scan::size).await?.map(|sizes| sizes.into_iter().sum()))
 }
 
 async fn for_all_shards<T>(

@@ -19,11 +19,11 @@ use shardcart_schema::order::{OrderStatus, lease_left_ms};
 use shardcart_schema::record::{self, Layout, Record};
 use shardcart_schema::reservation_record::{self, Reservation, Taken};
 
+use shardcart_store::scan;
 use shardcart_store::script::Call;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_store::walk;
 use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId};
 
 shardcart_store::scripts! {
@@ -342,8 +342,8 @@ pub async fn record(
     found: impl FnOnce(Record<'_>) -> Option<Found>,
 ) -> Result<Found, ShardError> {
     let reply = shard.ask(&Call::get(key)).await?;
-    let bytes =
-        Option::<Vec<u8>>::from_redis_value(reply).map_err(|error| walk::odd(shard, "GET", &error.to_string()))?;
+    let bytes = Option::<Vec<u8>>::from_redis_value(reply)
+        .map_err(|error| scan::unexpected_reply(shard, "GET", &error.to_string()))?;
     Ok(match layout.read(bytes.as_deref()) {
         record::Found::Absent => Found::Absent,
         record::Found::Newer => Found::Newer,
@@ -370,11 +370,11 @@ async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecor
     let keeper = Partition::first_of(shard.number());
     let minted_s = tx.minted_ms() / 1_000;
     let seconds = minted_s.saturating_sub(CLOCKS_APART_S)..minted_s + DEADLINE_S;
-    let mut keys = vec![walk::held_key(shard)];
+    let mut keys = vec![scan::held_key(shard)];
     keys.extend(seconds.map(|second| key::ended(keeper.0, second).to_string()));
     let reply = shard.ask(&ATTEMPT.keys(&keys).arg(tx.as_str())).await?;
     let (state, held) = <(Option<String>, Option<Vec<u8>>)>::from_redis_value(reply)
-        .map_err(|error| walk::odd(shard, ATTEMPT.name(), &error.to_string()))?;
+        .map_err(|error| scan::unexpected_reply(shard, ATTEMPT.name(), &error.to_string()))?;
     Ok(match (held, state) {
         (Some(bytes), _) => Some(held_record(shard.number(), keeper, &bytes)),
         (None, Some(state)) => Some(ReservationRecord {

@@ -10,11 +10,11 @@ use shardcart_schema::limit::ASKED_MAX;
 
 use crate::orders::{Asked, Orders};
 use crate::participant::{Batch, Operation, Participant, Step};
+use shardcart_store::scan;
 use shardcart_store::script::Call;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_store::walk;
 use shardcart_types::ids::{OrderId, Partition, TxId};
 
 /// Reservations looked at in one step. Redis may return more at once, but not many.
@@ -83,15 +83,15 @@ async fn list(shard: &Shard, after: Duration) -> Result<Vec<Held>, ShardError> {
     let (mut held, mut cursor) = (HashMap::new(), String::from("0"));
     loop {
         let mut scan = redis::cmd("HSCAN");
-        scan.arg(walk::held_key(shard)).arg(&cursor).arg("COUNT").arg(STEP);
+        scan.arg(scan::held_key(shard)).arg(&cursor).arg("COUNT").arg(STEP);
         let calls = vec![Call::read(redis::cmd("TIME")), Call::read(scan)];
         let mut replies = shard.run_all(calls).await?.into_iter();
         let (Some(time), Some(found)) = (replies.next(), replies.next()) else { break };
-        let odd = |error: redis::ParsingError| walk::odd(shard, "HSCAN", &error.to_string());
-        let (seconds, _) = <(u64, u64)>::from_redis_value(time?).map_err(odd)?;
-        let (next, found) = <(String, Value)>::from_redis_value(found?).map_err(odd)?;
+        let unexpected = |error: redis::ParsingError| scan::unexpected_reply(shard, "HSCAN", &error.to_string());
+        let (seconds, _) = <(u64, u64)>::from_redis_value(time?).map_err(unexpected)?;
+        let (next, found) = <(String, Value)>::from_redis_value(found?).map_err(unexpected)?;
         let latest_ms = (seconds * 1_000).saturating_sub(after_ms);
-        for reservation in walk::reservations(found).map_err(|error| walk::odd(shard, "HSCAN", &error))? {
+        for reservation in scan::reservations(found).map_err(|error| scan::unexpected_reply(shard, "HSCAN", &error))? {
             let Some(found) = reservation.held().filter(|held| held.deadline_ms <= latest_ms) else { continue };
             if let (Ok(tx), Ok(order)) = (TxId::parse(&reservation.tx), OrderId::parse(found.order)) {
                 let (at, deadline_ms) = (Partition::first_of(shard.number()), found.deadline_ms);

@@ -12,11 +12,11 @@ use redis::FromRedisValue;
 use shardcart_schema::key;
 
 use crate::info::field;
+use crate::scan;
 use crate::script::{Call, words};
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
 use crate::shards::Shards;
-use crate::walk;
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::metrics::names;
 use shardcart_telemetry::metrics::shard::{self, ShardMetrics};
@@ -100,7 +100,7 @@ async fn count(shard: &Shard, work: &Work) -> Result<(), ShardError> {
         }
         Work::Reservations(_) => {
             let mut length = redis::cmd("HLEN");
-            length.arg(walk::held_key(shard));
+            length.arg(scan::held_key(shard));
             Call::read(length)
         }
     };

@@ -15,9 +15,9 @@ mod stock;
 
 use std::cell::RefCell;
 
+use shardcart_store::scan::Key;
 use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
-use shardcart_store::walk::Key;
 
 use super::AuditError;
 use super::findings::{Findings, Kind};

@@ -8,8 +8,8 @@ use shardcart_order::audit::{Found, Record};
 use shardcart_payment::audit::{self as payments, FoundPayment, Payment};
 use shardcart_schema::key;
 use shardcart_schema::payment::PaymentState;
+use shardcart_store::scan;
 use shardcart_store::shards::Shards;
-use shardcart_store::walk;
 use shardcart_types::ids::minted_ms;
 
 use super::findings::{Findings, Kind};
@@ -235,5 +235,5 @@ async fn is_held(shards: &Shards, user: &str, tx: &str) -> Result<bool, AuditErr
     let Ok(shard) = shards.shard(partition.shard()) else {
         return Ok(false);
     };
-    walk::is_held(shard, tx).await.map_err(shard_failed("payment"))
+    scan::is_held(shard, tx).await.map_err(shard_failed("payment"))
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use futures_util::future::try_join_all;
 use shardcart_order::audit::{self as orders, Found};
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::scan;
+use shardcart_store::scan::Reservation;
 use shardcart_store::shards::Shards;
-use shardcart_store::walk;
-use shardcart_store::walk::Reservation;
 use shardcart_types::ids::Partition;
 
 use super::findings::{Findings, Kind};
@@ -155,5 +155,5 @@ async fn is_still_held(holders: &[(&'static str, &Shards)], held: &Held) -> Resu
     let Some(Ok(shard)) = holder.map(|(_, shards)| shards.shard(held.shard)) else {
         return Ok(false);
     };
-    walk::is_held(shard, &held.tx).await.map_err(shard_failed(held.service))
+    scan::is_held(shard, &held.tx).await.map_err(shard_failed(held.service))
 }

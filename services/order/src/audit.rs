@@ -6,10 +6,10 @@ use std::future::Future;
 use redis::FromRedisValue;
 use shardcart_schema::key;
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::scan;
 use shardcart_store::script::Call;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
-use shardcart_store::walk;
 use shardcart_types::ids::Partition;
 
 use crate::attempt::order_of_key;
@@ -64,15 +64,15 @@ impl Record {
     }
 }
 
-/// Goes through the ids of all orders of a shard: see [`walk::walk`].
+/// Goes through the ids of all orders of a shard: see [`scan::scan`].
 ///
 /// # Errors
 /// The shard's, or the first of `read`.
-pub async fn walk<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
+pub async fn scan<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, &key::order("*", "*").to_string(), read).await
+    scan::scan(shard, &key::order("*", "*").to_string(), read).await
 }
 
 /// Reads orders by partition and id, in their order; each with its cart and its place in flight at one moment.
@@ -82,7 +82,7 @@ where
 pub async fn read(shard: &Shard, orders: &[(Partition, &str)]) -> Result<Vec<Found>, ShardError> {
     let wanted: Vec<String> = orders.iter().flat_map(|(partition, order)| keys(*partition, order)).collect();
     let reply = shard.ask_bulk(&AUDIT.keys(&wanted)).await?;
-    Ok(walk::rows(shard, &AUDIT, reply)?.into_iter().map(found).collect())
+    Ok(scan::rows(shard, &AUDIT, reply)?.into_iter().map(found).collect())
 }
 
 fn found(mut row: Vec<Option<String>>) -> Found {
@@ -150,7 +150,7 @@ pub async fn in_flight(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
         let order = id(&key).map_or_else(|| key.clone(), |(_, order)| order.to_owned());
         InFlight { order, status, newer: row.nth(1).flatten().is_some() }
     };
-    Ok(walk::rows(shard, &INFLIGHT, reply)?.into_iter().map(row).collect())
+    Ok(scan::rows(shard, &INFLIGHT, reply)?.into_iter().map(row).collect())
 }
 
 /// Items and units that paid orders of a shard had bought before `batch_init` overwrote them. Only ever grows.
@@ -164,7 +164,7 @@ pub async fn overwritten(shard: &Shard) -> Result<Vec<(String, i64)>, ShardError
         read.arg(key::overwritten(partition.0).to_string());
         let reply = shard.ask_bulk(&Call::read(read)).await?;
         let lines = Vec::<(String, i64)>::from_redis_value(reply)
-            .map_err(|error| walk::odd(shard, "HGETALL", &error.to_string()))?;
+            .map_err(|error| scan::unexpected_reply(shard, "HGETALL", &error.to_string()))?;
         all.extend(lines);
     }
     Ok(all)

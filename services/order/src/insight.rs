@@ -9,10 +9,10 @@ use shardcart_protocol::insight::{Found, LookUp, OrderRecord, Seen, Wanted};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::order::{CartLine, lease_left_ms};
 use shardcart_schema::record::field;
+use shardcart_store::scan;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_store::walk;
 use shardcart_types::ids::{OrderId, Partition, TxId, minted_ms};
 use tokio::sync::{Mutex, mpsc};
 
@@ -61,7 +61,7 @@ impl LookUp for Orders {
 /// The shard's.
 pub async fn order(shard: &Shard, at: Partition, order: &OrderId) -> Result<Found, ShardError> {
     let reply = shard.ask(&INSPECT.keys(&keys(at, order.as_str()))).await?;
-    let mut rows = walk::rows(shard, &INSPECT, redis::Value::Array(vec![reply]))?;
+    let mut rows = scan::rows(shard, &INSPECT, redis::Value::Array(vec![reply]))?;
     Ok(rows.pop().map_or(Found::Unreadable, |row| found(order, row)))
 }
 
@@ -140,10 +140,10 @@ async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, Shar
 async fn search(shard: &Shard, at: Partition, tx: &TxId) -> Result<Option<OrderId>, ShardError> {
     let pattern = key::order(at.0, "*").to_string();
     let (hit, mut hits) = mpsc::unbounded_channel();
-    let walked = walk::walk(shard, &pattern, |batch: Vec<String>| {
+    let scanned = scan::scan(shard, &pattern, |batch: Vec<String>| {
         let hit = hit.clone();
         async move {
-            let read = walk::fields(shard, &batch, &[field::TX]).await?;
+            let read = scan::fields(shard, &batch, &[field::TX]).await?;
             let is_of = |row: &[Option<String>]| row.first().and_then(Option::as_deref) == Some(tx.as_str());
             let found = batch.iter().zip(read).find(|(_, row)| is_of(row)).and_then(|(key, _)| audit::id(key));
             if let Some(id) = found.and_then(|(_, order)| OrderId::parse(order).ok()) {
@@ -155,9 +155,9 @@ async fn search(shard: &Shard, at: Partition, tx: &TxId) -> Result<Option<OrderI
     });
     tokio::select! {
         biased;
-        // What is left of the walk is dropped: nothing more has to be looked at.
+        // The rest of the scan is dropped: nothing more has to be looked at.
         id = hits.recv() => Ok(id),
-        walked = walked => walked.map(|()| hits.try_recv().ok()),
+        scanned = scanned => scanned.map(|()| hits.try_recv().ok()),
     }
 }
 
@@ -194,7 +194,7 @@ pub async fn oldest(shards: &Shards, most: usize) -> Vec<InFlight> {
 
 async fn in_flight_of(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
     let reply = shard.ask(&OLDEST.keys(&[inflight_key(shard.number())]).arg(LOOKED_AT_MAX)).await?;
-    let rows = walk::rows(shard, &OLDEST, reply)?;
+    let rows = scan::rows(shard, &OLDEST, reply)?;
     Ok(rows.into_iter().filter_map(|row| in_flight(shard.number(), row)).collect())
 }
 

@@ -7,10 +7,10 @@ use shardcart_schema::key::{self, Kind};
 use shardcart_schema::payment::{PaidBy, PaymentState};
 use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
+use shardcart_store::scan;
+use shardcart_store::scan::Reservation;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
-use shardcart_store::walk;
-use shardcart_store::walk::Reservation;
 
 /// What was found where a user should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,26 +90,26 @@ impl Payment {
 const USER: [&str; 6] = [field::CREDIT, field::HELD, field::NET, field::BEFORE, field::INCARNATION, field::V];
 const PAYMENT: [&str; 5] = [field::STATE, field::BY, field::CHARGED, field::INCARNATION, field::V];
 
-/// Goes through the keys of all users of a shard: see [`walk::walk`].
+/// Goes through the keys of all users of a shard: see [`scan::scan`].
 ///
 /// # Errors
 /// The shard's, or the first of `read`.
-pub async fn walk_users<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
+pub async fn scan_users<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, &key::user("*", "*").to_string(), read).await
+    scan::scan(shard, &key::user("*", "*").to_string(), read).await
 }
 
-/// Goes through the keys of all payments of a shard: see [`walk::walk`].
+/// Goes through the keys of all payments of a shard: see [`scan::scan`].
 ///
 /// # Errors
 /// The shard's, or the first of `read`.
-pub async fn walk_payments<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
+pub async fn scan_payments<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, &key::named("*", Kind::Payment, "*").to_string(), read).await
+    scan::scan(shard, &key::named("*", Kind::Payment, "*").to_string(), read).await
 }
 
 /// Reads users by their keys, in their order.
@@ -117,7 +117,7 @@ where
 /// # Errors
 /// The shard's.
 pub async fn read_users(shard: &Shard, keys: &[String]) -> Result<Vec<FoundUser>, ShardError> {
-    Ok(walk::fields(shard, keys, &USER).await?.into_iter().map(user).collect())
+    Ok(scan::fields(shard, keys, &USER).await?.into_iter().map(user).collect())
 }
 
 /// Reads payments by their keys, in their order.
@@ -125,7 +125,7 @@ pub async fn read_users(shard: &Shard, keys: &[String]) -> Result<Vec<FoundUser>
 /// # Errors
 /// The shard's.
 pub async fn read_payments(shard: &Shard, keys: &[String]) -> Result<Vec<FoundPayment>, ShardError> {
-    Ok(walk::fields(shard, keys, &PAYMENT).await?.into_iter().map(payment).collect())
+    Ok(scan::fields(shard, keys, &PAYMENT).await?.into_iter().map(payment).collect())
 }
 
 fn number(field: Option<&str>) -> Option<i64> {
@@ -194,11 +194,11 @@ pub struct Holdings {
 /// The shard's.
 pub async fn holdings(shard: &Shard, besides: &[String]) -> Result<Holdings, ShardError> {
     let fields: Vec<&str> = USER.iter().chain(&PAYMENT).copied().collect();
-    let all = walk::holdings(shard, besides, &fields).await?;
+    let all = scan::holdings(shard, besides, &fields).await?;
     let mut holdings = Holdings { reservations: all.reservations, ..Holdings::default() };
     for (key, mut row) in all.records {
         let of_payment = row.split_off(USER.len());
-        match walk::Key::parse(&key).and_then(|key| key.kind) {
+        match scan::Key::parse(&key).and_then(|key| key.kind) {
             Some(Kind::User) => holdings.users.push((key, user(row))),
             _ => holdings.payments.push((key, payment(of_payment))),
         }
@@ -234,5 +234,5 @@ pub fn held(reservation: &Reservation) -> Option<Held<'_>> {
 
 /// User and order in a payment's key; `None` for another key.
 pub fn user_and_order(key: &str) -> Option<(&str, &str)> {
-    key::two(walk::Key::parse(key).filter(|key| key.kind == Some(Kind::Payment))?.name)
+    key::two(scan::Key::parse(key).filter(|key| key.kind == Some(Kind::Payment))?.name)
 }

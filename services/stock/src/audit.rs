@@ -5,10 +5,10 @@ use std::future::Future;
 use shardcart_schema::key;
 use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
+use shardcart_store::scan;
+use shardcart_store::scan::{Holdings, Reservation};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
-use shardcart_store::walk;
-use shardcart_store::walk::{Holdings, Reservation};
 
 /// What was found where an item should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +45,15 @@ impl Units {
 
 const FIELDS: [&str; 5] = [field::STOCK, field::HELD, field::NET, field::BEFORE, field::V];
 
-/// Goes through the keys of all items of a shard: see [`walk::walk`].
+/// Goes through the keys of all items of a shard: see [`scan::scan`].
 ///
 /// # Errors
 /// The shard's, or the first of `read`.
-pub async fn walk<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
+pub async fn scan<R>(shard: &Shard, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
 where
     R: Future<Output = Result<(), ShardError>>,
 {
-    walk::walk(shard, &key::item("*", "*").to_string(), read).await
+    scan::scan(shard, &key::item("*", "*").to_string(), read).await
 }
 
 /// Reads items by their keys, in their order.
@@ -61,7 +61,7 @@ where
 /// # Errors
 /// The shard's.
 pub async fn read(shard: &Shard, keys: &[String]) -> Result<Vec<Found>, ShardError> {
-    Ok(walk::fields(shard, keys, &FIELDS).await?.into_iter().map(|row| found(&row)).collect())
+    Ok(scan::fields(shard, keys, &FIELDS).await?.into_iter().map(|row| found(&row)).collect())
 }
 
 fn found(row: &[Option<String>]) -> Found {
@@ -85,7 +85,7 @@ fn found(row: &[Option<String>]) -> Found {
 /// # Errors
 /// The shard's.
 pub async fn holdings(shard: &Shard, items: &[String]) -> Result<(Vec<Reservation>, Vec<(String, Found)>), ShardError> {
-    let Holdings { reservations, records } = walk::holdings(shard, items, &FIELDS).await?;
+    let Holdings { reservations, records } = scan::holdings(shard, items, &FIELDS).await?;
     Ok((reservations, records.into_iter().map(|(key, row)| (key, found(&row))).collect()))
 }
 

@@ -7,11 +7,11 @@ use shardcart_schema::key::{self, Kind};
 
 use crate::insight::ShardState;
 use shardcart_store::info::field;
+use shardcart_store::scan;
 use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_store::walk;
 use shardcart_types::ids::Partition;
 
 /// How all shards are now. `listed` is what lists what is under way on a shard: `Inflight` or `Held`.
@@ -35,7 +35,7 @@ async fn state(service: &str, shard: &Shard, listed: Kind) -> Result<ShardState,
     let mut length = redis::cmd(command);
     length.arg(key::own(Partition::first_of(shard.number()).0, listed).to_string());
     let counted = u64::from_redis_value(shard.ask(&Call::read(length)).await?)
-        .map_err(|error| walk::odd(shard, command, &error.to_string()))?;
+        .map_err(|error| scan::unexpected_reply(shard, command, &error.to_string()))?;
     let field = |name: &str| field(&info, name);
     let number = |name: &str| field(name).and_then(|text| text.parse().ok()).unwrap_or(0);
     let keys = info.lines().filter(|line| line.starts_with("db")).filter_map(keys_of).sum();

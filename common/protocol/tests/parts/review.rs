@@ -104,11 +104,11 @@ async fn a_review_asks_about_what_is_held_for_so_long_and_not_sooner() {
 #[actix_web::test]
 async fn a_review_leaves_out_what_this_release_cannot_read() {
     let on = TestShards::start("stock").await;
-    let odd = Reservation::new(Partition(0), on.raw.now_ms().await - 90_000);
-    let whole = odd.bytes();
+    let unexpected = Reservation::new(Partition(0), on.raw.now_ms().await - 90_000);
+    let whole = unexpected.bytes();
     let newer = [&[2], &whole[1..]].concat();
     for bytes in [newer, whole[..20].to_vec(), b"1 HELD o and more".to_vec(), b"\x01".to_vec(), Vec::new()] {
-        keep(&on.servers[0], &[(&Reservation::new(odd.at, odd.deadline_ms), bytes)]).await;
+        keep(&on.servers[0], &[(&Reservation::new(unexpected.at, unexpected.deadline_ms), bytes)]).await;
     }
     let readable = held(&on, 0, 90_000).await;
     let (participant, orders) = (Rc::new(Noting::default()), Rc::new(KnownOrders::default()));

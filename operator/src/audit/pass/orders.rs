@@ -7,9 +7,9 @@ use futures_util::future::try_join_all;
 use serde_json::json;
 use shardcart_order::audit::{self as orders, Found};
 use shardcart_schema::order::OrderStatus;
+use shardcart_store::scan::Key;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
-use shardcart_store::walk::Key;
 
 use super::super::findings::Kind;
 use super::super::ids::{Id, Slice};
@@ -36,7 +36,7 @@ impl Pass<'_> {
                     self.progress.add(all);
                     Ok::<_, ShardError>(())
                 };
-                orders::walk(shard, read).await
+                orders::scan(shard, read).await
             }))
             .await
             .map_err(shard_failed("order"))?;

@@ -8,8 +8,8 @@ use serde_json::json;
 use shardcart_payment::audit::{self as payments, FoundPayment, FoundUser, Payment};
 use shardcart_schema::key;
 use shardcart_schema::payment::PaymentState;
+use shardcart_store::scan::Key;
 use shardcart_store::shard::Shard;
-use shardcart_store::walk::Key;
 
 use super::super::findings::Kind;
 use super::super::ids::Id;
@@ -32,7 +32,7 @@ impl Pass<'_> {
                 self.progress.add(all);
                 Ok(())
             };
-            payments::walk_users(shard, read).await
+            payments::scan_users(shard, read).await
         }))
         .await
         .map_err(shard_failed("payment"))?;
@@ -83,7 +83,7 @@ impl Pass<'_> {
                 self.progress.add(all);
                 Ok(())
             };
-            payments::walk_payments(shard, read).await
+            payments::scan_payments(shard, read).await
         }))
         .await
         .map_err(shard_failed("payment"))?;

@@ -1,7 +1,7 @@
 //! What participants hold for attempts.
 
 use shardcart_schema::reservation_record;
-use shardcart_store::walk::Reservation;
+use shardcart_store::scan::Reservation;
 
 use super::super::findings::Kind;
 use super::Pass;

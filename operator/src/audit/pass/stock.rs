@@ -7,8 +7,8 @@ use futures_util::future::try_join_all;
 use serde_json::json;
 use shardcart_schema::key;
 use shardcart_stock::audit::{self as stock, Found};
+use shardcart_store::scan::{Key, Reservation};
 use shardcart_store::shard::Shard;
-use shardcart_store::walk::{Key, Reservation};
 
 use super::super::findings::Kind;
 use super::super::ids::Id;
@@ -72,7 +72,7 @@ impl Pass<'_> {
                 self.progress.add(all);
                 Ok(())
             };
-            stock::walk(shard, read).await
+            stock::scan(shard, read).await
         }))
         .await
         .map_err(shard_failed("stock"))?;

@@ -6,9 +6,9 @@ use shardcart_protocol::participant::Refusal;
 use shardcart_schema::key::Kind;
 use shardcart_schema::limit::LEASE_MAX_MS;
 use shardcart_schema::reply::Reply;
+use shardcart_store::scan::Key;
 use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
-use shardcart_store::walk::Key;
 use shardcart_types::ids::{OrderId, Partition, TxId, UserId};
 
 use crate::attempt::reply::{millis, order_state, unexpected};

@@ -55,7 +55,7 @@ impl fmt::Display for Key<'_> {
     }
 }
 
-/// A number that tells one run of the shard's server from another. A walk over a server that was started anew
+/// A number that tells one run of the shard's server from another. A scan of a server that was started anew
 /// meanwhile has missed keys.
 ///
 /// # Errors
@@ -65,7 +65,7 @@ pub async fn run_id(shard: &Shard) -> Result<String, ShardError> {
     info.arg("server");
     let info = words(shard.ask_bulk(&Call::read(info)).await?).join("\n");
     let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
-    id.map(|id| id.trim().to_owned()).ok_or_else(|| odd(shard, "INFO", "no run_id"))
+    id.map(|id| id.trim().to_owned()).ok_or_else(|| unexpected_reply(shard, "INFO", "no run_id"))
 }
 
 /// How many keys a shard has.
@@ -74,7 +74,7 @@ pub async fn run_id(shard: &Shard) -> Result<String, ShardError> {
 /// The shard does not answer.
 pub async fn size(shard: &Shard) -> Result<u64, ShardError> {
     let reply = shard.ask_bulk(&Call::read(redis::cmd("DBSIZE"))).await?;
-    u64::from_redis_value(reply).map_err(|error| odd(shard, "DBSIZE", &error.to_string()))
+    u64::from_redis_value(reply).map_err(|error| unexpected_reply(shard, "DBSIZE", &error.to_string()))
 }
 
 /// Goes through all keys that match a glob pattern and hands them to `read` in batches, a few at a time.
@@ -84,7 +84,7 @@ pub async fn size(shard: &Shard) -> Result<u64, ShardError> {
 ///
 /// # Errors
 /// The shard's, or the first of `read`.
-pub async fn walk<R>(shard: &Shard, pattern: &str, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
+pub async fn scan<R>(shard: &Shard, pattern: &str, read: impl Fn(Vec<String>) -> R) -> Result<(), ShardError>
 where
     R: Future<Output = Result<(), ShardError>>,
 {
@@ -94,8 +94,8 @@ where
         let mut scan = redis::cmd("SCAN");
         scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
         let reply = shard.ask_bulk(&Call::read(scan)).await?;
-        let (next, found) =
-            <(String, Vec<String>)>::from_redis_value(reply).map_err(|error| odd(shard, "SCAN", &error.to_string()))?;
+        let (next, found) = <(String, Vec<String>)>::from_redis_value(reply)
+            .map_err(|error| unexpected_reply(shard, "SCAN", &error.to_string()))?;
         keys.extend(found);
         cursor = next;
         let is_last = cursor == "0";
@@ -135,12 +135,12 @@ pub fn rows(
     reply: Value,
 ) -> Result<Vec<Vec<Option<String>>>, ShardError> {
     let Value::Array(rows) = reply else {
-        return Err(odd(shard, script.name(), "no list"));
+        return Err(unexpected_reply(shard, script.name(), "no list"));
     };
     rows.into_iter()
         .map(|row| match row {
             Value::Array(fields) => Ok(fields.into_iter().map(text).collect()),
-            _ => Err(odd(shard, script.name(), "a row is no list")),
+            _ => Err(unexpected_reply(shard, script.name(), "a row is no list")),
         })
         .collect()
 }
@@ -190,15 +190,16 @@ pub async fn holdings(shard: &Shard, besides: &[String], fields: &[&str]) -> Res
     let mut keys = vec![held_key(shard)];
     keys.extend_from_slice(besides);
     let reply = shard.ask_bulk(&HOLDINGS.keys(&keys).arg(fields)).await?;
-    let Value::Array(mut answer) = reply else { return Err(odd(shard, HOLDINGS.name(), "no list")) };
+    let Value::Array(mut answer) = reply else { return Err(unexpected_reply(shard, HOLDINGS.name(), "no list")) };
     if answer.is_empty() {
-        return Err(odd(shard, HOLDINGS.name(), "an empty list"));
+        return Err(unexpected_reply(shard, HOLDINGS.name(), "an empty list"));
     }
     let named = rows(shard, &HOLDINGS, Value::Array(answer.split_off(1)))?;
     let records =
         named.into_iter().map(|mut row| (row.first_mut().and_then(Option::take).unwrap_or_default(), row.split_off(1)));
     let records = records.collect();
-    let held = answer.pop().map(reservations).transpose().map_err(|error| odd(shard, HOLDINGS.name(), &error))?;
+    let held =
+        answer.pop().map(reservations).transpose().map_err(|error| unexpected_reply(shard, HOLDINGS.name(), &error))?;
     Ok(Holdings { reservations: held.unwrap_or_default(), records })
 }
 
@@ -224,11 +225,11 @@ pub async fn is_held(shard: &Shard, tx: &str) -> Result<bool, ShardError> {
     let mut exists = redis::cmd("HEXISTS");
     exists.arg(held_key(shard)).arg(tx);
     let reply = shard.ask_bulk(&Call::read(exists)).await?;
-    bool::from_redis_value(reply).map_err(|error| odd(shard, "HEXISTS", &error.to_string()))
+    bool::from_redis_value(reply).map_err(|error| unexpected_reply(shard, "HEXISTS", &error.to_string()))
 }
 
 /// A reply that cannot be understood.
-pub fn odd(shard: &Shard, call: &str, what: &str) -> ShardError {
+pub fn unexpected_reply(shard: &Shard, call: &str, what: &str) -> ShardError {
     ShardError::Unanswered { shard: shard.number(), cause: format!("{call}: {what}") }
 }
 
