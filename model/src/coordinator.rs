@@ -91,7 +91,7 @@ impl Checkout {
     /// Sends a reserve.
     pub(crate) fn reserve(&self, state: &mut State, request: usize, part: usize) {
         let place = usize::from(state.requests[request].attempt);
-        state.requests[request].known[part] = Known::Asked;
+        state.requests[request].known[part] = Known::StatusQuery;
         state.attempts[place].cells[part].marks.set(Cell::RESERVE);
     }
 
@@ -99,7 +99,7 @@ impl Checkout {
     pub(crate) fn reserved(&self, state: &mut State, request: usize, part: usize, says: Says) {
         let known = match says {
             Says::Held | Says::Confirmed => Known::Held,
-            Says::Busy | Says::OrderHeld if self.mutant != Some(Mutant::BusyIsFinal) => Known::Asked,
+            Says::Busy | Says::OrderHeld if self.mutant != Some(Mutant::BusyIsFinal) => Known::StatusQuery,
             _ => Known::Out,
         };
         state.requests[request].known[part] = known;
@@ -164,8 +164,8 @@ impl Checkout {
         let place = usize::from(state.requests[request].attempt);
         for part in 0..self.scenario.parts {
             let known = &mut state.requests[request].known[part];
-            if matches!(known, Known::Asked | Known::Held) {
-                *known = Known::Asked;
+            if matches!(known, Known::StatusQuery | Known::Held) {
+                *known = Known::StatusQuery;
                 state.attempts[place].cells[part].marks.set(Cell::CANCEL);
             } else {
                 *known = Known::Out;

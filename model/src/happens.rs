@@ -79,7 +79,7 @@ impl Checkout {
             Message::Confirm(..) => Phase::Ended,
         };
         for (number, request) in state.requests[..self.scenario.requests.len()].iter().enumerate() {
-            let waits = asked.is_none_or(|part| request.known[usize::from(part)] == Known::Asked);
+            let waits = asked.is_none_or(|part| request.known[usize::from(part)] == Known::StatusQuery);
             if phase != Phase::Ended && request.phase == phase && request.attempt == place && waits {
                 actions.push(Action::Arrives(message, Heard::Coordinator(number as u8)));
             }

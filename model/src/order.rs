@@ -38,7 +38,7 @@ pub enum Refusal {
     /// For a reason given earlier.
     Earlier,
     /// For the reason that is asked with.
-    Asked,
+    StatusQuery,
     /// Nobody ended it in time.
     TimedOut,
 }
@@ -75,7 +75,7 @@ pub enum Ask {
         lease_over: bool,
     },
     /// How it stands; for an attempt that is still held, has recovery look at it.
-    Standing,
+    OrderStatus,
 }
 
 /// What the order's shard answers; with [`Reply::Stands`] and [`Reply::HandedOut`] it tells status and tx as they are then.
@@ -118,14 +118,14 @@ pub fn run(order: Order, ask: Ask, tx: Tx, mutant: Option<Mutant>) -> (Reply, Or
         }
 
         (Status::Pending, Ask::Abort) if own => {
-            stands(Order { status: Status::Aborting, refusal: Refusal::Asked, ..order })
+            stands(Order { status: Status::Aborting, refusal: Refusal::StatusQuery, ..order })
         }
         (Status::Paid, Ask::Abort) if own && mutant == Some(Mutant::AbortOfPaid) => {
-            stands(Order { status: Status::Aborting, refusal: Refusal::Asked, ..order })
+            stands(Order { status: Status::Aborting, refusal: Refusal::StatusQuery, ..order })
         }
 
         (Status::Pending, Ask::Refuse) if own => {
-            stands(Order { status: Status::Open, refusal: Refusal::Asked, in_flight: false, ..order })
+            stands(Order { status: Status::Open, refusal: Refusal::StatusQuery, in_flight: false, ..order })
         }
 
         (Status::Aborting, Ask::Finish) if own => stands(Order { status: Status::Open, in_flight: false, ..order }),
@@ -146,10 +146,10 @@ pub fn run(order: Order, ask: Ask, tx: Tx, mutant: Option<Mutant>) -> (Reply, Or
         }
         (Status::Aborting | Status::Paid, Ask::TakeOver { .. }) => (Reply::HandedOut, order),
 
-        (Status::Pending | Status::Aborting | Status::Paid, Ask::Standing) if own => {
+        (Status::Pending | Status::Aborting | Status::Paid, Ask::OrderStatus) if own => {
             stands(Order { in_flight: true, ..order })
         }
-        (_, Ask::Decide | Ask::Abort | Ask::Refuse | Ask::Finish | Ask::Standing) => stands(order),
+        (_, Ask::Decide | Ask::Abort | Ask::Refuse | Ask::Finish | Ask::OrderStatus) => stands(order),
     }
 }
 

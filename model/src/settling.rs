@@ -55,7 +55,7 @@ impl Checkout {
     /// A participant asks the order about what it holds, and cancels what belongs to nobody.
     pub(crate) fn review(&self, state: &mut State, place: usize, part: usize) {
         let (number, tx) = (self.order_of(place), Self::tx(state, place));
-        let reply = self.ask(state, number, Ask::Standing, tx);
+        let reply = self.ask(state, number, Ask::OrderStatus, tx);
         let order = state.shops[number].order;
         if reply != Reply::Stands || order.status == Status::Open || order.tx.id != tx.id {
             state.attempts[place].cells[part].marks.set(Cell::CANCEL);

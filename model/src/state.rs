@@ -143,8 +143,8 @@ pub enum Phase {
 pub enum Known {
     /// Not asked.
     Unasked,
-    /// Asked; no final answer.
-    Asked,
+    /// StatusQuery; no final answer.
+    StatusQuery,
     /// Held.
     Held,
     /// It holds nothing and never will.

@@ -185,7 +185,7 @@ pub fn direct() -> Vec<DirectRow> {
 
 /// All rows of the order's shard.
 pub fn order() -> Vec<OrderRow> {
-    let named = [Ask::Begin, Ask::Decide, Ask::Abort, Ask::Refuse, Ask::Finish, Ask::Standing];
+    let named = [Ask::Begin, Ask::Decide, Ask::Abort, Ask::Refuse, Ask::Finish, Ask::OrderStatus];
     let asks = named.into_iter().flat_map(|ask| [Whose::Own, Whose::Earlier, Whose::Later].map(|whose| (ask, whose)));
     let take_over = [true, false].map(|lease_over| (Ask::TakeOver { lease_over }, Whose::Own));
     let asks: Vec<_> = asks.chain(take_over).collect();

@@ -90,27 +90,27 @@ impl ShardState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "wanted", rename_all = "snake_case")]
 pub enum Wanted {
-    /// An order with its cart. Asked of the order service.
+    /// An order with its cart. StatusQuery of the order service.
     Order {
         /// Its id.
         order: OrderId,
     },
-    /// The order of an attempt, if it is still its current or last one. Asked of the order service.
+    /// The order of an attempt, if it is still its current or last one. StatusQuery of the order service.
     OrderOf {
         /// The attempt.
         tx: TxId,
     },
-    /// An item. Asked of the stock service.
+    /// An item. StatusQuery of the stock service.
     Item {
         /// Its id.
         item: ItemId,
     },
-    /// A user. Asked of the payment service.
+    /// A user. StatusQuery of the payment service.
     User {
         /// Its id.
         user: UserId,
     },
-    /// A user's payment for an order. Asked of the payment service.
+    /// A user's payment for an order. StatusQuery of the payment service.
     Payment {
         /// Whose.
         user: UserId,

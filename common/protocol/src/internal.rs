@@ -7,12 +7,12 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use shardcart_schema::limit::{ASKED_MAX, REQUEST_MAX, WANTED_MAX};
+use shardcart_schema::limit::{REQUEST_MAX, STATUS_QUERIES_MAX, WANTED_MAX};
 
 use crate::fault;
 use crate::fault::Point;
 use crate::insight::{Insight, Wanted};
-use crate::orders::{Asked, Orders};
+use crate::orders::{Orders, StatusQuery};
 use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices};
 use shardcart_http::endpoint;
 use shardcart_http::endpoint::is_authorized;
@@ -77,7 +77,7 @@ impl Internal {
             .service(endpoint::post(service, "/internal/v1/batches", batches))
             .service(endpoint::post(service, "/internal/v1/topology", topology))
             .service(endpoint::post(service, "/internal/v1/price", price))
-            .service(endpoint::post(service, "/internal/v1/standings", standings))
+            .service(endpoint::post(service, "/internal/v1/order_statuses", order_statuses))
             .service(endpoint::post(service, "/internal/v1/shards", shards))
             .service(endpoint::post(service, "/internal/v1/look_up", look_up));
     }
@@ -173,14 +173,17 @@ async fn price(state: State, request: HttpRequest, payload: web::Payload) -> Res
     })
 }
 
-async fn standings(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
-    let asked: Vec<Asked> = body(&state, &request, payload).await?;
+async fn order_statuses(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let asked: Vec<StatusQuery> = body(&state, &request, payload).await?;
     let orders = state.orders.as_ref().ok_or_else(Problem::no_route)?;
-    if asked.len() > ASKED_MAX {
-        return Err(Problem::new(Code::TooLarge, format!("at most {ASKED_MAX} orders can be asked about at once")));
+    if asked.len() > STATUS_QUERIES_MAX {
+        return Err(Problem::new(
+            Code::TooLarge,
+            format!("at most {STATUS_QUERIES_MAX} orders can be asked about at once"),
+        ));
     }
-    match orders.standings(asked).await {
-        Ok(standings) => Ok(HttpResponse::Ok().json(standings)),
+    match orders.order_statuses(asked).await {
+        Ok(statuses) => Ok(HttpResponse::Ok().json(statuses)),
         Err(cause) => {
             log::error!(cause:%; "a question about orders stays unanswered");
             Err(Problem::shard_unavailable())

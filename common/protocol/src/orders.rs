@@ -8,7 +8,7 @@ use shardcart_types::ids::{OrderId, TxId};
 
 /// An attempt that a participant still holds something for, or an order whose incarnation it wants to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Asked {
+pub struct StatusQuery {
     /// The order.
     pub order: OrderId,
     /// The attempt that is still held, if this is about one: the order is then looked at by recovery.
@@ -19,7 +19,7 @@ pub struct Asked {
 /// How an order stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
-pub enum Standing {
+pub enum StatusAnswer {
     /// There is no such order.
     Unknown,
     /// There is one.
@@ -35,15 +35,15 @@ pub enum Standing {
     Unanswered,
 }
 
-impl Standing {
+impl StatusAnswer {
     /// Whether a reservation of `tx` can belong to this order still: it is its current attempt, and not over.
     pub fn may_hold(&self, tx: &TxId) -> bool {
         match self {
-            Standing::Unknown => false,
-            Standing::Known { status, tx: current, .. } => {
+            StatusAnswer::Unknown => false,
+            StatusAnswer::Known { status, tx: current, .. } => {
                 OrderStatus::parse(status) != Some(OrderStatus::Open) && current == tx.as_str()
             }
-            Standing::Unanswered => true,
+            StatusAnswer::Unanswered => true,
         }
     }
 }
@@ -51,5 +51,5 @@ impl Standing {
 /// The order service, near or far. Asking may be repeated.
 pub trait Orders {
     /// One answer for each, in order; `Err` when nobody answers, with the cause for the log.
-    fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>>;
+    fn order_statuses(&self, asked: Vec<StatusQuery>) -> LocalBoxFuture<'_, Result<Vec<StatusAnswer>, String>>;
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::insight::{Insight, Seen, ShardState, Wanted};
-use crate::orders::{Asked, Orders, Standing};
+use crate::orders::{Orders, StatusAnswer, StatusQuery};
 use crate::participant::Topology;
 use shardcart_types::secret::Secret;
 
@@ -158,9 +158,9 @@ impl RemoteOrders {
 }
 
 impl Orders for RemoteOrders {
-    fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
+    fn order_statuses(&self, asked: Vec<StatusQuery>) -> LocalBoxFuture<'_, Result<Vec<StatusAnswer>, String>> {
         async move {
-            self.0.ask("internal/v1/standings", &asked).await.map_err(|failure| match failure {
+            self.0.ask("internal/v1/order_statuses", &asked).await.map_err(|failure| match failure {
                 Failure::Broken(cause) | Failure::Silent(cause) => cause,
                 Failure::Misrouted(_) => "the order service does not understand the question".to_owned(),
             })

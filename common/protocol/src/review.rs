@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redis::{FromRedisValue, Value};
-use shardcart_schema::limit::ASKED_MAX;
+use shardcart_schema::limit::STATUS_QUERIES_MAX;
 
-use crate::orders::{Asked, Orders};
+use crate::orders::{Orders, StatusQuery};
 use crate::participant::{Batch, Operation, Participant, Step};
 use shardcart_store::scan;
 use shardcart_store::script::Call;
@@ -58,13 +58,14 @@ async fn review(
 ) -> Result<(), String> {
     // A shard that is down has been reported by those who needed it.
     let held = list(shard, after).await.unwrap_or_default();
-    for held in held.chunks(ASKED_MAX) {
-        let asked = held.iter().map(|held| Asked { order: held.order.clone(), tx: Some(held.tx.clone()) }).collect();
-        let standings = orders.standings(asked).await?;
-        let orphans = held.iter().zip(standings).filter(|(held, standing)| !standing.may_hold(&held.tx));
+    for held in held.chunks(STATUS_QUERIES_MAX) {
+        let asked =
+            held.iter().map(|held| StatusQuery { order: held.order.clone(), tx: Some(held.tx.clone()) }).collect();
+        let statuses = orders.order_statuses(asked).await?;
+        let orphans = held.iter().zip(statuses).filter(|(held, answer)| !answer.may_hold(&held.tx));
         let cancels: Vec<Operation> = orphans
-            .map(|(held, standing)| {
-                log::warn!(order:% = held.order, tx:% = held.tx, standing:?; "a reservation belongs to no attempt any more: cancelling it");
+            .map(|(held, answer)| {
+                log::warn!(order:% = held.order, tx:% = held.tx, status:? = answer; "a reservation belongs to no attempt any more: cancelling it");
                 Operation { at: held.at, tx: held.tx.clone(), deadline_ms: held.deadline_ms, trace: None, step: Step::Cancel }
             })
             .collect();

@@ -16,7 +16,7 @@ pub const CALL_MAX: usize = 128;
 pub const REQUEST_MAX: usize = 512;
 
 /// Orders that are asked about in one request between services at most.
-pub const ASKED_MAX: usize = 512;
+pub const STATUS_QUERIES_MAX: usize = 512;
 
 /// Things that are looked up for an operator in one request at most: an order's lines, and a few more.
 pub const WANTED_MAX: usize = 1_100;

@@ -5,45 +5,48 @@ use std::collections::HashMap;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use shardcart_protocol::orders::{Asked, Orders, Standing};
+use shardcart_protocol::orders::{Orders, StatusAnswer, StatusQuery};
 use shardcart_types::ids::{OrderId, TxId};
 
 /// Orders by what was told of them; all others are unknown. Notes what it is asked.
 #[derive(Default)]
 pub struct KnownOrders {
-    standings: RefCell<HashMap<OrderId, Standing>>,
+    statuses: RefCell<HashMap<OrderId, StatusAnswer>>,
     asked: RefCell<Vec<(OrderId, Option<TxId>)>>,
     silent: Cell<bool>,
 }
 
 impl Orders for KnownOrders {
-    fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
-        let known = self.standings.borrow();
-        let standing = |asked: &Asked| known.get(&asked.order).cloned().unwrap_or(Standing::Unknown);
-        let standings = asked.iter().map(standing).collect();
+    fn order_statuses(&self, asked: Vec<StatusQuery>) -> LocalBoxFuture<'_, Result<Vec<StatusAnswer>, String>> {
+        let known = self.statuses.borrow();
+        let answer = |asked: &StatusQuery| known.get(&asked.order).cloned().unwrap_or(StatusAnswer::Unknown);
+        let statuses = asked.iter().map(answer).collect();
         let asked = asked.into_iter().map(|asked| (asked.order, asked.tx));
         self.asked.borrow_mut().extend(asked);
         let silent = self.silent.get();
-        async move { if silent { Err("nobody answers".to_owned()) } else { Ok(standings) } }.boxed_local()
+        async move { if silent { Err("nobody answers".to_owned()) } else { Ok(statuses) } }.boxed_local()
     }
 }
 
 impl KnownOrders {
     /// From now on this is how an order stands.
-    pub fn say(&self, order: &OrderId, standing: Standing) {
-        self.standings.borrow_mut().insert(order.clone(), standing);
+    pub fn say(&self, order: &OrderId, answer: StatusAnswer) {
+        self.statuses.borrow_mut().insert(order.clone(), answer);
     }
 
     /// From now on an order minted here has this status and current tx.
     pub fn know(&self, order: &OrderId, status: &str, tx: &TxId) {
-        self.say(order, Standing::Known { status: status.to_owned(), tx: tx.to_string(), incarnation: String::new() });
+        self.say(
+            order,
+            StatusAnswer::Known { status: status.to_owned(), tx: tx.to_string(), incarnation: String::new() },
+        );
     }
 
     /// From now on a foreign order id is in this incarnation.
     pub fn live(&self, order: &OrderId, status: &str, incarnation: &str) {
         self.say(
             order,
-            Standing::Known {
+            StatusAnswer::Known {
                 status: status.to_owned(),
                 tx: incarnation.to_owned(),
                 incarnation: incarnation.to_owned(),

@@ -38,7 +38,7 @@ pub fn try_free() -> Result<u16, String> {
     let mut owned = OWNED.lock().expect("no holder of this lock panics");
     loop {
         while let Some(port) = owned.left.pop() {
-            // What an earlier, killed run left behind may still listen there. Asked by connecting, not by listening:
+            // What an earlier, killed run left behind may still listen there. StatusQuery by connecting, not by listening:
             // a process that is being started at this moment has a copy of our listener, until its program begins.
             if TcpStream::connect(("127.0.0.1", port)).is_err() {
                 return Ok(port);

@@ -25,7 +25,7 @@ use super::ids::{Names, Slice};
 use super::items::Items;
 use super::orders::{Orders, Suspect};
 use super::progress::Progress;
-use super::reservations::{Held, Standings};
+use super::reservations::{Held, Statuses};
 use super::source::Source;
 use super::totals::{ItemTotals, OrderTotals, PaymentTotals, UserTotals};
 use super::users::Users;
@@ -91,7 +91,7 @@ impl<'a> Pass<'a> {
     pub async fn run(self) -> Result<Vec<Suspect>, AuditError> {
         self.progress.say("items");
         let first = self.stock_holdings(&[]).await?;
-        let paid_first = Standings::ask(&self.source.order, &held_of(&first)).await?;
+        let paid_first = Statuses::ask(&self.source.order, &held_of(&first)).await?;
         let moving = self.open_items().await?;
         self.check_held_items(&paid_first, &moving).await?;
 
@@ -108,7 +108,7 @@ impl<'a> Pass<'a> {
         self.progress.say("items again");
         let last = self.stock_holdings(&[]).await?;
         let held_last = held_of(&last);
-        let paid_last = Standings::ask(&self.source.order, &held_last).await?;
+        let paid_last = Statuses::ask(&self.source.order, &held_last).await?;
         self.note_unsettled(&last, &paid_last);
         if self.is_first() {
             self.totals.borrow_mut().held.extend(held_last);

@@ -70,22 +70,22 @@ pub async fn read_orders(shards: &Shards, ids: &[&str]) -> Result<Vec<Found>, Au
 
 /// How attempts stand, as far as their orders tell.
 #[derive(Debug, Default)]
-pub struct Standings(HashMap<String, bool>);
+pub struct Statuses(HashMap<String, bool>);
 
-impl Standings {
+impl Statuses {
     /// Asks the orders of reservations.
     ///
     /// # Errors
     /// A shard does not answer.
     pub async fn ask(shards: &Shards, held: &[Held]) -> Result<Self, AuditError> {
         let ids: Vec<&str> = held.iter().map(|held| held.order.as_str()).collect();
-        let mut standings = HashMap::new();
+        let mut statuses = HashMap::new();
         for (held, found) in held.iter().zip(read_orders(shards, &ids).await?) {
             if let Found::Order(order) = found {
-                standings.insert(held.tx.clone(), order.is_paid() && order.tx == held.tx);
+                statuses.insert(held.tx.clone(), order.is_paid() && order.tx == held.tx);
             }
         }
-        Ok(Standings(standings))
+        Ok(Statuses(statuses))
     }
 
     /// Whether the attempt's order was paid by it.

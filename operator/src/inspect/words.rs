@@ -17,7 +17,7 @@ pub fn order(
     payment: Option<&PaymentRecord>,
     asked: Option<&Found>,
 ) -> Vec<String> {
-    let mut story = vec![standing(record)];
+    let mut story = vec![order_status(record)];
     let units: u64 = record.lines.iter().fold(0, |sum, (_, units, _)| sum.saturating_add(*units));
     story.push(match record.lines.len() {
         0 => format!("Its cart is empty, so it costs {}.", record.total),
@@ -40,7 +40,7 @@ pub fn order(
     story
 }
 
-fn standing(record: &OrderRecord) -> String {
+fn order_status(record: &OrderRecord) -> String {
     let left = record.lease_left_ms();
     match record.status() {
         Some(OrderStatus::Open) if record.deadline_ms == 0 => "Open: nobody has tried to pay it yet.".to_owned(),
@@ -149,7 +149,7 @@ pub fn attempt_story(tx: &TxId, order: Option<&OrderRecord>, reservations: &[Res
     let mut story = Vec::new();
     match order {
         Some(record) if record.tx == tx.as_str() => {
-            story.push(format!("The latest attempt to pay order {}. {}", record.order, standing(record)));
+            story.push(format!("The latest attempt to pay order {}. {}", record.order, order_status(record)));
         }
         Some(record) => {
             story.push(format!("An earlier attempt to pay order {}, which has had another since.", record.order));

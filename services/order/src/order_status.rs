@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
-use shardcart_protocol::orders::{Asked, Orders, Standing};
+use shardcart_protocol::orders::{Orders, StatusAnswer, StatusQuery};
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
 
@@ -19,25 +19,25 @@ impl LocalOrders {
         LocalOrders(shards)
     }
 
-    async fn status_of(&self, asked: &Asked) -> Result<Standing, ShardError> {
+    async fn status_of(&self, asked: &StatusQuery) -> Result<StatusAnswer, ShardError> {
         let (shard, partition) = self.0.route(asked.order.as_str())?;
         let reply = shard.run(&attempt::order_status(partition, &asked.order, asked.tx.as_ref())).await?;
         let (state, incarnation) = attempt::read_order_status(shard, reply)?;
         let Some(status) = state.status.status() else {
             // Nothing can be concluded from what a later release wrote.
-            return Ok(if state.status == Status::Unknown { Standing::Unknown } else { Standing::Unanswered });
+            return Ok(if state.status == Status::Unknown { StatusAnswer::Unknown } else { StatusAnswer::Unanswered });
         };
-        Ok(Standing::Known { status: status.to_string(), tx: state.tx, incarnation })
+        Ok(StatusAnswer::Known { status: status.to_string(), tx: state.tx, incarnation })
     }
 }
 
 impl Orders for LocalOrders {
-    fn standings(&self, asked: Vec<Asked>) -> LocalBoxFuture<'_, Result<Vec<Standing>, String>> {
+    fn order_statuses(&self, asked: Vec<StatusQuery>) -> LocalBoxFuture<'_, Result<Vec<StatusAnswer>, String>> {
         async move {
             let answers = join_all(asked.iter().map(|asked| async move {
                 self.status_of(asked).await.unwrap_or_else(|error| {
                     log::warn!(order:% = asked.order, error:%; "how an order stands cannot be told");
-                    Standing::Unanswered
+                    StatusAnswer::Unanswered
                 })
             }));
             Ok(answers.await)

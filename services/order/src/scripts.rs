@@ -22,5 +22,5 @@ shardcart_store::scripts! {
     pub(crate) TAKE_OVER = "take_over.lua";
 
     // What participants ask.
-    pub(crate) STANDING = "standing.lua";
+    pub(crate) ORDER_STATUS = "order_status.lua";
 }

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use shardcart_protocol::orders::{Asked, Orders, Standing};
+use shardcart_protocol::orders::{Orders, StatusAnswer, StatusQuery};
 use shardcart_schema::incarnation::ANY;
 use shardcart_schema::order::OrderStatus;
 use shardcart_types::ids::{OrderId, minted_partition};
@@ -32,7 +32,7 @@ impl Incarnations {
             return Ok(String::new());
         }
         match self.ask(order).await? {
-            Standing::Known { incarnation, .. } => Ok(incarnation),
+            StatusAnswer::Known { incarnation, .. } => Ok(incarnation),
             _ => Ok(ANY.to_owned()),
         }
     }
@@ -43,18 +43,23 @@ impl Incarnations {
     /// # Errors
     /// `Orders`: no answer.
     pub async fn is_paid(&self, order: &OrderId) -> Result<bool> {
-        let standing = self.ask(order).await?;
-        Ok(matches!(standing, Standing::Known { status, .. } if OrderStatus::parse(&status) == Some(OrderStatus::Paid)))
+        let answer = self.ask(order).await?;
+        Ok(
+            matches!(answer, StatusAnswer::Known { status, .. } if OrderStatus::parse(&status) == Some(OrderStatus::Paid)),
+        )
     }
 
-    async fn ask(&self, order: &OrderId) -> Result<Standing> {
-        let answers =
-            self.0.standings(vec![Asked { order: order.clone(), tx: None }]).await.map_err(PaymentError::Orders)?;
+    async fn ask(&self, order: &OrderId) -> Result<StatusAnswer> {
+        let answers = self
+            .0
+            .order_statuses(vec![StatusQuery { order: order.clone(), tx: None }])
+            .await
+            .map_err(PaymentError::Orders)?;
         match answers.into_iter().next() {
-            None | Some(Standing::Unanswered) => {
+            None | Some(StatusAnswer::Unanswered) => {
                 Err(PaymentError::Orders(format!("nothing known about order {order}")))
             }
-            Some(standing) => Ok(standing),
+            Some(answer) => Ok(answer),
         }
     }
 }

@@ -14,7 +14,7 @@ on_shop_and_cluster! {
 }
 
 const PATHS: [&str; 4] =
-    ["/internal/v1/batches", "/internal/v1/topology", "/internal/v1/price", "/internal/v1/standings"];
+    ["/internal/v1/batches", "/internal/v1/topology", "/internal/v1/price", "/internal/v1/order_statuses"];
 
 async fn no_public_port_leads_to_the_participant_protocol(shop: &Stage) {
     let token = format!("Authorization: Bearer {TOKEN}");

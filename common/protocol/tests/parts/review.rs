@@ -9,7 +9,7 @@ use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use shardcart_harness::{RedisServer, eventually};
-use shardcart_protocol::orders::{Orders, Standing};
+use shardcart_protocol::orders::{Orders, StatusAnswer};
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_protocol::review;
 use shardcart_schema::reservation_record;
@@ -148,7 +148,7 @@ async fn a_review_that_gets_no_answer_cancels_nothing() {
     let on = TestShards::start("stock").await;
     let unanswered = held(&on, 0, 30_000).await;
     let (participant, orders) = (Rc::new(Noting::default()), Rc::new(KnownOrders::default()));
-    orders.say(&unanswered.order, Standing::Unanswered);
+    orders.say(&unanswered.order, StatusAnswer::Unanswered);
     start_review(&on, &participant, &orders, SHORTLY);
     eventually("it is asked twice", PATIENCE, async || (orders.times_asked() >= 2).then_some(())).await;
     orders.fall_silent();

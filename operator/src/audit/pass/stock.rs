@@ -12,7 +12,7 @@ use shardcart_store::shard::Shard;
 
 use super::super::findings::Kind;
 use super::super::ids::Id;
-use super::super::reservations::{Held, Standings};
+use super::super::reservations::{Held, Statuses};
 use super::super::{AuditError, shard_failed};
 use super::{Done, Pass};
 
@@ -89,7 +89,7 @@ impl Pass<'_> {
     }
 
     /// Within each shard, at one moment: `held` of each item is what reservations hold of it.
-    pub(super) async fn check_held_items(&self, paid: &Standings, moving: &[Vec<String>]) -> Done {
+    pub(super) async fn check_held_items(&self, paid: &Statuses, moving: &[Vec<String>]) -> Done {
         for holdings in self.stock_holdings(moving).await? {
             let mut held: HashMap<&str, i64> = HashMap::new();
             for reservation in &holdings.reservations {
@@ -124,7 +124,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    pub(super) fn note_unsettled(&self, holdings: &[StockHoldings], paid: &Standings) {
+    pub(super) fn note_unsettled(&self, holdings: &[StockHoldings], paid: &Statuses) {
         for reservation in holdings.iter().flat_map(|holdings| &holdings.reservations) {
             if !paid.may_be_paid(&reservation.tx) {
                 continue;

@@ -35,7 +35,7 @@ async fn every_step_of_an_order_after_a_flush_is_done_once() {
     raw.forget_scripts().await;
     assert_eq!(orders.decide(&third).await.status, Status::Paid);
     raw.forget_scripts().await;
-    assert_eq!(orders.standing(&order, None).await.0.status, Status::Paid);
+    assert_eq!(orders.order_status(&order, None).await.0.status, Status::Paid);
     orders.set_due(&order, Some(0)).await;
     raw.forget_scripts().await;
     let claimed = orders.claim(std::time::Duration::ZERO, 9).await;

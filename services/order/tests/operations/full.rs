@@ -70,7 +70,7 @@ async fn every_end_of_an_attempt_works_on_a_full_shard_that_has_forgotten_its_sc
     let taken = orders.take_over(&late.order).await;
     assert!(matches!(taken, TakenOver::Taken(_)), "{taken:?}");
     orders.set_due(&paid.order, None).await;
-    orders.standing(&paid.order, Some(&paid.tx)).await;
+    orders.order_status(&paid.order, Some(&paid.tx)).await;
     assert_eq!(orders.due_ms(&paid.order).await, Some(0), "what is lost from sight is found again");
     for attempt in [&paid, &aborted, &late] {
         orders.finish(attempt).await;

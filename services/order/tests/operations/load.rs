@@ -55,7 +55,7 @@ async fn load_makes_a_new_life_of_each_order_each_time() {
         load(&orders, 1, 4, 3, 7).await.unwrap();
         let incarnation = orders.field(&zero, "life").await;
         assert_eq!(orders.field(&zero, "tx").await, incarnation, "its moment is the first last tx");
-        assert_eq!(orders.standing(&zero, None).await.1, incarnation);
+        assert_eq!(orders.order_status(&zero, None).await.1, incarnation);
         incarnations.insert(incarnation);
     }
     assert_eq!(incarnations.len(), 5);
@@ -84,7 +84,7 @@ async fn load_forgets_that_an_order_was_paid_and_its_old_attempts_cannot_touch_i
         orders.decide(&old).await,
         orders.abort(&old, &Refusal::CheckoutAborted).await,
         orders.refuse(&old, &Refusal::CheckoutAborted).await,
-        orders.standing(&zero, Some(&old.tx)).await.0,
+        orders.order_status(&zero, Some(&old.tx)).await.0,
     ] {
         assert_eq!(told.status, Status::Open);
         assert_ne!(told.tx, old.tx.as_str());

@@ -34,7 +34,7 @@ async fn refuse_keeps_every_refusal_as_it_was_given() {
     ] {
         let attempt = orders.begun(&order).await;
         orders.refuse(&attempt, &refusal).await;
-        assert_eq!(orders.standing(&order, None).await.0.refusal(), refusal);
+        assert_eq!(orders.order_status(&order, None).await.0.refusal(), refusal);
     }
 }
 

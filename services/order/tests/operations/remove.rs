@@ -67,7 +67,7 @@ async fn remove_makes_every_late_message_of_an_attempt_find_nothing() {
         orders.decide(&attempt).await,
         orders.abort(&attempt, &Refusal::UnknownUser).await,
         orders.refuse(&attempt, &Refusal::UnknownUser).await,
-        orders.standing(&order, Some(&attempt.tx)).await.0,
+        orders.order_status(&order, Some(&attempt.tx)).await.0,
     ] {
         assert_eq!(told.status, Status::Unknown);
     }

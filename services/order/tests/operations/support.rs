@@ -206,7 +206,7 @@ impl TestOrders {
         attempt::taken_over(self.shard(), partition, order, reply).expect("a reply of the script")
     }
 
-    pub async fn standing(&self, order: &OrderId, held: Option<&TxId>) -> (OrderState, String) {
+    pub async fn order_status(&self, order: &OrderId, held: Option<&TxId>) -> (OrderState, String) {
         let call = attempt::order_status(self.partition(order), order, held);
         let reply = self.shard().run(&call).await.expect("the shard answers");
         attempt::read_order_status(self.shard(), reply).expect("a reply of the script")
@@ -323,7 +323,7 @@ pub fn expect_attempt(begun: Begun) -> Attempt {
 pub fn expect_standing(begun: Begun) -> OrderState {
     match begun {
         Begun::NotBegun(truth) => truth,
-        other => panic!("not standing: {other:?}"),
+        other => panic!("not begun: {other:?}"),
     }
 }
 

@@ -16,7 +16,7 @@ fn refusal(refused: Refused) -> &'static str {
     match refused {
         Refused::None => "",
         Refused::Earlier => "unknown_user",
-        Refused::Asked => "insufficient_credit",
+        Refused::StatusQuery => "insufficient_credit",
         Refused::TimedOut => "checkout_aborted",
     }
 }
@@ -93,7 +93,7 @@ async fn ask(orders: &TestOrders, ask: Ask, attempt: &Attempt) -> Told {
         Ask::Decide => orders.decide(attempt).await,
         Ask::Abort => orders.abort(attempt, &REASON).await,
         Ask::Refuse => orders.refuse(attempt, &REASON).await,
-        Ask::Standing => orders.standing(&attempt.order, Some(&attempt.tx)).await.0,
+        Ask::OrderStatus => orders.order_status(&attempt.order, Some(&attempt.tx)).await.0,
         Ask::Finish => orders.finish(attempt).await,
         // What is not handed out is told as nothing to do, whatever the reason.
         Ask::TakeOver { .. } => {

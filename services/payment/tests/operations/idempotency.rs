@@ -193,7 +193,7 @@ async fn a_payment_for_an_order_that_is_gone_is_still_a_replay() {
     let (user, known, unknown) = (payment.user_with(20).await, order("7"), order("8"));
     payment.orders.live(&known, "open", "first");
     pay_order(&payment, &user, &known, 3, "k").await.unwrap();
-    payment.orders.say(&known, shardcart_protocol::orders::Standing::Unknown);
+    payment.orders.say(&known, shardcart_protocol::orders::StatusAnswer::Unknown);
     pay_order(&payment, &user, &unknown, 4, "u").await.unwrap();
 
     assert!(pay_order(&payment, &user, &known, 3, "k").await.unwrap().is_replay);

@@ -1,7 +1,7 @@
 //! Incarnations: a re-loaded user, or a foreign order id given anew, starts with nothing paid.
 
 use shardcart_payment::error::PaymentError;
-use shardcart_protocol::orders::Standing;
+use shardcart_protocol::orders::StatusAnswer;
 use shardcart_protocol::participant::Answer;
 
 use crate::support::{TestPayment, new_order, order, user};
@@ -22,7 +22,7 @@ async fn lives_of_foreign_orders_that_nobody_tells_let_nothing_be_done() {
     let (user, foreign) = (payment.user_with(10).await, order("5"));
     payment.orders.live(&foreign, "open", "a");
     payment.pay(&user, &foreign, 3).await.unwrap();
-    payment.orders.say(&foreign, Standing::Unanswered);
+    payment.orders.say(&foreign, StatusAnswer::Unanswered);
     let before = payment.raw.everything().await;
 
     let results = [

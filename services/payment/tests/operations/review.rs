@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::rt;
 use shardcart_harness::eventually;
 use shardcart_payment::reservation::LocalPayment;
-use shardcart_protocol::orders::{Orders, Standing};
+use shardcart_protocol::orders::{Orders, StatusAnswer};
 use shardcart_protocol::review;
 use shardcart_types::ids::UserId;
 
@@ -39,7 +39,7 @@ async fn review_cancels_what_no_order_knows_and_leaves_what_a_live_attempt_holds
     orders.know(&pending.order, "pending", &pending.tx);
     orders.know(&aborting.order, "aborting", &aborting.tx);
     orders.know(&paid.order, "paid", &paid.tx);
-    orders.say(&silent.order, Standing::Unanswered);
+    orders.say(&silent.order, StatusAnswer::Unanswered);
 
     rt::spawn(review::run(
         Arc::clone(&payment.shards),

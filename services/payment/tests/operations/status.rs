@@ -1,7 +1,7 @@
 //! Status: whether a user has paid for an order, directly or by checkout.
 
 use shardcart_payment::error::PaymentError;
-use shardcart_protocol::orders::Standing;
+use shardcart_protocol::orders::StatusAnswer;
 
 use crate::support::{TestPayment, new_order, user};
 
@@ -28,7 +28,7 @@ async fn status_of_what_is_held_is_what_the_order_says() {
         payment.orders.know(&attempt.order, status, &attempt.tx);
         assert_eq!(payment.has_paid(&user, &attempt.order).await.unwrap(), paid, "the order is {status}");
     }
-    payment.orders.say(&attempt.order, Standing::Unknown);
+    payment.orders.say(&attempt.order, StatusAnswer::Unknown);
     assert!(!payment.has_paid(&user, &attempt.order).await.unwrap());
 }
 
@@ -38,7 +38,7 @@ async fn status_of_what_is_held_is_no_answer_when_the_order_service_gives_none()
     let user = payment.user_with(10).await;
     let attempt = payment.attempt(&user).await;
     payment.reserve(&attempt, 3).await;
-    payment.orders.say(&attempt.order, Standing::Unanswered);
+    payment.orders.say(&attempt.order, StatusAnswer::Unanswered);
     let status = payment.has_paid(&user, &attempt.order).await;
     assert!(matches!(status, Err(PaymentError::Orders(_))), "{status:?}");
     payment.orders.fall_silent();

@@ -1,18 +1,18 @@
-//! Standing: how an order stands, for those who still hold something for it.
+//! StatusAnswer: how an order stands, for those who still hold something for it.
 
 use std::sync::Arc;
 
 use shardcart_order::attempt::Status;
 use shardcart_order::order_status::LocalOrders;
 use shardcart_order::orders;
-use shardcart_protocol::orders::{Asked, Orders, Standing};
+use shardcart_protocol::orders::{Orders, StatusAnswer, StatusQuery};
 use shardcart_protocol::participant::Refusal;
 use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
 
 use crate::support::{TestOrders, loads, order};
 
 #[actix_web::test]
-async fn standing_tells_status_tx_refusal_and_life() {
+async fn order_status_tells_status_tx_refusal_and_incarnation() {
     let orders = TestOrders::start().await;
     orders::load(&orders.shards, &loads(), 1, 4, 3, 7).await.unwrap();
     let zero = order("0");
@@ -21,7 +21,7 @@ async fn standing_tells_status_tx_refusal_and_life() {
         if let Some(refusal) = &refusal {
             orders.abort(&attempt, refusal).await;
         }
-        let (truth, incarnation) = orders.standing(&zero, None).await;
+        let (truth, incarnation) = orders.order_status(&zero, None).await;
         assert_eq!((truth.status, truth.tx.as_str()), (status, attempt.tx.as_str()));
         assert_eq!(truth.refusal, refusal.map_or(String::new(), |refusal| refusal.to_record()));
         assert_eq!(incarnation, attempt.incarnation);
@@ -29,7 +29,7 @@ async fn standing_tells_status_tx_refusal_and_life() {
 }
 
 #[actix_web::test]
-async fn standing_of_what_is_still_held_makes_recovery_look_at_it() {
+async fn order_status_of_what_is_still_held_makes_recovery_look_at_it() {
     let orders = TestOrders::start().await;
     for settle in ["nothing", "decide", "abort"] {
         let order = orders.filled_order().await;
@@ -41,24 +41,24 @@ async fn standing_of_what_is_still_held_makes_recovery_look_at_it() {
         }
         orders.set_due(&order, None).await;
 
-        orders.standing(&order, Some(&attempt.tx)).await;
+        orders.order_status(&order, Some(&attempt.tx)).await;
 
         assert_eq!(orders.due_ms(&order).await, Some(0), "{settle}: due at once");
     }
 }
 
 #[actix_web::test]
-async fn standing_leaves_the_due_time_of_what_is_in_flight() {
+async fn order_status_leaves_the_due_time_of_what_is_in_flight() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
     let attempt = orders.begun(&order).await;
     let before = orders.raw.everything().await;
-    orders.standing(&order, Some(&attempt.tx)).await;
+    orders.order_status(&order, Some(&attempt.tx)).await;
     assert_eq!(orders.raw.everything().await, before);
 }
 
 #[actix_web::test]
-async fn standing_makes_nobody_look_at_what_is_not_the_orders_attempt() {
+async fn order_status_makes_nobody_look_at_what_is_not_the_orders_attempt() {
     let orders = TestOrders::start().await;
     let [open, pending, never] =
         [orders.filled_order().await, orders.filled_order().await, orders.filled_order().await];
@@ -81,27 +81,27 @@ async fn standing_makes_nobody_look_at_what_is_not_the_orders_attempt() {
         (&missing, Some(&stranger)),
         (&missing, None),
     ] {
-        orders.standing(order, held).await;
+        orders.order_status(order, held).await;
         assert_eq!(orders.raw.everything().await, before, "{order} {held:?}");
     }
-    orders.standing(&pending, Some(&current.tx)).await;
+    orders.order_status(&pending, Some(&current.tx)).await;
     assert_ne!(orders.raw.everything().await, before);
 }
 
 #[actix_web::test]
-async fn standing_leaves_an_order_of_a_later_release_alone() {
+async fn order_status_leaves_an_order_of_a_later_release_alone() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
     let attempt = orders.begun(&order).await;
     orders.set_due(&order, None).await;
     orders.make_newer(&order).await;
     let before = orders.raw.everything().await;
-    assert_eq!(orders.standing(&order, Some(&attempt.tx)).await.0.status, Status::Newer);
+    assert_eq!(orders.order_status(&order, Some(&attempt.tx)).await.0.status, Status::Newer);
     assert_eq!(orders.raw.everything().await, before);
 }
 
 #[actix_web::test]
-async fn standings_answer_every_question_in_its_place() {
+async fn order_statuses_answer_every_question_in_its_place() {
     let orders = TestOrders::start().await;
     let mut filled = Vec::new();
     for _ in 0..5 {
@@ -115,10 +115,10 @@ async fn standings_answer_every_question_in_its_place() {
     orders.decide(&attempts[2]).await;
     orders.make_newer(newer).await;
     let far = OrderId::mint(Partition(16), now_ms());
-    let asked = |order: &OrderId| Asked { order: order.clone(), tx: None };
+    let asked = |order: &OrderId| StatusQuery { order: order.clone(), tx: None };
 
-    let standings = LocalOrders::new(Arc::clone(&orders.shards))
-        .standings(vec![
+    let statuses = LocalOrders::new(Arc::clone(&orders.shards))
+        .order_statuses(vec![
             asked(open),
             asked(&order("17")),
             asked(pending),
@@ -130,34 +130,34 @@ async fn standings_answer_every_question_in_its_place() {
         .await
         .unwrap();
 
-    let known = |status: &str, tx: &str| Standing::Known {
+    let known = |status: &str, tx: &str| StatusAnswer::Known {
         status: status.to_owned(),
         tx: tx.to_owned(),
         incarnation: String::new(),
     };
     assert_eq!(
-        standings,
+        statuses,
         [
             known("open", open.as_str()),
-            Standing::Unknown,
+            StatusAnswer::Unknown,
             known("pending", attempts[0].tx.as_str()),
-            Standing::Unanswered,
+            StatusAnswer::Unanswered,
             known("aborting", attempts[1].tx.as_str()),
-            Standing::Unanswered,
+            StatusAnswer::Unanswered,
             known("paid", attempts[2].tx.as_str()),
         ]
     );
 }
 
 #[actix_web::test]
-async fn standings_say_who_may_hold_something_still() {
+async fn order_statuses_say_who_may_hold_something_still() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
     let local = LocalOrders::new(Arc::clone(&orders.shards));
     let may_hold = async |tx: &TxId| {
-        let asked = Asked { order: order.clone(), tx: Some(tx.clone()) };
-        let standings = local.standings(vec![asked]).await.unwrap();
-        standings[0].may_hold(tx)
+        let asked = StatusQuery { order: order.clone(), tx: Some(tx.clone()) };
+        let statuses = local.order_statuses(vec![asked]).await.unwrap();
+        statuses[0].may_hold(tx)
     };
 
     let first = orders.begun(&order).await;
