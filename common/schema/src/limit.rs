@@ -55,8 +55,3 @@ const _: () = assert!(REQUEST_MAX.is_multiple_of(CALL_MAX));
 const _: () = assert!(LINES_MAX < WANTED_MAX);
 // The longest key of a record in a reservation, `{65535}:payment:<user>:<order>`, fits a text.
 const _: () = assert!("{65535}:payment::".len() + 2 * ID_LENGTH_MAX <= TEXT_MAX);
-// A record of an order says in one byte where its incarnation begins: behind the longest status, tx, user and refusal.
-const _: () = assert!(
-    crate::record::ORDER.size(&["aborting"]) + 2 * ID_LENGTH_MAX + "insufficient_stock ".len() + ID_LENGTH_MAX
-        <= TEXT_MAX
-);

@@ -4,9 +4,9 @@
 //! that is absent is not a number), its texts, each behind its length in one byte, and its incarnation to the end. Many of
 //! them are read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without
 //! the rest: `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the
-//! places of fields in the bytes are constants in all scripts (see [`crate::constants`]).
+//! places of fields in the bytes are constants in all scripts (see `constants.rs`).
 
-use crate::limit::AMOUNT_MAX;
+use crate::limit::{AMOUNT_MAX, ID_LENGTH_MAX, TEXT_MAX};
 
 /// The version of all records that this release writes.
 pub const VERSION: u8 = 1;
@@ -36,9 +36,9 @@ pub mod field {
     pub const REFUNDED: &str = "refunded";
     /// Payment: the direct payment that was given back before a checkout reserved this one.
     pub const WAS: &str = "was";
-    /// Payment: see [`crate::payment::PaymentState`].
+    /// Payment: see `PaymentState`.
     pub const STATE: &str = "state";
-    /// Payment: see [`crate::payment::PaidBy`].
+    /// Payment: see `PaidBy`.
     pub const BY: &str = "by";
     /// Order: what a checkout charges.
     pub const TOTAL: &str = "total";
@@ -46,13 +46,13 @@ pub mod field {
     pub const DEADLINE: &str = "deadline";
     /// Order: until when its attempt is its coordinator's alone, Unix ms.
     pub const LEASE: &str = "lease";
-    /// Order: see [`crate::order::OrderStatus`].
+    /// Order: see `OrderStatus`.
     pub const STATUS: &str = "status";
     /// Order: the current or last attempt.
     pub const TX: &str = "tx";
     /// Order: whose it is.
     pub const USER: &str = "user";
-    /// Order: why the last attempt was given up. See [`crate::order::RefusalWord`].
+    /// Order: why the last attempt was given up. See `RefusalWord`.
     pub const REFUSAL: &str = "refusal";
 
     /// Of any record, beside its fields: which of those that had this id one after the other.
@@ -81,6 +81,10 @@ pub static ORDER: Layout = Layout {
     numbers: &[field::TOTAL, field::DEADLINE, field::LEASE],
     texts: &[field::STATUS, field::TX, field::USER, field::REFUSAL],
 };
+
+// A record of an order says in one byte where its incarnation begins: behind the longest status, tx, user and refusal.
+const _: () =
+    assert!(ORDER.size(&["aborting"]) + 2 * ID_LENGTH_MAX + "insufficient_stock ".len() + ID_LENGTH_MAX <= TEXT_MAX);
 
 /// What was found where a record should be.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,4 +13,5 @@ mod decide;
 mod give_up;
 mod patience;
 mod reserve;
+mod step;
 mod wait;

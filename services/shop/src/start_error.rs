@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 /// Each is one line for the terminal; where a server's own log tells more, its last lines follow.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// StatusQuery for no shard at all.
+    /// Asked for no shard at all.
     #[error("--shards 0 leaves nowhere to store anything; give each service at least 1")]
     NoShards,
     /// Something else has the data directory's name, or that of a directory above it.

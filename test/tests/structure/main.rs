@@ -35,9 +35,3 @@ const LAYERS: &[(&[&str], Sees)] = &[
 
 /// What the tests of any crate may use besides.
 const FOR_TESTS: &[&str] = &["shardcart-harness", "shardcart-harness-shards", "shardcart-model"];
-
-/// The crate that is being taken apart. As long as it is there, its parts need not be, and its modules may use one another.
-const GOING: &str = "shardcart-common";
-
-/// Crates that have cycles between their modules today. One that has none any more must leave this list.
-const CYCLES_LEFT: &[&str] = &[GOING];

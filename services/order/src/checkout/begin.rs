@@ -6,20 +6,13 @@ use shardcart_telemetry::metrics::checkout::Step;
 use shardcart_telemetry::trace;
 use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
 
-use crate::attempt::{Attempt, AttemptRef, Begun, OrderState};
+use crate::attempt::{AttemptRef, Begun};
 use crate::checkout::coordinator::Coordinator;
+use crate::checkout::step::Start;
 use crate::error::{OrderError, Result};
 
 /// How often begin is tried: each time it can find that the clock must be ahead of the last attempt, or get no answer.
 const BEGINS_MAX: usize = 3;
-
-/// What beginning came to.
-pub(super) enum Start {
-    /// An attempt of this coordinator's own.
-    Own(Attempt),
-    /// No attempt: the state of the order says why.
-    NotBegun(OrderState),
-}
 
 impl Coordinator {
     /// Begins an attempt on an order.

@@ -15,18 +15,11 @@ use shardcart_telemetry::trace;
 use crate::attempt::Attempt;
 use crate::checkout::coordinator::Coordinator;
 use crate::checkout::patience::Patience;
+use crate::checkout::step::Reserved;
 use crate::participants::{Part, Plan};
 
 /// The longest that one operation is waited for, queue and all.
 const SUBMIT_MAX: Duration = Duration::from_secs(2);
-
-/// What reserving came to.
-pub(super) enum Reserved<'a> {
-    /// Everything is held.
-    All,
-    /// Not everything can be; these parts may hold something.
-    Not { refusal: Refusal, holders: Vec<Part<'a>> },
-}
 
 impl Coordinator {
     /// Reserves at every stock shard in parallel; then, when all of it is held, at the user's payment shard.

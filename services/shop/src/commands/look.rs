@@ -2,7 +2,7 @@
 
 use clap::Args;
 use reqwest::Url;
-use shardcart_operator::asked::{LookError, Machine, Opened, StatusQuery};
+use shardcart_operator::asked::{Asked, LookError, Machine, Opened};
 use shardcart_types::parse::base_url;
 use shardcart_types::secret::Secret;
 
@@ -35,17 +35,17 @@ fn machine_url(text: &str) -> Result<Url, String> {
 ///
 /// # Errors
 /// There is nobody to ask.
-pub async fn find(args: &LookArgs, start: bool) -> Result<(StatusQuery, Started), LookError> {
+pub async fn find(args: &LookArgs, start: bool) -> Result<(Asked, Started), LookError> {
     let token = args.console_token.clone().filter(|token| !token.expose().is_empty());
     if let Some(url) = &args.url {
-        return Ok((StatusQuery::Machine(Machine::new(url.clone(), token)?), Started::default()));
+        return Ok((Asked::Machine(Machine::new(url.clone(), token)?), Started::default()));
     }
     let by_address = !args.data.order_redis.is_empty();
     if !by_address && let Some(url) = data_dir::noted_url(&args.data.data_dir).and_then(|url| base_url(&url).ok()) {
         let machine = Machine::new(url, token)?;
         // It may be gone, or want a token that we do not have: its shards can be read all the same.
         if machine.answers().await {
-            return Ok((StatusQuery::Machine(machine), Started::default()));
+            return Ok((Asked::Machine(machine), Started::default()));
         }
     }
     if !by_address && !start && !data_dir::is_in_use(&args.data.data_dir) {
@@ -57,7 +57,7 @@ pub async fn find(args: &LookArgs, start: bool) -> Result<(StatusQuery, Started)
     let Found { addresses, redis, started } = data::find(&args.data)?;
     let name = if by_address { "shards by address".to_owned() } else { args.data.data_dir.display().to_string() };
     match Opened::open(addresses, &redis, name).await {
-        Ok(opened) => Ok((StatusQuery::Shards(opened), started)),
+        Ok(opened) => Ok((Asked::Shards(opened), started)),
         Err(error) => {
             started.stop();
             Err(error)
