@@ -13,8 +13,12 @@ ENV CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_OPT_LEVEL=${OPT_LE
 
 # The dependencies, from the manifests alone: this layer stays as long as Cargo.lock does.
 COPY Cargo.toml Cargo.lock ./
-COPY common/Cargo.toml common/
+COPY common/types/Cargo.toml common/types/
 COPY common/schema/Cargo.toml common/schema/
+COPY common/telemetry/Cargo.toml common/telemetry/
+COPY common/store/Cargo.toml common/store/
+COPY common/http/Cargo.toml common/http/
+COPY common/protocol/Cargo.toml common/protocol/
 COPY services/order/Cargo.toml services/order/
 COPY services/stock/Cargo.toml services/stock/
 COPY services/payment/Cargo.toml services/payment/
@@ -26,7 +30,9 @@ COPY model/Cargo.toml model/
 COPY test/Cargo.toml test/
 COPY benchmark/Cargo.toml benchmark/
 RUN set -eu; \
-    for crate in common common/schema services/order services/stock services/payment services/shop operator harness harness/shards model test benchmark; do \
+    for crate in common/types common/schema common/telemetry common/store common/http common/protocol \
+        services/order services/stock services/payment services/shop operator \
+        harness harness/shards model test benchmark; do \
         mkdir -p "$crate/src"; \
         touch "$crate/src/lib.rs"; \
     done; \
