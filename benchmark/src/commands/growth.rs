@@ -8,9 +8,7 @@ mod overload;
 use std::rc::Rc;
 use std::time::Duration;
 
-use shardcart_harness::Fsync;
-
-use shardcart_harness::Service;
+use shardcart_harness::{Fsync, Service};
 
 use crate::commands::checkout::{self, CheckoutArgs};
 use crate::commands::measurement::Measurement;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use serde::Serialize;
+use shardcart_harness::Service;
 
 use crate::shop::control::Control;
-use shardcart_harness::Service;
 
 /// Largest amount the shop takes: 2^53-1.
 pub const AMOUNT_MAX: u64 = (1 << 53) - 1;

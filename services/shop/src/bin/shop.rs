@@ -8,8 +8,7 @@ use shardcart_shop::commands::audit::{self, AuditArgs};
 use shardcart_shop::commands::inspect::{self, InspectArgs};
 use shardcart_shop::commands::status::{self, StatusArgs};
 use shardcart_shop::config::shop::Config;
-use shardcart_telemetry::logging;
-use shardcart_telemetry::logging::LogFormat;
+use shardcart_telemetry::logging::{self, LogFormat};
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
 #[derive(Debug, Parser)]
@@ -55,8 +54,9 @@ async fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clap::CommandFactory;
+
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
