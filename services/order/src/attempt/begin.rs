@@ -31,7 +31,7 @@ pub enum Begun {
 /// once.
 ///
 /// # Errors
-/// See [`ShardError`].
+/// See [`ShardError`](shardcart_store::shard_error::ShardError).
 pub async fn begin(
     shard: &Shard,
     attempts: &[AttemptRef],

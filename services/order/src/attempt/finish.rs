@@ -12,7 +12,7 @@ use crate::scripts::FINISH;
 /// May be repeated.
 ///
 /// # Errors
-/// See [`ShardError`].
+/// See [`ShardError`](shardcart_store::shard_error::ShardError).
 pub async fn finish(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = FINISH.with_keys(1 + attempts.len());
     call.key(inflight_key(shard.number()));

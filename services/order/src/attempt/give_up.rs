@@ -13,7 +13,7 @@ use crate::scripts::{ABORT, REFUSE};
 /// Gives an attempt up, first step of two. May be repeated.
 ///
 /// # Errors
-/// See [`ShardError`].
+/// See [`ShardError`](shardcart_store::shard_error::ShardError).
 pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<OrderState> {
     let [record, ..] = keys(attempt.partition, attempt.order.as_str());
     ask(shard, ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
@@ -23,7 +23,7 @@ pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answe
 /// ever. Returns the state of each order after it, in their order. May be repeated.
 ///
 /// # Errors
-/// See [`ShardError`].
+/// See [`ShardError`](shardcart_store::shard_error::ShardError).
 pub async fn refuse(shard: &Shard, refused: &[(AttemptRef, Refusal)]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = REFUSE.with_keys(1 + refused.len());
     call.key(inflight_key(shard.number()));

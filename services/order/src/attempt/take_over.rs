@@ -33,7 +33,7 @@ pub enum TakenOver {
 /// partitions.
 ///
 /// # Errors
-/// See [`ShardError`].
+/// See [`ShardError`](shardcart_store::shard_error::ShardError).
 pub async fn claim(shard: &Shard, hold: Duration, most: usize) -> Answer<Vec<(Partition, OrderId)>> {
     let call = CLAIM.keys(&[inflight_key(shard.number())]).arg(millis(hold)).arg(most).arg(LEASE_MAX_MS).repeatable();
     let due = words(shard.run(&call).await?);
