@@ -406,8 +406,9 @@ mod tests {
         let watched = Watched { trees: vec![std::process::id()], ..Watched::default() };
         let before = watched.read().unwrap();
         let busy = std::thread::spawn(|| {
-            let begun = std::time::Instant::now();
-            while begun.elapsed() < Duration::from_millis(50) {}
+            // Of its own CPU time: on a busy machine little of it may pass in a while.
+            let used = || Duration::from(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap());
+            while used() < Duration::from_millis(100) {}
         });
         busy.join().unwrap();
         let after = watched.read().unwrap();
