@@ -16,6 +16,10 @@ use serde_json::Value;
 /// How long any call may take. A checkout answers within 8 seconds, a gateway within 10.
 pub const CALL: Duration = Duration::from_secs(20);
 
+/// How long an idle connection is still used. A server ends one that has waited 5 seconds for its first request, and
+/// says 408: the pool makes connections that it then does not need, and on a busy machine it would use them that late.
+const IDLE: Duration = Duration::from_secs(3);
+
 /// An answer as it came.
 #[derive(Debug, Clone)]
 pub struct HttpAnswer {
@@ -56,7 +60,7 @@ impl Default for HttpClient {
     fn default() -> HttpClient {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        HttpClient(Client::builder(TokioExecutor::new()).build(connector))
+        HttpClient(Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector))
     }
 }
 
