@@ -55,7 +55,7 @@ enum Command {
     Consistency(consistency::ConsistencyArgs),
     /// What others published about systems of this kind, done again: theirs beside ours
     Experiments(experiments::ExperimentsArgs),
-    /// What a checkout costs in CPU time: as one shop, as separate services behind nginx, and as two machines of each
+    /// What a checkout costs in CPU time: as one shop, as separate services behind the shipped gateway, and as two machines of each
     Price(price::PriceArgs),
     /// How that cost grows: shards, data, carts, contention, refusals, memory, overload
     Growth(growth::GrowthArgs),

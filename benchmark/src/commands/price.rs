@@ -56,7 +56,7 @@ pub async fn run(args: &PriceArgs) -> Result<Findings, String> {
             }
         }
     }
-    table.notes.push("A: shop, 1 shard a service. B: separate services, 1 machine and 1 shard each, behind nginx with one worker. C: 2 machines and 2 shards each, behind nginx".to_owned());
+    table.notes.push("A: shop, 1 shard a service. B: separate services, 1 machine and 1 shard each, behind the shipped gateway. C: 2 machines and 2 shards each, behind the same".to_owned());
     table.notes.push("1000 items, 1000 users, distinct orders of two random items; load generator on the same cores; its own CPU is not in the figures".to_owned());
     findings.tables.push(table);
     Ok(findings)
