@@ -180,6 +180,12 @@ fn write(file: &Path, found: &Recorded) -> Result<(), String> {
     let text = serde_json::to_string_pretty(found).map_err(|error| error.to_string())?;
     std::fs::write(file, text + "\n").map_err(|error| format!("{}: {error}", file.display()))
 }
+    let missing = recorded.map_or_else(Vec::new, |recorded| {
+        found.ratio.keys().filter(|name| !recorded.ratio.contains_key(*name)).map(String::as_str).collect()
+    });
+    if !missing.is_empty() {
+        table.notes.push(format!("not on record, and so compared with nothing: {}", missing.join(", ")));
+    }
 
 #[cfg(test)]
 mod tests {
