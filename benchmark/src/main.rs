@@ -8,7 +8,7 @@ mod shop;
 mod systems;
 
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -26,7 +26,7 @@ use crate::systems::reference;
 ///
 /// Measures any running shop. `load`, `checkout`, `stress` and `experiments` fill it with batch_init: whatever orders, items
 /// and users 0, 1, 2 … it held are overwritten. `price`, `growth` and `kept` start systems of their own and leave nothing behind.
-/// Figures go to stdout, progress to stderr. Ends with 0 if the figures stand, 1 if not, 2 for a wrong flag, 130 if interrupted.
+/// Figures go to stdout, progress to stderr.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -38,7 +38,7 @@ struct Args {
     /// Write a page with tables and charts, which needs nothing else
     #[arg(long, global = true, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write each chart of several runs into a file of its own
+    /// Write each chart of that page as an SVG file of its own; of several runs those that show all of them together
     #[arg(long, global = true, value_name = "DIRECTORY")]
     charts: Option<PathBuf>,
 }
@@ -117,26 +117,47 @@ fn shown(report: &Report, args: &Args) -> Result<(), String> {
 
 fn found(findings: &Findings, args: &Args) -> Result<(), String> {
     show(findings, args)?;
-    if let Some(directory) = &args.charts {
-        findings.write_charts(directory)?;
-    }
     findings.verdict()
 }
 
 fn show(report: &(impl Display + Serialize + Page), args: &Args) -> Result<(), String> {
     if args.json {
+    writable(args)?;
         let text = serde_json::to_string_pretty(report).map_err(|error| format!("no JSON of the report: {error}"))?;
         println!("{text}");
     } else {
         println!("{report}");
     }
-    args.html.as_deref().map_or(Ok(()), |file: &Path| page::write(file, report))
+    if let Some(file) = &args.html {
+        page::write(file, report)?;
+        eprintln!("wrote {}", file.display());
+    }
+    if let Some(directory) = &args.charts {
+        let count = page::write_charts(directory, report)?;
+        let plural = if count == 1 { "" } else { "s" };
+        eprintln!("wrote {count} chart{plural} into {}", directory.display());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+/// Looks whether the page and the charts can be written, before minutes are spent on them.
+fn writable(args: &Args) -> Result<(), String> {
+    if let Some(file) = &args.html {
+        let failed = |error| format!("could not write {}: {error}", file.display());
+        let new = !file.exists();
+        std::fs::OpenOptions::new().append(true).create(true).open(file).map_err(failed)?;
+        if new {
+            std::fs::remove_file(file).map_err(failed)?;
+        }
+    }
+    args.charts.as_deref().map_or(Ok(()), |directory| {
+        std::fs::create_dir_all(directory).map_err(|error| format!("could not make {}: {error}", directory.display()))
+    })
+}
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use shardcart_harness::Fsync;
 
 use crate::commands::checkout::{self, CheckoutArgs};
+use crate::report::chart::Bars;
 use crate::report::findings::Findings;
 use crate::report::table::Table;
 use crate::systems::reference::Reference;
@@ -85,6 +86,7 @@ pub async fn run(args: &KeptArgs) -> Result<Findings, String> {
     let found = rounds.medians(&findings);
     findings.tables.push(table(recorded.as_ref(), &found));
     match &recorded {
+    findings.bars.push(bars(recorded.as_ref(), &found));
         Some(recorded) => findings.failures.extend(worse(recorded, &found)),
         // Figures of a run that went wrong are not what later ones should be held to.
         None if findings.failures.is_empty() => write(&args.recorded, &found)?,
@@ -149,6 +151,16 @@ fn worse(recorded: &Recorded, found: &Recorded) -> Vec<String> {
 }
 
 fn table(recorded: Option<&Recorded>, found: &Recorded) -> Table {
+/// What was found, and what is on record of the same, beside each other.
+fn bars(recorded: Option<&Recorded>, found: &Recorded) -> Bars {
+    let each = found.ratio.iter().flat_map(|(name, ratio)| {
+        let then = recorded.and_then(|recorded| recorded.ratio.get(name));
+        let then = then.map(|then| (format!("{name} clients, on record"), *then));
+        std::iter::once((format!("{name} clients"), *ratio)).chain(then)
+    });
+    Bars::new("CPU of a checkout, times the reference", each)
+}
+
     let head = ["setting, fsync, clients", "µs", "of the reference", "on record", "change"];
     let mut table = Table::new("CPU of a checkout against a reference of this minute", &head);
     for (name, ratio) in &found.ratio {
@@ -168,6 +180,12 @@ fn table(recorded: Option<&Recorded>, found: &Recorded) -> Table {
     table.notes.push(format!("more than {:.0} % above the record fails", (WORSE - 1.0) * 100.0));
     table.notes.extend(recorded.map(|recorded| format!("on record: {}", recorded.made)));
     table
+    let missing = recorded.map_or_else(Vec::new, |recorded| {
+        found.ratio.keys().filter(|name| !recorded.ratio.contains_key(*name)).map(String::as_str).collect()
+    });
+    if !missing.is_empty() {
+        table.notes.push(format!("not on record, and so compared with nothing: {}", missing.join(", ")));
+    }
 }
 
 fn read(file: &Path) -> Result<Recorded, String> {
@@ -180,12 +198,6 @@ fn write(file: &Path, found: &Recorded) -> Result<(), String> {
     let text = serde_json::to_string_pretty(found).map_err(|error| error.to_string())?;
     std::fs::write(file, text + "\n").map_err(|error| format!("{}: {error}", file.display()))
 }
-    let missing = recorded.map_or_else(Vec::new, |recorded| {
-        found.ratio.keys().filter(|name| !recorded.ratio.contains_key(*name)).map(String::as_str).collect()
-    });
-    if !missing.is_empty() {
-        table.notes.push(format!("not on record, and so compared with nothing: {}", missing.join(", ")));
-    }
 
 #[cfg(test)]
 mod tests {

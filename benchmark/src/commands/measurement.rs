@@ -10,6 +10,7 @@ use crate::load::orders::Orders;
 use crate::load::pace::Pace;
 use crate::measure::cpu::{self, Watched};
 use crate::measure::settle::{self, OrderShards, Settled};
+use crate::report::made::Made;
 use crate::report::outcome::{Cpu, Generator, Report, Workload};
 use crate::shop::control::Control;
 use crate::shop::front::Front;
@@ -49,6 +50,7 @@ impl Measurement {
         mut notes: Vec<String>,
     ) -> Result<Report, String> {
         let orders = Rc::new(Orders::new(self.goods.orders.len()));
+        let made = Made::now();
         let watched = self.watched.as_ref();
         let clients = fronts.len();
         let (fronts, warm) = match &self.warm_up {
@@ -91,7 +93,7 @@ impl Measurement {
             Generator::of(after.saturating_sub(before), resident.unwrap_or_default(), run.took, counts.all())
         });
         let workload = self.workload(control, clients, &run, warm.map_or(0, |warm| warm.counts().all()));
-        Ok(Report::new(workload, run, settled, cpu, generator, books, notes))
+        Ok(Report::new(made, workload, run, settled, cpu, generator, books, notes))
     }
 
     fn workload(&self, control: &Control, clients: usize, run: &Run, warm_up: u64) -> Workload {

@@ -3,6 +3,7 @@
 use shardcart_harness::Fsync;
 
 use crate::commands::checkout::{self, CheckoutArgs};
+use crate::report::chart::{Chart, Series};
 use crate::report::findings::Findings;
 use crate::report::outcome::Report;
 use crate::report::table::{Table, grouped, time};
@@ -39,10 +40,17 @@ pub async fn run(args: &PriceArgs) -> Result<Findings, String> {
     let mut findings = Findings::new("The price of a checkout");
     findings.tables.push(parts(args).await?);
     let mut table = table("CPU per committed checkout, µs (user + system), settling included");
+    let mut chart = Chart::new(
+        "CPU per committed checkout by clients",
+        ("clients", true),
+        ("CPU, µs per committed checkout", false),
+        Vec::new(),
+    );
     for setting in &args.settings {
         for fsync in &args.fsync {
             let system = System::start(&args.system, *setting, *fsync).await?;
             for clients in &args.clients {
+            let mut points = Vec::new();
                 let checkouts = args.checkouts.unwrap_or(match clients {
                     1 => 4000,
                     2..=16 => 20_000,
@@ -53,13 +61,16 @@ pub async fn run(args: &PriceArgs) -> Result<Findings, String> {
                 let report = checkout::run(&CheckoutArgs::of(&system, *clients, checkouts)).await?;
                 table.row(row(*setting, *fsync, *clients, &report));
                 findings.keep(name, report);
+                points.extend(report.cpu.as_ref().map(|cpu| (f64::from(*clients), cpu.us_per_committed)));
             }
         }
+            chart.series.push(Series { name: format!("{setting}, {}", fsync.as_str()), points });
     }
     table.notes.push("A: shop, 1 shard a service. B: separate services, 1 machine and 1 shard each, behind the shipped gateway. C: 2 machines and 2 shards each, behind the same".to_owned());
     table.notes.push("1000 items, 1000 users, distinct orders of two random items; load generator on the same cores; its own CPU is not in the figures".to_owned());
     findings.tables.push(table);
     Ok(findings)
+    findings.charts.push(chart);
 }
 
 /// What the parts cost on this machine in this hour: prices of different machines are compared by it.

@@ -14,6 +14,8 @@ use crate::load::timeline::Tick;
 use crate::measure::cpu::{Reading, Spent};
 use crate::measure::settle::Settled;
 
+use crate::report::made::Made;
+use crate::report::table::percent;
 /// A generator that uses more of its one core than this may be what sets the rate.
 const GENERATOR_BUSY: f64 = 0.9;
 
@@ -103,6 +105,8 @@ pub struct Report {
     pub cores: usize,
     /// From the first request to the last answer.
     pub seconds: f64,
+    /// When, on what, by which program and command.
+    pub made: Made,
     /// Orders answered 2xx for the first time.
     pub committed: u64,
     /// Those over `seconds`.
@@ -198,7 +202,9 @@ impl Report {
         settled: Settled,
         cpu: Option<Cpu>,
         generator: Option<Generator>,
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the report")]
         books: Option<Books>,
+        made: Made,
         mut notes: Vec<String>,
     ) -> Self {
         let Run { answers, took, ticks, cut_short, unsent } = run;
@@ -227,6 +233,7 @@ impl Report {
             committed: counts.committed,
             committed_per_s: a_second(counts.committed),
             latency_us: answers.latency(What::Committed),
+            made,
             already_paid: counts.already_paid,
             requests: counts.all(),
             requests_per_s: a_second(counts.all()),
@@ -282,7 +289,7 @@ pub struct LoadReport {
 
 impl Display for LoadReport {
     fn fmt(&self, out: &mut Formatter<'_>) -> Written {
-        writeln!(out, "load, {}\n", self.url)?;
+        writeln!(out, "load, {}\n{}\n`{}`\n", self.url, self.made, self.made.command)?;
         for call in &self.calls {
             writeln!(out, "  {:<8}{:>12}{:>12.3} s", call.what, call.count, call.seconds)?;
         }
@@ -298,7 +305,7 @@ impl Display for Report {
         writeln!(out, "{mix}, {clients} client{plural}, {pace}, {url}, {} cores", self.cores)?;
         writeln!(
             out,
-            "{orders} orders of {lines} of {items} items by {users} users, price {price}; {warm_up} requests to warm up\n"
+            "{orders} orders of {lines} of {items} items by {users} users, price {price}; {warm_up} requests to warm up"
         )?;
 
         writeln!(out, "  {:<34}{:>12}", "committed", self.committed)?;
@@ -323,6 +330,8 @@ impl Display for Report {
         if self.calls.iter().any(|call| call.what != What::Committed.name()) {
             write_calls(out, &self.calls)?;
         }
+    /// When, on what, by which program and command.
+    pub made: Made,
         if let Some(cpu) = &self.cpu {
             write_cpu(out, cpu)?;
         }
@@ -351,6 +360,7 @@ impl Display for Report {
             )?;
         }
         self.notes.iter().try_for_each(|note| writeln!(out, "  note: {note}"))
+        writeln!(out, "{}\n`{}`\n", self.made, self.made.command)?;
     }
 }
 
