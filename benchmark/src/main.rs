@@ -7,6 +7,7 @@ mod report;
 mod shop;
 mod systems;
 
+mod waiting;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -121,8 +122,8 @@ fn found(findings: &Findings, args: &Args) -> Result<(), String> {
 }
 
 fn show(report: &(impl Display + Serialize + Page), args: &Args) -> Result<(), String> {
-    if args.json {
     writable(args)?;
+    if args.json {
         let text = serde_json::to_string_pretty(report).map_err(|error| format!("no JSON of the report: {error}"))?;
         println!("{text}");
     } else {
@@ -143,7 +144,6 @@ fn show(report: &(impl Display + Serialize + Page), args: &Args) -> Result<(), S
 #[cfg(test)]
 mod tests {
     use super::*;
-
 /// Looks whether the page and the charts can be written, before minutes are spent on them.
 fn writable(args: &Args) -> Result<(), String> {
     if let Some(file) = &args.html {
@@ -158,6 +158,7 @@ fn writable(args: &Args) -> Result<(), String> {
         std::fs::create_dir_all(directory).map_err(|error| format!("could not make {}: {error}", directory.display()))
     })
 }
+
 
     #[test]
     fn the_command_line_is_consistent() {

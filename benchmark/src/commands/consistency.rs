@@ -19,6 +19,7 @@ use crate::shop::client::Answer;
 use crate::shop::control::Control;
 use crate::shop::front::{Front, ShopArgs};
 
+use crate::waiting::during;
 /// How often a checkout is asked that was turned away, given up or not answered. Repeating it is safe.
 const TRIES_MAX: u32 = 40;
 
@@ -114,7 +115,7 @@ pub async fn run(args: &ConsistencyArgs) -> Result<Findings, String> {
         "Inconsistencies",
         &["burst", "checkouts", "paid", "refused", "seconds", "stock", "credit", "orders", "money"],
     );
-    let small = one_item(&control, args.stock, args.users).await?;
+    let small = during("making one item and its users", one_item(&control, args.stock, args.users)).await?;
     let clients = u32::try_from(args.users).unwrap_or(u32::MAX);
     let paid = burst("1 item", small, 1, clients, &control, &mut table, &mut findings).await?;
     let wanted = args.stock.min(args.users);
@@ -122,7 +123,7 @@ pub async fn run(args: &ConsistencyArgs) -> Result<Findings, String> {
         findings.failures.push(format!("1 item: {paid} of {wanted} units were sold that were there and wanted"));
     }
     if args.large_orders > 0 {
-        let large = many_items(&control, args).await?;
+        let large = during("making many items, users and orders", many_items(&control, args)).await?;
         burst("many items", large, 2, args.large_clients, &control, &mut table, &mut findings).await?;
     }
     table.notes.extend(
@@ -349,17 +350,25 @@ async fn burst(
             }
         });
     }
-    while let Some(ended) = running.join_next().await {
-        ended.map_err(|error| format!("a client ended early: {error}"))?;
-    }
+    let all = async {
+        while let Some(ended) = running.join_next().await {
+            ended.map_err(|error| format!("a client ended early: {error}"))?;
+        }
+        Ok::<_, String>(())
+    };
+    during(&format!("burst of {name}"), all).await?;
     let seconds = begun.elapsed().as_secs_f64();
 
     let reading = Instant::now();
-    let mut differences = scene.differences(control).await?;
-    while differences != Differences::default() && reading.elapsed() < AGREE_WAIT {
-        tokio::time::sleep(TRY_PAUSE).await;
-        differences = scene.differences(control).await?;
-    }
+    let compared = async {
+        let mut differences = scene.differences(control).await?;
+        while differences != Differences::default() && reading.elapsed() < AGREE_WAIT {
+            tokio::time::sleep(TRY_PAUSE).await;
+            differences = scene.differences(control).await?;
+        }
+        Ok::<_, String>(differences)
+    };
+    let differences = during("reading every item, user and order", compared).await?;
     let Differences { stock, credit, orders, money } = differences;
     let (paid, refused, unknown) =
         (scene.count(Outcome::Paid), scene.count(Outcome::Refused), scene.count(Outcome::Unknown));

@@ -15,6 +15,7 @@ use crate::report::findings::Findings;
 use crate::report::table::Table;
 use crate::systems::reference::Reference;
 use crate::systems::system::{Setting, System, SystemArgs};
+use crate::waiting::during;
 
 /// This much more than recorded fails.
 const WORSE: f64 = 1.15;
@@ -85,8 +86,8 @@ pub async fn run(args: &KeptArgs) -> Result<Findings, String> {
     }
     let found = rounds.medians(&findings);
     findings.tables.push(table(recorded.as_ref(), &found));
-    match &recorded {
     findings.bars.push(bars(recorded.as_ref(), &found));
+    match &recorded {
         Some(recorded) => findings.failures.extend(worse(recorded, &found)),
         // Figures of a run that went wrong are not what later ones should be held to.
         None if findings.failures.is_empty() => write(&args.recorded, &found)?,
@@ -97,7 +98,7 @@ pub async fn run(args: &KeptArgs) -> Result<Findings, String> {
 
 impl Rounds {
     async fn add(&mut self, args: &KeptArgs, findings: &mut Findings) -> Result<(), String> {
-        let reference = Reference::measure(&args.system).await?;
+        let reference = during("measuring the reference", Reference::measure(&args.system)).await?;
         self.references.push(reference);
         for setting in &args.settings {
             for fsync in [Fsync::EverySec, Fsync::Always] {
@@ -150,7 +151,6 @@ fn worse(recorded: &Recorded, found: &Recorded) -> Vec<String> {
     worse.map(|(name, now, then)| format!("{name} clients: {now:.2} of the reference, {then:.2} on record")).collect()
 }
 
-fn table(recorded: Option<&Recorded>, found: &Recorded) -> Table {
 /// What was found, and what is on record of the same, beside each other.
 fn bars(recorded: Option<&Recorded>, found: &Recorded) -> Bars {
     let each = found.ratio.iter().flat_map(|(name, ratio)| {
@@ -161,6 +161,7 @@ fn bars(recorded: Option<&Recorded>, found: &Recorded) -> Bars {
     Bars::new("CPU of a checkout, times the reference", each)
 }
 
+fn table(recorded: Option<&Recorded>, found: &Recorded) -> Table {
     let head = ["setting, fsync, clients", "µs", "of the reference", "on record", "change"];
     let mut table = Table::new("CPU of a checkout against a reference of this minute", &head);
     for (name, ratio) in &found.ratio {
@@ -179,13 +180,13 @@ fn bars(recorded: Option<&Recorded>, found: &Recorded) -> Bars {
     ));
     table.notes.push(format!("more than {:.0} % above the record fails", (WORSE - 1.0) * 100.0));
     table.notes.extend(recorded.map(|recorded| format!("on record: {}", recorded.made)));
-    table
     let missing = recorded.map_or_else(Vec::new, |recorded| {
         found.ratio.keys().filter(|name| !recorded.ratio.contains_key(*name)).map(String::as_str).collect()
     });
     if !missing.is_empty() {
         table.notes.push(format!("not on record, and so compared with nothing: {}", missing.join(", ")));
     }
+    table
 }
 
 fn read(file: &Path) -> Result<Recorded, String> {

@@ -14,6 +14,7 @@ use crate::report::made::Made;
 use crate::report::outcome::{Cpu, Generator, Report, Workload};
 use crate::shop::control::Control;
 use crate::shop::front::Front;
+use crate::waiting::during;
 
 /// Longest wait for idle processes before the measurement: what loading left to do is not its cost.
 const QUIET_WAIT: Duration = Duration::from_secs(10);
@@ -49,8 +50,8 @@ impl Measurement {
         control: &Control,
         mut notes: Vec<String>,
     ) -> Result<Report, String> {
-        let orders = Rc::new(Orders::new(self.goods.orders.len()));
         let made = Made::now();
+        let orders = Rc::new(Orders::new(self.goods.orders.len()));
         let watched = self.watched.as_ref();
         let clients = fronts.len();
         let (fronts, warm) = match &self.warm_up {
@@ -60,16 +61,17 @@ impl Measurement {
                 (fronts, Some(warm.answers))
             }
         };
-        settled(&mut self.shards, watched, QUIET_WAIT).await?;
+        during("waiting until all is quiet", settled(&mut self.shards, watched, QUIET_WAIT)).await?;
         if let Some(watched) = watched {
-            settle::idle(watched, QUIET_WAIT).await?;
+            during("waiting until all is quiet", settle::idle(watched, QUIET_WAIT)).await?;
         }
 
         let before = watched.map(Watched::read).transpose()?;
         let own_before = cpu::own();
         let (fronts, run) = drive::run(&self.plan, fronts, &self.goods, &orders, watched).await?;
         let own_after = cpu::own();
-        let settled = settled(&mut self.shards, watched, settle::IDLE_WAIT).await?;
+        let settling = settled(&mut self.shards, watched, settle::IDLE_WAIT);
+        let settled = during("waiting until all is settled", settling).await?;
         let after = watched.map(Watched::read).transpose()?;
         let resident = cpu::resident(std::process::id());
         drop(fronts);
@@ -79,7 +81,8 @@ impl Measurement {
         let books = if self.check_books && self.plan.mix.keeps_sums() {
             let unknown = run.answers.unknown_checkouts() + warm.as_ref().map_or(0, |warm| warm.unknown_checkouts());
             let committed = counts.committed + warm_committed;
-            let books = Books::check(&self.fill, &self.goods, control, committed, unknown, self.drained).await?;
+            let books = Books::check(&self.fill, &self.goods, control, committed, unknown, self.drained);
+            let books = during("adding up what was taken", books).await?;
             if books.is_none() {
                 notes.push("too many items and users to add up what was taken".to_owned());
             }

@@ -3,13 +3,13 @@
 
 use std::cell::RefCell;
 use std::fmt::{Display, Formatter};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::shop::control::Control;
 use shardcart_harness::Service;
+use crate::waiting::during;
 
 /// Largest amount the shop takes: 2^53-1.
 pub const AMOUNT_MAX: u64 = (1 << 53) - 1;
@@ -150,10 +150,7 @@ impl Fill {
             ("users", Service::Payment, users, format!("/batch_init/{users}/{credit}")),
             ("orders", Service::Order, orders, format!("/batch_init/{orders}/{items}/{users}/{price}")),
         ] {
-            let spinner = ProgressBar::new_spinner().with_message(format!("loading {what}"));
-            spinner.enable_steady_tick(Duration::from_millis(200));
-            let took = control.batch_init(service, &path).await?;
-            spinner.finish_and_clear();
+            let took = during(&format!("loading {what}"), control.batch_init(service, &path)).await?;
             loadings.push(Loading { what, count: *count, seconds: took.as_secs_f64() });
         }
         let goods = Goods { items: Ids::Numbers(*items), users: Ids::Numbers(*users), orders: Ids::Numbers(*orders) };
@@ -210,16 +207,13 @@ async fn one_by_one(
     make: impl AsyncFn(&mut Control) -> Result<Box<str>, String>,
 ) -> Result<Ids, String> {
     let begun = Instant::now();
-    let bar = ProgressBar::new(count).with_message(format!("loading {what}"));
     let made = RefCell::new(Vec::new());
     let done = control.each(count, async |_, control| {
         let id = make(control).await?;
         made.borrow_mut().push(id);
-        bar.inc(1);
         Ok(())
     });
-    done.await?;
-    bar.finish_and_clear();
+    during(&format!("loading {count} {what} one by one"), done).await?;
     loadings.push(Loading { what, count, seconds: begun.elapsed().as_secs_f64() });
     Ok(Ids::Minted(made.into_inner()))
 }

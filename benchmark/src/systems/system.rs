@@ -15,6 +15,7 @@ use crate::measure::cpu::Watched;
 use crate::shop::client::Target;
 use crate::shop::front::{Front, Places};
 use crate::systems::gateway;
+use crate::waiting::during;
 
 /// Longest a start may take.
 const START_WAIT: Duration = Duration::from_secs(60);
@@ -181,7 +182,7 @@ impl System {
         });
         let url = format!("http://127.0.0.1:{port}").parse()?;
         let mut system = Self { children, url, redis, _directory: directory };
-        system.ready(&[port]).await?;
+        during("waiting until the shop is ready", system.ready(&[port])).await?;
         Ok(system)
     }
 
@@ -236,7 +237,7 @@ impl System {
         let url = format!("http://127.0.0.1:{entrance}").parse()?;
         let mut system = Self { children, url, redis, _directory: directory };
         let all: Vec<u16> = places.iter().flatten().map(|(port, _)| *port).chain([entrance]).collect();
-        system.ready(&all).await?;
+        during("waiting until all machines are ready", system.ready(&all)).await?;
         Ok(system)
     }
 

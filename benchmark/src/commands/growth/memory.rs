@@ -19,6 +19,7 @@ use crate::report::table::{Table, grouped};
 use crate::shop::control::Control;
 use crate::shop::front::ShopArgs;
 use crate::systems::system::System;
+use crate::waiting::during;
 
 /// Orders over which memory is divided.
 const ORDERS: u64 = 50_000;
@@ -73,8 +74,7 @@ async fn by_state(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Stri
     let committed = report.committed.max(1);
     findings.keep("memory", report);
     let settled = held(&mut servers).await?;
-    eprintln!("waiting until the tombstones are gone");
-    tokio::time::sleep(TOMBSTONES).await;
+    during("waiting until the tombstones are gone", tokio::time::sleep(TOMBSTONES)).await;
     let begun = Instant::now();
     let mut after = held(&mut servers).await?;
     loop {
