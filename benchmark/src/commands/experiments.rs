@@ -246,7 +246,7 @@ impl Stage<'_> {
         eprintln!("{name}");
         let args = self.args;
         let fill = Fill::plenty(args.records, args.records, 1, run.orders.max(100_000), 2)?;
-        let fill = Fill { orders: run.orders, ..fill };
+        let fill = Fill { orders: run.orders, ..fill }.lasting(&run.mix);
         let (goods, _): (Goods, _) = fill.load(args.load, &mut self.control).await?;
         let shards = match args.redis.as_slice() {
             [] => None,

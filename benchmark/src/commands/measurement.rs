@@ -118,6 +118,7 @@ impl Measurement {
             orders: self.goods.orders.len(),
             lines: self.fill.lines,
             price: self.fill.price,
+            drained: self.drained,
         }
     }
 }

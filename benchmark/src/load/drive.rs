@@ -38,6 +38,9 @@ const BOUGHT: usize = 2;
 /// Credit that a visitor of [`Call::Purchase`] has.
 const VISITOR_CREDIT: u64 = 1_000_000_000;
 
+/// The highest price at which a visitor can pay for what is bought.
+pub const VISITOR_PRICE_MAX: u64 = VISITOR_CREDIT / BOUGHT as u64;
+
 /// One run.
 #[derive(Debug, Clone)]
 pub struct Plan {

@@ -7,12 +7,16 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::load::calls::{Call, Mix};
 use crate::shop::control::Control;
-use shardcart_harness::Service;
 use crate::waiting::during;
+use shardcart_harness::Service;
 
 /// Largest amount the shop takes: 2^53-1.
 pub const AMOUNT_MAX: u64 = (1 << 53) - 1;
+
+/// Units of an item, or credit of a user, that no run takes: an hour of 250,000 calls a second is less.
+const LASTS: u64 = 1_000_000_000;
 
 /// Items, users and orders, all alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +134,15 @@ impl Fill {
         Ok(Self { items, stock, price, users, credit, orders, lines })
     }
 
+    /// The same with enough for calls that take from it beyond the checkouts of loaded orders: nobody knows beforehand how
+    /// many of them there will be.
+    #[must_use]
+    pub fn lasting(self, mix: &Mix) -> Self {
+        let stock = if mix.has(Call::Purchase) || mix.has(Call::Subtract) { LASTS } else { 0 };
+        let credit = if mix.has(Call::Pay) { LASTS } else { 0 };
+        Self { stock: self.stock.max(stock), credit: self.credit.max(credit), ..self }
+    }
+
     /// Loads it.
     ///
     /// # Errors
@@ -216,4 +229,21 @@ async fn one_by_one(
     during(&format!("loading {count} {what} one by one"), done).await?;
     loadings.push(Loading { what, count, seconds: begun.elapsed().as_secs_f64() });
     Ok(Ids::Minted(made.into_inner()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_without_end_finds_enough() {
+        let fill = Fill::plenty(3, 3, 1, 10, 2).unwrap();
+        let lasting = |mix: &str| {
+            let fill = fill.lasting(&mix.parse().unwrap());
+            (fill.stock, fill.credit)
+        };
+        assert_eq!(lasting("checkout,find_item"), (20, 20));
+        assert_eq!(lasting("purchase"), (LASTS, 20));
+        assert_eq!(lasting("subtract,pay"), (LASTS, LASTS));
+    }
 }

@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub struct Behaviour {
     /// Refuses every n-th order.
     pub refuses_every: Option<u64>,
+    /// Has no stock left after so many paid orders.
+    pub sells_out_after: Option<u64>,
     /// Answers 200 and takes nothing.
     pub lies: bool,
     /// Closes all connections and listens no more after so many checkouts.
@@ -167,6 +169,9 @@ fn answer(path: &str, state: &Mutex<State>, behaviour: &Behaviour) -> Option<(u1
             if !behaviour.lies && !repeated {
                 state.taken_units += 2;
                 state.paid.insert(number(2));
+            if behaviour.sells_out_after.is_some_and(|orders| state.paid.len() as u64 >= orders) && !repeated {
+                return Some((409, r#"{"code":"insufficient_stock","detail":"none left"}"#.to_owned()));
+            }
             }
             String::new()
         }
