@@ -73,6 +73,15 @@ struct Rounds {
 pub async fn run(args: &KeptArgs) -> Result<Findings, String> {
     // Before minutes are spent.
     let recorded = if args.record { None } else { Some(read(&args.recorded)?) };
+    if let Some(Ok(before)) = args.record.then(|| read(&args.recorded)) {
+        let dropped = dropped(&before, &args.settings);
+        if !dropped.is_empty() {
+            let (dropped, file) = (dropped.join(", "), args.recorded.display());
+            return Err(format!(
+                "{file} would lose {dropped}: give --settings all that are on record, or another file"
+            ));
+        }
+    }
     let mut findings = Findings::new("Kept fast");
     let mut rounds = Rounds::default();
     for round in 1..=ROUNDS_MAX {
@@ -133,6 +142,12 @@ impl Rounds {
             ratio: each(&self.ratios),
         }
     }
+}
+
+/// What is on record of settings that are not measured now.
+fn dropped<'a>(recorded: &'a Recorded, settings: &[Setting]) -> Vec<&'a str> {
+    let measured = |name: &str| settings.iter().any(|setting| name.starts_with(&setting.to_string()));
+    recorded.ratio.keys().map(String::as_str).filter(|name| !measured(name)).collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -216,6 +231,13 @@ mod tests {
         let found = figures(&[("A", 2.29), ("B", 2.31), ("new", 100.0)]);
         let worse = worse(&recorded, &found);
         assert_eq!(worse, ["B clients: 2.31 of the reference, 2.00 on record"]);
+    }
+
+    #[test]
+    fn recording_a_part_does_not_drop_the_rest() {
+        let recorded = figures(&[("A always 1", 6.0), ("B always 1", 9.0)]);
+        assert_eq!(dropped(&recorded, &[Setting::A]), ["B always 1"]);
+        assert_eq!(dropped(&recorded, &[Setting::A, Setting::B, Setting::C]), [""; 0]);
     }
 
     #[test]
