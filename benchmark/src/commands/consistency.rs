@@ -12,11 +12,13 @@ use tokio::task::JoinSet;
 
 use crate::load::books::{Item, User};
 use crate::load::drive;
+use crate::report::chart::Bars;
 use crate::report::findings::Findings;
 use crate::report::table::{Table, grouped};
 use crate::shop::client::Answer;
 use crate::shop::control::Control;
 use crate::shop::front::{Front, ShopArgs};
+use crate::waiting::during;
 
 /// How often a checkout is asked that was turned away, given up or not answered. Repeating it is safe.
 const TRIES_MAX: u32 = 40;
@@ -84,6 +86,10 @@ struct Scene {
     items: Vec<Supply>,
     users: Vec<Supply>,
     carts: Vec<Cart>,
+    /// Checkouts that were sent, whatever came of them.
+    asked: Cell<u64>,
+    /// Those of them that a client sent once more, because it was turned away, given up or not answered.
+    again: Cell<u64>,
     /// The first answer of each kind that was no 2xx.
     first: RefCell<Vec<(String, u64, String)>>,
 }
@@ -111,9 +117,21 @@ pub async fn run(args: &ConsistencyArgs) -> Result<Findings, String> {
     let mut findings = Findings::new(format!("Consistency, {}", control.places()));
     let mut table = Table::new(
         "Inconsistencies",
-        &["burst", "checkouts", "paid", "refused", "seconds", "stock", "credit", "orders", "money"],
+        &[
+            "burst",
+            "orders",
+            "asked",
+            "asked again",
+            "paid",
+            "refused",
+            "seconds",
+            "stock",
+            "credit",
+            "orders",
+            "money",
+        ],
     );
-    let small = one_item(&control, args.stock, args.users).await?;
+    let small = during("making one item and its users", one_item(&control, args.stock, args.users)).await?;
     let clients = u32::try_from(args.users).unwrap_or(u32::MAX);
     let paid = burst("1 item", small, 1, clients, &control, &mut table, &mut findings).await?;
     let wanted = args.stock.min(args.users);
@@ -121,11 +139,13 @@ pub async fn run(args: &ConsistencyArgs) -> Result<Findings, String> {
         findings.failures.push(format!("1 item: {paid} of {wanted} units were sold that were there and wanted"));
     }
     if args.large_orders > 0 {
-        let large = many_items(&control, args).await?;
+        let large = during("making many items, users and orders", many_items(&control, args)).await?;
         burst("many items", large, 2, args.large_clients, &control, &mut table, &mut findings).await?;
     }
     table.notes.extend(
         [
+            "asked: checkouts that were sent; in the burst of many items two clients ask for each order at the same time, on purpose: it must be paid once",
+            "asked again: those of them that the same client sent once more after it was turned away (429), given up (409 checkout_aborted), answered 5xx or not answered, until an answer tells whether the order is paid",
             "stock: units gone from the stores, against the units in orders that were answered 2xx; the differences of all items added up",
             "credit: credit gone, against the totals of orders that were answered 2xx; the differences of all users added up",
             "orders: orders that say paid and were never answered 2xx, and the reverse",
@@ -222,7 +242,14 @@ impl Scene {
             Ok(())
         });
         all.await?;
-        Ok(Self { items, users, carts: carts.into_inner(), first: RefCell::default() })
+        Ok(Self {
+            items,
+            users,
+            carts: carts.into_inner(),
+            asked: Cell::new(0),
+            again: Cell::new(0),
+            first: RefCell::default(),
+        })
     }
 
     fn count(&self, outcome: Outcome) -> u64 {
@@ -239,7 +266,9 @@ impl Scene {
 
     /// Asks until there is an answer that tells whether the order is paid.
     async fn check_out(&self, cart: &Cart, front: &mut Front) {
-        for _ in 0..TRIES_MAX {
+        for tries in 0..TRIES_MAX {
+            self.asked.set(self.asked.get() + 1);
+            self.again.set(self.again.get() + u64::from(tries > 0));
             match front.ask(Service::Order, "POST", format_args!("/checkout/{}", cart.order)).await {
                 Ok(Answer { status: 200..=299, .. }) => {
                     cart.outcome.set(Outcome::Paid);
@@ -348,26 +377,38 @@ async fn burst(
             }
         });
     }
-    while let Some(ended) = running.join_next().await {
-        ended.map_err(|error| format!("a client ended early: {error}"))?;
-    }
+    let all = async {
+        while let Some(ended) = running.join_next().await {
+            ended.map_err(|error| format!("a client ended early: {error}"))?;
+        }
+        Ok::<_, String>(())
+    };
+    during(&format!("burst of {name}"), all).await?;
     let seconds = begun.elapsed().as_secs_f64();
 
     let reading = Instant::now();
-    let mut differences = scene.differences(control).await?;
-    while differences != Differences::default() && reading.elapsed() < AGREE_WAIT {
-        tokio::time::sleep(TRY_PAUSE).await;
-        differences = scene.differences(control).await?;
-    }
+    let compared = async {
+        let mut differences = scene.differences(control).await?;
+        while differences != Differences::default() && reading.elapsed() < AGREE_WAIT {
+            tokio::time::sleep(TRY_PAUSE).await;
+            differences = scene.differences(control).await?;
+        }
+        Ok::<_, String>(differences)
+    };
+    let differences = during("reading every item, user and order", compared).await?;
     let Differences { stock, credit, orders, money } = differences;
     let (paid, refused, unknown) =
         (scene.count(Outcome::Paid), scene.count(Outcome::Refused), scene.count(Outcome::Unknown));
-    let checkouts = scene.carts.len() * abreast;
-    let mut row = vec![name.to_owned(), grouped(checkouts as f64), grouped(paid as f64), grouped(refused as f64)];
+    let mut row = vec![name.to_owned()];
+    let counts = [scene.carts.len() as u64, scene.asked.get(), scene.again.get(), paid, refused];
+    row.extend(counts.map(|count| grouped(count as f64)));
     row.push(format!("{seconds:.2}"));
     row.extend([stock, credit, orders, money].map(|count| count.to_string()));
     table.row(row);
 
+    let outcomes = [("paid", paid), ("refused", refused), ("unknown", unknown), ("asked again", scene.again.get())];
+    let bars = outcomes.map(|(what, count)| (what.to_owned(), count as f64));
+    findings.bars.push(Bars::new(format!("Orders by outcome, and checkouts asked again: {name}"), bars));
     if differences != Differences::default() {
         findings.failures.push(format!("{name}: the stores do not hold what the answers said"));
     }
@@ -402,13 +443,13 @@ mod tests {
     }
 
     fn figures(findings: &Findings) -> Vec<u64> {
-        findings.tables[0].rows[0][5..].iter().map(|cell| cell.parse().unwrap()).collect()
+        findings.tables[0].rows[0][7..].iter().map(|cell| cell.parse().unwrap()).collect()
     }
 
     #[tokio::test]
     async fn a_good_shop_sells_what_there_is_and_nothing_more() {
         let findings = check(Behaviour { keeps_records: true, ..Behaviour::default() }).await.unwrap();
-        assert_eq!(findings.tables[0].rows[0][2], "10");
+        assert_eq!(findings.tables[0].rows[0][4], "10");
         assert_eq!(figures(&findings), [0, 0, 0, 0]);
         assert_eq!(findings.verdict(), Ok(()));
     }
@@ -419,5 +460,17 @@ mod tests {
         let findings = check(behaviour).await.unwrap();
         assert_eq!(figures(&findings), [0, 10, 0, 10]);
         assert!(findings.verdict().is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_again_is_counted_and_said() {
+        let once = check(Behaviour { keeps_records: true, ..Behaviour::default() }).await.unwrap();
+        assert_eq!(once.tables[0].rows[0][1..6], ["30", "30", "0", "10", "20"]);
+        let behaviour = Behaviour { keeps_records: true, turns_away_first: true, ..Behaviour::default() };
+        let findings = check(behaviour).await.unwrap();
+        assert_eq!(findings.tables[0].rows[0][1..6], ["30", "60", "30", "10", "20"]);
+        assert_eq!(findings.verdict(), Ok(()));
+        let text = findings.to_string();
+        assert!(text.contains("two clients ask for each order") && text.contains("asked again: those"), "{text}");
     }
 }

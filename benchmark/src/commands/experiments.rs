@@ -11,6 +11,7 @@ use crate::load::orders::Pick;
 use crate::load::pace::Pace;
 use crate::measure::cpu::Watched;
 use crate::measure::settle::OrderShards;
+use crate::report::chart::{Bar, Bars};
 use crate::report::findings::Findings;
 use crate::report::outcome::Report;
 use crate::report::table::{Table, grouped, time};
@@ -29,6 +30,9 @@ const QUERIES: &str = "find_item=2,find_order=1,find_user=1";
 
 /// More than this is not asked in a second by the clients of a closed loop without pause; so many orders are loaded.
 const CHECKOUTS_PER_S_MAX: u64 = 20_000;
+
+/// How the two are to be read.
+const THEIRS: &str = "theirs ran on other machines, some on clusters of many; ours on one machine, shared with the load generator if the URL is local. The figures say what a setup does, not which design is better";
 
 /// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -58,7 +62,7 @@ pub struct ExperimentsArgs {
     /// How long each run is, in seconds; the arriving users take 100 more
     #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(2..=600))]
     pub seconds: u64,
-    /// Divides all numbers of clients by this: for a try on a small machine
+    /// Divides all numbers of clients by this, but those of `few`: for a try on a small machine. That is another load than the published one, so the column of theirs is left out
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub fewer: u32,
     /// How the data is loaded
@@ -95,6 +99,7 @@ struct Stage<'a> {
     control: Control,
     watched: Option<Watched>,
     table: Table,
+    rates: Bars,
     findings: Findings,
 }
 
@@ -108,21 +113,16 @@ pub async fn run(args: &ExperimentsArgs) -> Result<Findings, String> {
     let control = Control::connect(&args.shop).await?;
     let mut findings = Findings::new(format!("What others published, done again, {}", control.places()));
     findings.notes = notes;
-    let table = Table::new(
-        "Theirs beside ours",
-        &[
-            "experiment",
-            "theirs",
-            "requests/s",
-            "committed/s",
-            "already paid/s",
-            "p50",
-            "p99",
-            "2xx in 0.1 s",
-            "not 2xx",
-        ],
-    );
-    let mut stage = Stage { args, control, watched, table, findings };
+    let mut head = vec!["experiment"];
+    head.extend(args.comparable().then_some("theirs"));
+    head.extend(["requests/s", "committed/s", "already paid/s", "p50", "p99", "2xx in 0.1 s", "not 2xx"]);
+    let title = match args.fewer {
+        1 => "Theirs beside ours".to_owned(),
+        fewer => format!("Ours alone, with 1/{fewer} of the clients"),
+    };
+    let table = Table::new(title, &head);
+    let rates = Bars::new("Requests a second", []);
+    let mut stage = Stage { args, control, watched, table, rates, findings };
     for which in &args.only {
         match which {
             Which::Many => stage.thinking(5950, "685 requests/s, 13.6 s latency").await?,
@@ -133,19 +133,32 @@ pub async fn run(args: &ExperimentsArgs) -> Result<Findings, String> {
             Which::Flood => stage.flood().await?,
         }
     }
+    stage.table.notes.push(match args.fewer {
+        1 => THEIRS.to_owned(),
+        fewer => format!(
+            "--fewer {fewer} divides the numbers of clients, so this is another load than the published one: the figures of others are left out, because they are not comparable"
+        ),
+    });
     stage.table.notes.extend(
         [
-            "theirs ran on other machines, some on clusters of many; ours on one machine, shared with the load generator if the URL is local. The figures say what a setup does, not which design is better",
             "with one second between calls, clients cannot bring more than one request each a second: near that, the figure is the clients', and the latency is ours",
             "clients that pause begin evenly over the first second; they would otherwise all ask in the same millisecond of every second",
             "requests/s has every answer in it; committed/s are orders paid for the first time; a 2xx for an order that was paid before is counted apart",
-            "what theirs called a request is not always known: here it is one HTTP request",
+            "a request is one HTTP request here; what it was for others is not always known",
             "p50 and p99 are of the call that is named, and of committed checkouts where none is",
         ]
         .map(str::to_owned),
     );
     stage.findings.tables.push(stage.table);
+    stage.findings.bars.push(stage.rates);
     Ok(stage.findings)
+}
+
+impl ExperimentsArgs {
+    /// Whether the load is the one that was published.
+    fn comparable(&self) -> bool {
+        self.fewer == 1
+    }
 }
 
 fn many(clients: u32) -> String {
@@ -171,8 +184,10 @@ impl Stage<'_> {
     }
 
     async fn reads_writes(&mut self) -> Result<(), String> {
-        for clients in [3, 300, 600, 900, 1200, 1500] {
-            let (clients, seconds) = (self.clients(clients), self.args.seconds);
+        let mut counts = [3, 300, 600, 900, 1200, 1500].map(|clients| self.clients(clients)).to_vec();
+        counts.dedup();
+        for clients in counts {
+            let seconds = self.args.seconds;
             let (mix, orders) = (READS_AND_WRITES.parse()?, CHECKOUTS_PER_S_MAX * seconds / 4);
             let (think, ramp) = (Duration::ZERO, Duration::ZERO);
             let run = Run { clients, think, ramp, mix, pick: Pick::Distinct, seconds, orders };
@@ -231,7 +246,7 @@ impl Stage<'_> {
         eprintln!("{name}");
         let args = self.args;
         let fill = Fill::plenty(args.records, args.records, 1, run.orders.max(100_000), 2)?;
-        let fill = Fill { orders: run.orders, ..fill };
+        let fill = Fill { orders: run.orders, ..fill }.lasting(&run.mix);
         let (goods, _): (Goods, _) = fill.load(args.load, &mut self.control).await?;
         let shards = match args.redis.as_slice() {
             [] => None,
@@ -266,9 +281,10 @@ impl Stage<'_> {
         let latency = of_call.map_or(report.latency_us.as_ref(), |call| call.latency_us.as_ref());
         let a_second = |count: u64| count as f64 / report.seconds.max(1e-9);
         let named = call.map_or_else(|| name.to_owned(), |call| format!("{name} ({call})"));
-        self.table.row(vec![
-            named,
-            theirs.to_owned(),
+        self.rates.bars.push(Bar { name: named.clone(), value: report.requests_per_s });
+        let mut row = vec![named];
+        row.extend(self.args.comparable().then(|| theirs.to_owned()));
+        row.extend([
             grouped(report.requests_per_s),
             grouped(report.committed_per_s),
             grouped(a_second(report.already_paid)),
@@ -277,6 +293,7 @@ impl Stage<'_> {
             format!("{:.1} %", report.done_within_100_ms * 100.0),
             format!("{:.2} %", 100.0 - 100.0 * report.counts.done() as f64 / report.requests.max(1) as f64),
         ]);
+        self.table.row(row);
     }
 }
 
@@ -285,26 +302,44 @@ mod tests {
     use super::*;
     use crate::shop::standin::{Behaviour, StandIn};
 
-    #[tokio::test]
-    async fn every_experiment_has_its_row_with_theirs_beside_ours() {
+    async fn experiments(only: &[Which], fewer: u32) -> Findings {
         let standin = StandIn::start(Behaviour::default()).await;
         let args = ExperimentsArgs {
             shop: ShopArgs::at(standin.url.parse().unwrap()),
-            only: vec![Which::Many, Which::Thousand, Which::Flood],
+            only: only.to_vec(),
             seconds: 2,
-            fewer: 1000,
+            fewer,
             load: How::Batch,
             records: 50,
             watched: Watched::default(),
             redis: Vec::new(),
             timeout_s: 10,
         };
-        let findings = tokio::task::LocalSet::new().run_until(run(&args)).await.unwrap();
-        let rows = &findings.tables[0].rows;
-        let first: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
-        assert_eq!(first[0], ("5 clients, 1 s between checkouts", "685 requests/s, 13.6 s latency"));
-        assert_eq!(first[1], ("1 client, 1 s between checkouts", "502 requests/s, 1 % failed"));
-        assert!(first[2].0.starts_with("15 clients, checkouts of any order"), "{first:?}");
+        tokio::task::LocalSet::new().run_until(run(&args)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_published_load_has_theirs_beside_ours() {
+        let findings = experiments(&[Which::Thousand], 1).await;
+        let table = &findings.tables[0];
+        assert_eq!((table.title.as_str(), table.head[1].as_str()), ("Theirs beside ours", "theirs"));
+        let row = (table.rows[0][0].as_str(), table.rows[0][1].as_str());
+        assert_eq!(row, ("1,000 clients, 1 s between checkouts", "502 requests/s, 1 % failed"));
+        assert!(table.notes[0].starts_with("theirs ran on other machines"), "{:?}", table.notes);
+    }
+
+    #[tokio::test]
+    async fn figures_of_others_never_stand_beside_another_load() {
+        let findings = experiments(&[Which::Many, Which::Thousand, Which::Flood], 1000).await;
+        let table = &findings.tables[0];
+        let text = table.to_string();
+        assert!(!text.contains("685") && !text.contains("502") && !text.contains("11,000"), "{text}");
+        assert!(table.title.contains("1/1000") && table.notes[0].contains("not comparable"), "{text}");
+        assert_eq!(table.head[..2], ["experiment", "requests/s"]);
+        let names: Vec<_> = table.rows.iter().map(|row| row[0].as_str()).collect();
+        assert_eq!(names[..2], ["5 clients, 1 s between checkouts", "1 client, 1 s between checkouts"]);
+        assert!(names[2].starts_with("15 clients, checkouts of any order"), "{names:?}");
+        assert_eq!(findings.bars[0].bars.len(), 3);
         let flood = &findings.runs[2].report;
         assert!(flood.committed == 50 && flood.already_paid > 0, "{}", flood.committed);
         assert_eq!(findings.verdict(), Ok(()));

@@ -8,6 +8,7 @@ mod overload;
 use std::rc::Rc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use shardcart_harness::{Fsync, Service};
 
 use crate::commands::checkout::{self, CheckoutArgs};
@@ -26,6 +27,7 @@ use crate::report::table::{Table, grouped, time};
 use crate::shop::control::Control;
 use crate::shop::front::ShopArgs;
 use crate::systems::system::{System, SystemArgs};
+use crate::waiting::during;
 
 /// One answer may take so long.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -91,6 +93,7 @@ pub async fn run(args: &GrowthArgs) -> Result<Findings, String> {
     let mut findings = Findings::new("How cost grows");
     findings.notes.push(format!("setting A (shop), appendfsync {}, {} clients", args.fsync.as_str(), args.clients));
     for what in &args.only {
+        eprintln!("growth by {}", what.to_possible_value().map_or_else(String::new, |name| name.get_name().to_owned()));
         match what {
             What::Shards => shards(args, &mut findings).await?,
             What::Store => store(args, &mut findings).await?,
@@ -223,7 +226,7 @@ async fn drain(control: &Control, fill: &Fill, goods: &Goods, part: f64) -> Resu
     let all = control.each(users, async |at, control| {
         control.post(Service::Payment, format_args!("/pay/{}/{}", goods.users.get(at), fill.credit)).await
     });
-    all.await?;
+    during("taking credit from users", all).await?;
     Ok(users * fill.credit)
 }
 

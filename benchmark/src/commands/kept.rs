@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use shardcart_harness::Fsync;
 
 use crate::commands::checkout::{self, CheckoutArgs};
+use crate::report::chart::Bars;
 use crate::report::findings::Findings;
 use crate::report::table::Table;
 use crate::systems::reference::Reference;
 use crate::systems::system::{Setting, System, SystemArgs};
+use crate::waiting::during;
 
 /// This much more than recorded fails.
 const WORSE: f64 = 1.15;
@@ -71,6 +73,15 @@ struct Rounds {
 pub async fn run(args: &KeptArgs) -> Result<Findings, String> {
     // Before minutes are spent.
     let recorded = if args.record { None } else { Some(read(&args.recorded)?) };
+    if let Some(Ok(before)) = args.record.then(|| read(&args.recorded)) {
+        let dropped = dropped(&before, &args.settings);
+        if !dropped.is_empty() {
+            let (dropped, file) = (dropped.join(", "), args.recorded.display());
+            return Err(format!(
+                "{file} would lose {dropped}: give --settings all that are on record, or another file"
+            ));
+        }
+    }
     let mut findings = Findings::new("Kept fast");
     let mut rounds = Rounds::default();
     for round in 1..=ROUNDS_MAX {
@@ -84,6 +95,7 @@ pub async fn run(args: &KeptArgs) -> Result<Findings, String> {
     }
     let found = rounds.medians(&findings);
     findings.tables.push(table(recorded.as_ref(), &found));
+    findings.bars.push(bars(recorded.as_ref(), &found));
     match &recorded {
         Some(recorded) => findings.failures.extend(worse(recorded, &found)),
         // Figures of a run that went wrong are not what later ones should be held to.
@@ -95,7 +107,7 @@ pub async fn run(args: &KeptArgs) -> Result<Findings, String> {
 
 impl Rounds {
     async fn add(&mut self, args: &KeptArgs, findings: &mut Findings) -> Result<(), String> {
-        let reference = Reference::measure(&args.system).await?;
+        let reference = during("measuring the reference", Reference::measure(&args.system)).await?;
         self.references.push(reference);
         for setting in &args.settings {
             for fsync in [Fsync::EverySec, Fsync::Always] {
@@ -132,6 +144,12 @@ impl Rounds {
     }
 }
 
+/// What is on record of settings that are not measured now.
+fn dropped<'a>(recorded: &'a Recorded, settings: &[Setting]) -> Vec<&'a str> {
+    let measured = |name: &str| settings.iter().any(|setting| name.starts_with(&setting.to_string()));
+    recorded.ratio.keys().map(String::as_str).filter(|name| !measured(name)).collect()
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match (values.len() / 2, values.len() % 2) {
@@ -146,6 +164,16 @@ fn worse(recorded: &Recorded, found: &Recorded) -> Vec<String> {
     let both = found.ratio.iter().filter_map(|(name, now)| Some((name, now, recorded.ratio.get(name)?)));
     let worse = both.filter(|(_, now, then)| **now > **then * WORSE);
     worse.map(|(name, now, then)| format!("{name} clients: {now:.2} of the reference, {then:.2} on record")).collect()
+}
+
+/// What was found, and what is on record of the same, beside each other.
+fn bars(recorded: Option<&Recorded>, found: &Recorded) -> Bars {
+    let each = found.ratio.iter().flat_map(|(name, ratio)| {
+        let then = recorded.and_then(|recorded| recorded.ratio.get(name));
+        let then = then.map(|then| (format!("{name} clients, on record"), *then));
+        std::iter::once((format!("{name} clients"), *ratio)).chain(then)
+    });
+    Bars::new("CPU of a checkout, times the reference", each)
 }
 
 fn table(recorded: Option<&Recorded>, found: &Recorded) -> Table {
@@ -167,6 +195,12 @@ fn table(recorded: Option<&Recorded>, found: &Recorded) -> Table {
     ));
     table.notes.push(format!("more than {:.0} % above the record fails", (WORSE - 1.0) * 100.0));
     table.notes.extend(recorded.map(|recorded| format!("on record: {}", recorded.made)));
+    let missing = recorded.map_or_else(Vec::new, |recorded| {
+        found.ratio.keys().filter(|name| !recorded.ratio.contains_key(*name)).map(String::as_str).collect()
+    });
+    if !missing.is_empty() {
+        table.notes.push(format!("not on record, and so compared with nothing: {}", missing.join(", ")));
+    }
     table
 }
 
@@ -197,6 +231,13 @@ mod tests {
         let found = figures(&[("A", 2.29), ("B", 2.31), ("new", 100.0)]);
         let worse = worse(&recorded, &found);
         assert_eq!(worse, ["B clients: 2.31 of the reference, 2.00 on record"]);
+    }
+
+    #[test]
+    fn recording_a_part_does_not_drop_the_rest() {
+        let recorded = figures(&[("A always 1", 6.0), ("B always 1", 9.0)]);
+        assert_eq!(dropped(&recorded, &[Setting::A]), ["B always 1"]);
+        assert_eq!(dropped(&recorded, &[Setting::A, Setting::B, Setting::C]), [""; 0]);
     }
 
     #[test]

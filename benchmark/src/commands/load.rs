@@ -4,6 +4,7 @@ use serde::Deserialize;
 use shardcart_harness::Service;
 
 use crate::load::fill::{Fill, Goods, How, Ids};
+use crate::report::made::Made;
 use crate::report::outcome::LoadReport;
 use crate::shop::control::Control;
 use crate::shop::front::ShopArgs;
@@ -59,11 +60,13 @@ struct Order {
 /// The shop is not ready, refuses, or does not hold what it said it loaded.
 pub async fn run(args: &LoadArgs) -> Result<LoadReport, String> {
     let &LoadArgs { items, users, orders, price, stock, credit, .. } = args;
+    let made = Made::now();
     let mut control = Control::connect(&args.shop).await?;
     let fill = Fill { items, stock, price, users, credit, orders, lines: 2 };
     let (goods, calls) = fill.load(args.how, &mut control).await?;
     read_back(&mut control, &fill, &goods).await?;
-    Ok(LoadReport { url: control.places().to_string(), seconds: calls.iter().map(|call| call.seconds).sum(), calls })
+    let seconds = calls.iter().map(|call| call.seconds).sum();
+    Ok(LoadReport { made, url: control.places().to_string(), seconds, calls })
 }
 
 async fn read_back(control: &mut Control, fill: &Fill, goods: &Goods) -> Result<(), String> {

@@ -10,9 +10,11 @@ use crate::load::orders::Orders;
 use crate::load::pace::Pace;
 use crate::measure::cpu::{self, Watched};
 use crate::measure::settle::{self, OrderShards, Settled};
+use crate::report::made::Made;
 use crate::report::outcome::{Cpu, Generator, Report, Workload};
 use crate::shop::control::Control;
 use crate::shop::front::Front;
+use crate::waiting::during;
 
 /// Longest wait for idle processes before the measurement: what loading left to do is not its cost.
 const QUIET_WAIT: Duration = Duration::from_secs(10);
@@ -48,6 +50,7 @@ impl Measurement {
         control: &Control,
         mut notes: Vec<String>,
     ) -> Result<Report, String> {
+        let made = Made::now();
         let orders = Rc::new(Orders::new(self.goods.orders.len()));
         let watched = self.watched.as_ref();
         let clients = fronts.len();
@@ -58,16 +61,17 @@ impl Measurement {
                 (fronts, Some(warm.answers))
             }
         };
-        settled(&mut self.shards, watched, QUIET_WAIT).await?;
+        during("waiting until all is quiet", settled(&mut self.shards, watched, QUIET_WAIT)).await?;
         if let Some(watched) = watched {
-            settle::idle(watched, QUIET_WAIT).await?;
+            during("waiting until all is quiet", settle::idle(watched, QUIET_WAIT)).await?;
         }
 
         let before = watched.map(Watched::read).transpose()?;
         let own_before = cpu::own();
         let (fronts, run) = drive::run(&self.plan, fronts, &self.goods, &orders, watched).await?;
         let own_after = cpu::own();
-        let settled = settled(&mut self.shards, watched, settle::IDLE_WAIT).await?;
+        let settling = settled(&mut self.shards, watched, settle::IDLE_WAIT);
+        let settled = during("waiting until all is settled", settling).await?;
         let after = watched.map(Watched::read).transpose()?;
         let resident = cpu::resident(std::process::id());
         drop(fronts);
@@ -77,7 +81,8 @@ impl Measurement {
         let books = if self.check_books && self.plan.mix.keeps_sums() {
             let unknown = run.answers.unknown_checkouts() + warm.as_ref().map_or(0, |warm| warm.unknown_checkouts());
             let committed = counts.committed + warm_committed;
-            let books = Books::check(&self.fill, &self.goods, control, committed, unknown, self.drained).await?;
+            let books = Books::check(&self.fill, &self.goods, control, committed, unknown, self.drained);
+            let books = during("adding up what was taken", books).await?;
             if books.is_none() {
                 notes.push("too many items and users to add up what was taken".to_owned());
             }
@@ -91,7 +96,7 @@ impl Measurement {
             Generator::of(after.saturating_sub(before), resident.unwrap_or_default(), run.took, counts.all())
         });
         let workload = self.workload(control, clients, &run, warm.map_or(0, |warm| warm.counts().all()));
-        Ok(Report::new(workload, run, settled, cpu, generator, books, notes))
+        Ok(Report::new(made, workload, run, settled, cpu, generator, books, notes))
     }
 
     fn workload(&self, control: &Control, clients: usize, run: &Run, warm_up: u64) -> Workload {
@@ -113,6 +118,7 @@ impl Measurement {
             orders: self.goods.orders.len(),
             lines: self.fill.lines,
             price: self.fill.price,
+            drained: self.drained,
         }
     }
 }

@@ -3,11 +3,13 @@
 use shardcart_harness::Fsync;
 
 use crate::commands::checkout::{self, CheckoutArgs};
+use crate::report::chart::{Chart, Series};
 use crate::report::findings::Findings;
 use crate::report::outcome::Report;
 use crate::report::table::{Table, grouped, time};
 use crate::systems::reference::Parts;
 use crate::systems::system::{Setting, System, SystemArgs};
+use crate::waiting::during;
 
 /// Programs that have a column of their own.
 const PROGRAMS: [&str; 6] = ["nginx", "shop", "order", "stock", "payment", "redis-server"];
@@ -38,10 +40,17 @@ pub struct PriceArgs {
 pub async fn run(args: &PriceArgs) -> Result<Findings, String> {
     let mut findings = Findings::new("The price of a checkout");
     findings.tables.push(parts(args).await?);
+    let mut chart = Chart::new(
+        "CPU per committed checkout by clients",
+        ("clients", true),
+        ("CPU, µs per committed checkout", false),
+        Vec::new(),
+    );
     let mut table = table("CPU per committed checkout, µs (user + system), settling included");
     for setting in &args.settings {
         for fsync in &args.fsync {
             let system = System::start(&args.system, *setting, *fsync).await?;
+            let mut points = Vec::new();
             for clients in &args.clients {
                 let checkouts = args.checkouts.unwrap_or(match clients {
                     1 => 4000,
@@ -52,13 +61,16 @@ pub async fn run(args: &PriceArgs) -> Result<Findings, String> {
                 eprintln!("{name}");
                 let report = checkout::run(&CheckoutArgs::of(&system, *clients, checkouts)).await?;
                 table.row(row(*setting, *fsync, *clients, &report));
+                points.extend(report.cpu.as_ref().map(|cpu| (f64::from(*clients), cpu.us_per_committed)));
                 findings.keep(name, report);
             }
+            chart.series.push(Series { name: format!("{setting}, {}", fsync.as_str()), points });
         }
     }
-    table.notes.push("A: shop, 1 shard a service. B: separate services, 1 machine and 1 shard each, behind nginx with one worker. C: 2 machines and 2 shards each, behind nginx".to_owned());
+    table.notes.push("A: shop, 1 shard a service. B: separate services, 1 machine and 1 shard each, behind the shipped gateway. C: 2 machines and 2 shards each, behind the same".to_owned());
     table.notes.push("1000 items, 1000 users, distinct orders of two random items; load generator on the same cores; its own CPU is not in the figures".to_owned());
     findings.tables.push(table);
+    findings.charts.push(chart);
     Ok(findings)
 }
 
@@ -69,7 +81,8 @@ async fn parts(args: &PriceArgs) -> Result<Table, String> {
     for fsync in &args.fsync {
         for clients in &args.clients {
             eprintln!("the parts, {}, {clients} clients", fsync.as_str());
-            let Parts { service_us, redis_us } = Parts::measure(&args.system, *fsync, *clients).await?;
+            let parts = during("measuring the parts", Parts::measure(&args.system, *fsync, *clients));
+            let Parts { service_us, redis_us } = parts.await?;
             let us = |us: f64| format!("{us:.1}");
             let all = us(service_us + redis_us);
             table.row(vec![fsync.as_str().to_owned(), clients.to_string(), all, us(service_us), us(redis_us)]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::commands::measurement::{self, Measurement};
 use crate::load::calls::{Call, Mix};
-use crate::load::drive::{self, Plan};
+use crate::load::drive::{self, Plan, VISITOR_PRICE_MAX};
 use crate::load::fill::{Fill, How};
 use crate::load::orders::Pick;
 use crate::load::pace::{Pace, Schedule};
@@ -36,7 +36,7 @@ pub struct StressArgs {
     #[arg(long, requires = "rate")]
     pub poisson: bool,
     /// Time over which the clients begin one by one, or the rate grows, in seconds [default: --think-ms, so that the clients do not ask all at once]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = ramp)]
     pub ramp_s: Option<f64>,
     /// How long, in seconds [default: 30, or until the checkouts are done]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=DURATION_MAX_S))]
@@ -81,6 +81,13 @@ pub struct StressArgs {
     pub patience_s: u64,
 }
 
+fn ramp(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=DURATION_MAX_S as f64).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("expected a number of seconds, 0 to {DURATION_MAX_S}")),
+    }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
@@ -100,7 +107,7 @@ pub async fn run(args: &StressArgs) -> Result<Report, String> {
         [] => None,
         addresses => Some(OrderShards::connect(addresses).await?),
     };
-    let fill = Fill::plenty(args.items, args.users, args.price, args.orders, 2)?;
+    let fill = Fill::plenty(args.items, args.users, args.price, args.orders, 2)?.lasting(&args.mix);
     let (goods, _) = fill.load(args.load, &mut control).await?;
     let clients = args.clients.unwrap_or(if args.rate.is_some() { 1000 } else { 64 });
     let fronts = drive::connect(control.places(), clients, Duration::from_secs(args.timeout_s)).await?;
@@ -125,16 +132,32 @@ pub async fn run(args: &StressArgs) -> Result<Report, String> {
 }
 
 impl StressArgs {
+    /// Whether all that was said can have an effect.
+    ///
+    /// # Errors
+    /// What cannot.
+    pub fn sensible(&self) -> Result<(), String> {
+        let checkouts = self.mix.has(Call::Checkout);
+        if self.checkouts.is_some() && !checkouts {
+            return Err(format!("--checkouts counts checkouts of loaded orders, and --mix {} has none", self.mix));
+        }
+        if self.pick == Pick::Random && !checkouts {
+            return Err(format!("--pick chooses loaded orders to check out, and --mix {} checks out none", self.mix));
+        }
+        if self.mix.has(Call::Purchase) && self.price > VISITOR_PRICE_MAX {
+            return Err(format!("a visitor of --mix purchase cannot pay more than --price {VISITOR_PRICE_MAX}"));
+        }
+        Ok(())
+    }
+
     fn plan(&self) -> Plan {
         let think = Duration::from_millis(self.think_ms);
-        let ramp = self.ramp_s.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, DURATION_MAX_S as f64)));
+        let ramp = self.ramp_s.map(Duration::from_secs_f64);
         let pace = match self.rate {
             Some(rate) => Pace::Open(Schedule { rate, ramp: ramp.unwrap_or_default(), poisson: self.poisson }),
             None => Pace::Closed { think, ramp: ramp.unwrap_or(think) },
         };
-        // A number of checkouts alone ends a run only if there are checkouts in it.
-        let by_checkouts = self.checkouts.is_some() && self.mix.has(Call::Checkout);
-        let seconds = self.duration_s.unwrap_or(if by_checkouts { DURATION_MAX_S } else { 30 });
+        let seconds = self.duration_s.unwrap_or(if self.checkouts.is_some() { DURATION_MAX_S } else { 30 });
         Plan {
             name: "stress".to_owned(),
             pace,
@@ -232,6 +255,37 @@ mod tests {
         let report = stress(Behaviour::default(), line).await.unwrap();
         assert_eq!(report.committed, 60);
         assert_eq!(report.verdict(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_shop_that_ran_out_of_stock_has_no_figures_that_stand() {
+        let behaviour = Behaviour { sells_out_after: Some(20), ..Behaviour::default() };
+        let report = stress(behaviour, "--checkouts 100 --orders 100 --clients 3").await.unwrap();
+        assert_eq!((report.committed, report.counts.refused), (20, 80));
+        let why = report.verdict().unwrap_err();
+        assert!(why.contains("80.0 %") && why.contains("ran out") && why.contains("2xx 20.0 %"), "{why}");
+        let text = report.to_string();
+        assert!(text.contains("2xx 20.0 %, refused (4xx) 80.0 %"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn fewer_refusals_than_half_leave_the_figures_standing() {
+        let behaviour = Behaviour { sells_out_after: Some(60), ..Behaviour::default() };
+        let report = stress(behaviour, "--checkouts 100 --orders 100 --clients 3").await.unwrap();
+        assert_eq!(report.verdict(), Ok(()));
+    }
+
+    #[test]
+    fn a_flag_without_effect_is_refused_in_a_sentence() {
+        for (line, said) in [
+            ("--mix purchase --checkouts 5", "--checkouts"),
+            ("--mix find_item --pick random", "--pick"),
+            ("--mix purchase --price 600000000", "--price"),
+        ] {
+            let line = Line::parse_from(format!("stress {line}").split_whitespace());
+            assert!(line.args.sensible().unwrap_err().contains(said), "{said}");
+        }
+        assert!(Line::try_parse_from(["stress", "--ramp-s", "-1"]).is_err());
     }
 
     #[tokio::test]

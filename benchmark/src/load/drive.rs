@@ -19,6 +19,7 @@ use crate::load::timeline::{Tick, Timeline};
 use crate::measure::cpu::Watched;
 use crate::shop::client::{Answer, NoAnswer};
 use crate::shop::front::{Front, Places};
+use crate::waiting::during;
 
 /// Connections that are opened at once.
 const CONNECTING: usize = 64;
@@ -35,6 +36,9 @@ const BOUGHT: usize = 2;
 
 /// Credit that a visitor of [`Call::Purchase`] has.
 const VISITOR_CREDIT: u64 = 1_000_000_000;
+
+/// The highest price at which a visitor can pay for what is bought.
+pub const VISITOR_PRICE_MAX: u64 = VISITOR_CREDIT / BOUGHT as u64;
 
 /// One run.
 #[derive(Debug, Clone)]
@@ -105,7 +109,8 @@ pub async fn connect(places: &Places, clients: u32, timeout: Duration) -> Result
         let front = Front::connect(places, timeout).await;
         front.map_err(|error| format!("client {number} got no connection to {places}: {error}"))
     });
-    futures_util::stream::iter(opening).buffer_unordered(CONNECTING).try_collect().await
+    let opened = futures_util::stream::iter(opening).buffer_unordered(CONNECTING).try_collect();
+    during("connecting the clients", opened).await
 }
 
 /// Lets each of `fronts` act as a client as `plan` says, and gives them back with their connections.

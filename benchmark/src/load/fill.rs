@@ -3,16 +3,20 @@
 
 use std::cell::RefCell;
 use std::fmt::{Display, Formatter};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::ProgressBar;
 use serde::Serialize;
 use shardcart_harness::Service;
 
+use crate::load::calls::{Call, Mix};
 use crate::shop::control::Control;
+use crate::waiting::during;
 
 /// Largest amount the shop takes: 2^53-1.
 pub const AMOUNT_MAX: u64 = (1 << 53) - 1;
+
+/// Units of an item, or credit of a user, that no run takes: an hour of 250,000 calls a second is less.
+const LASTS: u64 = 1_000_000_000;
 
 /// Items, users and orders, all alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +134,15 @@ impl Fill {
         Ok(Self { items, stock, price, users, credit, orders, lines })
     }
 
+    /// The same with enough for calls that take from it beyond the checkouts of loaded orders: nobody knows beforehand how
+    /// many of them there will be.
+    #[must_use]
+    pub fn lasting(self, mix: &Mix) -> Self {
+        let stock = if mix.has(Call::Purchase) || mix.has(Call::Subtract) { LASTS } else { 0 };
+        let credit = if mix.has(Call::Pay) { LASTS } else { 0 };
+        Self { stock: self.stock.max(stock), credit: self.credit.max(credit), ..self }
+    }
+
     /// Loads it.
     ///
     /// # Errors
@@ -150,10 +163,7 @@ impl Fill {
             ("users", Service::Payment, users, format!("/batch_init/{users}/{credit}")),
             ("orders", Service::Order, orders, format!("/batch_init/{orders}/{items}/{users}/{price}")),
         ] {
-            let spinner = ProgressBar::new_spinner().with_message(format!("loading {what}"));
-            spinner.enable_steady_tick(Duration::from_millis(200));
-            let took = control.batch_init(service, &path).await?;
-            spinner.finish_and_clear();
+            let took = during(&format!("loading {what}"), control.batch_init(service, &path)).await?;
             loadings.push(Loading { what, count: *count, seconds: took.as_secs_f64() });
         }
         let goods = Goods { items: Ids::Numbers(*items), users: Ids::Numbers(*users), orders: Ids::Numbers(*orders) };
@@ -210,16 +220,30 @@ async fn one_by_one(
     make: impl AsyncFn(&mut Control) -> Result<Box<str>, String>,
 ) -> Result<Ids, String> {
     let begun = Instant::now();
-    let bar = ProgressBar::new(count).with_message(format!("loading {what}"));
     let made = RefCell::new(Vec::new());
     let done = control.each(count, async |_, control| {
         let id = make(control).await?;
         made.borrow_mut().push(id);
-        bar.inc(1);
         Ok(())
     });
-    done.await?;
-    bar.finish_and_clear();
+    during(&format!("loading {count} {what} one by one"), done).await?;
     loadings.push(Loading { what, count, seconds: begun.elapsed().as_secs_f64() });
     Ok(Ids::Minted(made.into_inner()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_without_end_finds_enough() {
+        let fill = Fill::plenty(3, 3, 1, 10, 2).unwrap();
+        let lasting = |mix: &str| {
+            let fill = fill.lasting(&mix.parse().unwrap());
+            (fill.stock, fill.credit)
+        };
+        assert_eq!(lasting("checkout,find_item"), (20, 20));
+        assert_eq!(lasting("purchase"), (LASTS, 20));
+        assert_eq!(lasting("subtract,pay"), (LASTS, LASTS));
+    }
 }

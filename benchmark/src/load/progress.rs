@@ -7,9 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::load::answers::Counts;
 use crate::load::timeline::Tick;
-
-/// Seconds between two lines where stderr is no terminal.
-const LINE_EVERY_S: u64 = 10;
+use crate::waiting::told_at;
 
 /// The progress of one run; gone from the terminal when it is dropped.
 pub struct Progress {
@@ -42,7 +40,7 @@ impl Progress {
         self.seconds.set(self.seconds.get() + 1);
         let asked = so_far.all() - so_far.other_done;
         self.bar.set_position(if self.by_checkouts { asked } else { self.seconds.get() });
-        if self.bar.is_hidden() && self.seconds.get().is_multiple_of(LINE_EVERY_S) {
+        if self.bar.is_hidden() && told_at(self.seconds.get()) {
             eprintln!("{}, {} s: {line}", self.name, self.seconds.get());
         }
         self.bar.set_message(line);

@@ -17,6 +17,10 @@ const COLOURS: [&str; 8] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00
 /// Longest name in a legend, in characters.
 const NAME_MAX: usize = 24;
 
+/// Width for the names of bars, and how many characters fit into it.
+const BARS_LEFT: f64 = 260.0;
+const BAR_NAME_MAX: usize = 40;
+
 /// What one direction of a chart shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct Axis {
@@ -46,6 +50,15 @@ pub struct Chart {
     pub y: Axis,
     /// The lines.
     pub series: Vec<Series>,
+}
+
+/// Bars under one another.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bars {
+    /// What they show, and in which unit.
+    pub title: String,
+    /// The bars.
+    pub bars: Vec<Bar>,
 }
 
 /// One bar.
@@ -153,29 +166,41 @@ impl Chart {
             let down = TOP + 8.0 + 18.0 * at as f64;
             let right = WIDTH - RIGHT + 12.0;
             let _ = write!(out, r#"<path d="M{right} {down}h14" stroke="{colour}" stroke-width="3"/>"#);
-            text(&mut out, right + 20.0, down + 4.0, "start", &shortened(&series.name));
+            text(&mut out, right + 20.0, down + 4.0, "start", &shortened(&series.name, NAME_MAX));
         }
         out.push_str("</svg>");
         out
     }
 }
 
-/// Bars under one another, the longest as wide as the chart.
-pub fn bars(title: &str, bars: &[Bar]) -> String {
-    let height = TOP + 22.0 * bars.len() as f64 + 8.0;
-    let most = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
-    let (from, width) = (230.0, WIDTH - 230.0 - 90.0);
-    let mut out = begin(title, height);
-    for (at, bar) in bars.iter().enumerate() {
-        let down = TOP + 22.0 * at as f64;
-        let long = (bar.value / most * width).max(1.0);
-        let colour = COLOURS[at % COLOURS.len()];
-        text(&mut out, from - 8.0, down + 13.0, "end", &bar.name);
-        let _ = write!(out, r#"<rect x="{from}" y="{down}" width="{long:.1}" height="17" fill="{colour}"/>"#);
-        text(&mut out, from + long + 6.0, down + 13.0, "start", &number(bar.value));
+impl Bars {
+    /// With these names and lengths.
+    pub fn new(title: impl Into<String>, bars: impl IntoIterator<Item = (String, f64)>) -> Self {
+        let bars = bars.into_iter().map(|(name, value)| Bar { name, value }).collect();
+        Self { title: title.into(), bars }
     }
-    out.push_str("</svg>");
-    out
+
+    /// As the inside of an HTML page, the longest bar as wide as the chart.
+    pub fn svg(&self) -> String {
+        let height = TOP + 22.0 * self.bars.len() as f64 + 8.0;
+        let most = self.bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
+        let (from, width) = (BARS_LEFT, WIDTH - BARS_LEFT - 90.0);
+        let mut out = begin(&self.title, height);
+        for (at, bar) in self.bars.iter().enumerate() {
+            let down = TOP + 22.0 * at as f64;
+            let long = (bar.value / most * width).max(1.0);
+            let colour = COLOURS[at % COLOURS.len()];
+            let told = escape(&format!("{}: {}", bar.name, number(bar.value)));
+            text(&mut out, from - 8.0, down + 13.0, "end", &shortened(&bar.name, BAR_NAME_MAX));
+            let _ = write!(
+                out,
+                r#"<rect x="{from}" y="{down}" width="{long:.1}" height="17" fill="{colour}"><title>{told}</title></rect>"#
+            );
+            text(&mut out, from + long + 6.0, down + 13.0, "start", &number(bar.value));
+        }
+        out.push_str("</svg>");
+        out
+    }
 }
 
 /// A chart as a file of its own.
@@ -201,11 +226,11 @@ fn text(out: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
     let _ = write!(out, r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{}</text>"#, escape(text));
 }
 
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= NAME_MAX {
+fn shortened(name: &str, most: usize) -> String {
+    if name.chars().count() <= most {
         return name.to_owned();
     }
-    let start: String = name.chars().take(NAME_MAX - 1).collect();
+    let start: String = name.chars().take(most - 1).collect();
     format!("{start}…")
 }
 
@@ -255,7 +280,7 @@ mod tests {
 
     #[test]
     fn bars_of_nothing_are_drawn_too() {
-        let svg = bars("Answers", &[Bar { name: "200".to_owned(), value: 0.0 }]);
+        let svg = Bars::new("Answers", [("200".to_owned(), 0.0)]).svg();
         assert!(svg.contains("200") && !svg.contains("NaN"), "{svg}");
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod findings;
+pub mod made;
 pub mod outcome;
 pub mod page;
 pub mod table;

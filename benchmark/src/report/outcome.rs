@@ -8,14 +8,20 @@ use serde::Serialize;
 
 use crate::load::answers::{CallReport, Counts, Kind, Latency, Point, What};
 use crate::load::books::Books;
+use crate::load::calls::Call;
 use crate::load::drive::Run;
 use crate::load::fill::Loading;
 use crate::load::timeline::Tick;
 use crate::measure::cpu::{Reading, Spent};
 use crate::measure::settle::Settled;
+use crate::report::made::Made;
+use crate::report::table::percent;
 
 /// A generator that uses more of its one core than this may be what sets the rate.
 const GENERATOR_BUSY: f64 = 0.9;
+
+/// What is counted of checkouts, one after another.
+const CHECKOUTS: [What; 3] = [What::Committed, What::AlreadyPaid, What::Call(Call::Checkout)];
 
 /// What was asked of the shop; the names are those of the command line.
 #[derive(Debug, Serialize)]
@@ -42,6 +48,8 @@ pub struct Workload {
     pub lines: u64,
     /// Price of every item.
     pub price: u64,
+    /// Credit that was taken from users on purpose, so that checkouts are refused.
+    pub drained: u64,
 }
 
 /// What the generator itself took; it is in no other figure.
@@ -97,6 +105,8 @@ pub struct ProcessCpu {
 /// What a measurement found.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// When, on what, by which program and command.
+    pub made: Made,
     /// What was asked.
     pub workload: Workload,
     /// CPU cores of this machine that the generator may use.
@@ -192,7 +202,9 @@ impl Cpu {
 
 impl Report {
     /// Puts the figures together.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the report")]
     pub fn new(
+        made: Made,
         workload: Workload,
         run: Run,
         settled: Settled,
@@ -221,6 +233,7 @@ impl Report {
         }
         let a_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         Self {
+            made,
             workload,
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             seconds,
@@ -255,13 +268,58 @@ impl Report {
         if self.counts.done() == 0 {
             return Err("not one request was answered 2xx".to_owned());
         }
-        if self.workload.mix == "checkout=1" && self.committed == 0 {
+        let checkouts = self.asked(&CHECKOUTS);
+        if self.committed == 0 && (self.workload.mix == "checkout=1" || checkouts > 0 && self.already_paid == 0) {
             return Err("not one checkout was committed".to_owned());
+        }
+        if let Some(why) = self.ran_out() {
+            return Err(why);
         }
         if self.books.as_ref().is_some_and(|books| !books.balanced) {
             return Err("what was taken and what was answered do not agree".to_owned());
         }
         Ok(())
+    }
+}
+
+impl Report {
+    /// Answers to these, 2xx or not.
+    fn asked(&self, calls: &[What]) -> u64 {
+        let of = self.calls.iter().filter(|call| calls.iter().any(|what| what.name() == call.what));
+        of.map(|call| call.done + call.not_done).sum()
+    }
+
+    /// Says so where most of what would have taken stock or credit was refused because there was none left: then the
+    /// figures are those of a shop that has sold out.
+    fn ran_out(&self) -> Option<String> {
+        let all = self.asked(&CHECKOUTS) + self.asked(&[What::Call(Call::Subtract), What::Call(Call::Pay)]);
+        let refused =
+            |answer: &str| self.answers.iter().filter(|kind| kind.answer == answer).map(|kind| kind.count).sum::<u64>();
+        let credit = if self.workload.drained == 0 { refused("402 insufficient_credit") } else { 0 };
+        let (what, count) = match (refused("409 insufficient_stock"), credit) {
+            (stock, credit) if stock >= credit => ("stock", stock),
+            (_, credit) => ("credit", credit),
+        };
+        (count * 2 > all).then(|| {
+            format!(
+                "{} of the calls that take something were refused because the shop ran out of {what} ({count} of {all}), so these are figures of a shop that has sold out; all answers: {}",
+                percent(count, all),
+                self.shares()
+            )
+        })
+    }
+
+    /// Of all answers, which part was what.
+    fn shares(&self) -> String {
+        let Counts { refused, turned_away, failed, .. } = self.counts;
+        let share = |count| percent(count, self.requests);
+        format!(
+            "2xx {}, refused (4xx) {}, turned away (429) {}, failed {}",
+            share(self.counts.done()),
+            share(refused),
+            share(turned_away),
+            share(failed)
+        )
     }
 }
 
@@ -272,6 +330,8 @@ fn us_each(seconds: f64, count: u64) -> f64 {
 /// How long filling took.
 #[derive(Debug, Serialize)]
 pub struct LoadReport {
+    /// When, on what, by which program and command.
+    pub made: Made,
     /// Where the shop is.
     pub url: String,
     /// One entry for each kind of record, in the order they were loaded.
@@ -282,7 +342,7 @@ pub struct LoadReport {
 
 impl Display for LoadReport {
     fn fmt(&self, out: &mut Formatter<'_>) -> Written {
-        writeln!(out, "load, {}\n", self.url)?;
+        writeln!(out, "load, {}\n{}\n`{}`\n", self.url, self.made, self.made.command)?;
         for call in &self.calls {
             writeln!(out, "  {:<8}{:>12}{:>12.3} s", call.what, call.count, call.seconds)?;
         }
@@ -298,8 +358,9 @@ impl Display for Report {
         writeln!(out, "{mix}, {clients} client{plural}, {pace}, {url}, {} cores", self.cores)?;
         writeln!(
             out,
-            "{orders} orders of {lines} of {items} items by {users} users, price {price}; {warm_up} requests to warm up\n"
+            "{orders} orders of {lines} of {items} items by {users} users, price {price}; {warm_up} requests to warm up"
         )?;
+        writeln!(out, "{}\n`{}`\n", self.made, self.made.command)?;
 
         writeln!(out, "  {:<34}{:>12}", "committed", self.committed)?;
         writeln!(out, "  {:<34}{:>12.3}", "seconds", self.seconds)?;
@@ -327,10 +388,11 @@ impl Display for Report {
             write_cpu(out, cpu)?;
         }
         if !self.answers.is_empty() {
-            writeln!(out, "\n  answers that were not 2xx")?;
+            writeln!(out, "\n  answers: {}", self.shares())?;
         }
         for Kind { answer, count, first } in &self.answers {
-            writeln!(out, "    {answer:<32}{count:>12}  first: {first}")?;
+            let share = percent(*count, self.requests);
+            writeln!(out, "    {answer:<32}{count:>12}{share:>9}  first: {first}")?;
         }
 
         writeln!(out)?;

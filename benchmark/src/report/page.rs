@@ -5,22 +5,74 @@ use std::path::Path;
 
 use crate::load::answers::{CallReport, Counts, Kind};
 use crate::load::timeline::Tick;
-use crate::report::chart::{Bar, Chart, Series, bars, escape};
+use crate::report::chart::{self, Bars, Chart, Series, escape};
 use crate::report::findings::Findings;
+use crate::report::made::Made;
 use crate::report::outcome::{LoadReport, Report};
-use crate::report::table::{Table, time};
+use crate::report::table::{Table, percent, time};
 
-const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;background:#fff;color:#222}\
-table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #8884;text-align:right}\
-td:first-child,th:first-child{text-align:left}svg{display:block;margin:1.5em 0;max-width:100%;height:auto}\
-pre{overflow-x:auto}@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}}";
+/// Wide things scroll in a frame of their own, so that a page is never wider than a phone. A figure stays with its unit.
+const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;background:#fff;color:#222;\
+overflow-wrap:break-word}table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #8884;\
+text-align:right;white-space:nowrap}td:first-child,th:first-child,.text{text-align:left}.text{white-space:normal;\
+min-width:14em}.wide{overflow-x:auto}svg{display:block;margin:1.5em 0;max-width:100%;min-width:36em;height:auto}\
+pre{overflow-x:auto}h1+p+pre{white-space:pre-wrap}@media(max-width:600px){body{margin:1em auto}td,th{padding:.2em .5em}}\
+@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}}";
+
+/// A cell with more characters than this is text, which wraps.
+const CELL_MAX: usize = 28;
+
+/// What follows a figure and belongs to it.
+const UNITS: [&str; 16] = [
+    "%",
+    "µs",
+    "ms",
+    "s",
+    "MB",
+    "GB",
+    "kB",
+    "bytes",
+    "cores",
+    "clients",
+    "client",
+    "requests",
+    "requests/s",
+    "users",
+    "units",
+    "×",
+];
 
 /// What can be shown as a page.
 pub trait Page {
     /// Its title.
     fn title(&self) -> String;
-    /// What stands between `<body>` and `</body>`, after the title.
+    /// When, on what, by which program and command it was made.
+    fn made(&self) -> &Made;
+    /// Its charts.
+    fn pictures(&self) -> Vec<Picture>;
+    /// What stands between the charts and `</body>`.
     fn body(&self) -> String;
+}
+
+/// A chart that is drawn.
+#[derive(Debug)]
+pub struct Picture {
+    /// What it shows.
+    pub title: String,
+    /// As the inside of an HTML page.
+    pub svg: String,
+}
+
+impl From<&Chart> for Picture {
+    fn from(chart: &Chart) -> Self {
+        Self { title: chart.title.clone(), svg: chart.svg() }
+    }
+}
+
+impl From<&Bars> for Picture {
+    fn from(bars: &Bars) -> Self {
+        Self { title: bars.title.clone(), svg: bars.svg() }
+    }
 }
 
 /// Writes the page.
@@ -31,30 +83,81 @@ pub fn write(file: &Path, page: &impl Page) -> Result<(), String> {
     std::fs::write(file, html(page)).map_err(|error| format!("could not write {}: {error}", file.display()))
 }
 
+/// Writes each chart into a file of its own, named after its title, and tells how many there are.
+///
+/// # Errors
+/// One cannot be written.
+pub fn write_charts(directory: &Path, page: &impl Page) -> Result<usize, String> {
+    let failed = |path: &Path, error| format!("could not write {}: {error}", path.display());
+    std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
+    let pictures = page.pictures();
+    for Picture { title, svg } in &pictures {
+        let file = directory.join(format!("{}.svg", file_name(title)));
+        std::fs::write(&file, chart::file(svg)).map_err(|error| failed(&file, error))?;
+    }
+    Ok(pictures.len())
+}
+
+/// Letters and digits, and a hyphen for whatever stands between them.
+fn file_name(title: &str) -> String {
+    let title = title.to_lowercase();
+    let words = title.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
 fn html(page: &impl Page) -> String {
     let title = escape(&page.title());
-    format!(
+    let Made { command, .. } = page.made();
+    let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
-         <style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n{}</body></html>\n",
-        page.body()
-    )
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
+         <style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n<p>{}</p>\n<pre>{}</pre>\n",
+        prose(&page.made().to_string()),
+        escape(command),
+    );
+    page.pictures().iter().for_each(|picture| framed(&mut out, &picture.svg));
+    out.push_str(&page.body());
+    out.push_str("</body></html>\n");
+    out
+}
+
+fn framed(out: &mut String, wide: &str) {
+    let _ = writeln!(out, "<div class=\"wide\">{wide}</div>");
+}
+
+/// Text in which no line ends between a figure and its unit.
+fn prose(text: &str) -> String {
+    let mut out = String::new();
+    let mut before = "";
+    for word in text.split(' ') {
+        if !out.is_empty() {
+            let figure = before.ends_with(|char: char| char.is_ascii_digit());
+            let unit = UNITS.contains(&word.trim_end_matches([',', '.', ';', ':', ')']));
+            out.push(if figure && unit { '\u{a0}' } else { ' ' });
+        }
+        out.push_str(word);
+        before = word;
+    }
+    escape(&out)
 }
 
 fn table(out: &mut String, table: &Table) {
-    let _ = write!(out, "<h2>{}</h2><table><tr>", escape(&table.title));
+    let _ = write!(out, "<h2>{}</h2>", prose(&table.title));
+    let mut rows = "<table><tr>".to_owned();
     for name in &table.head {
-        let _ = write!(out, "<th>{}</th>", escape(name));
+        let _ = write!(rows, "<th>{}</th>", prose(name));
     }
-    out.push_str("</tr>");
+    rows.push_str("</tr>");
     for row in &table.rows {
-        out.push_str("<tr>");
+        rows.push_str("<tr>");
         for cell in row {
-            let _ = write!(out, "<td>{}</td>", escape(cell));
+            let class = if cell.chars().count() > CELL_MAX { " class=\"text\"" } else { "" };
+            let _ = write!(rows, "<td{class}>{}</td>", prose(cell));
         }
-        out.push_str("</tr>");
+        rows.push_str("</tr>");
     }
-    out.push_str("</table>\n");
+    rows.push_str("</table>");
+    framed(out, &rows);
     list(out, &table.notes);
 }
 
@@ -64,25 +167,25 @@ fn list(out: &mut String, lines: &[String]) {
     }
     out.push_str("<ul>");
     for line in lines {
-        let _ = write!(out, "<li>{}</li>", escape(line));
+        let _ = write!(out, "<li>{}</li>", prose(line));
     }
     out.push_str("</ul>\n");
 }
 
 /// The charts of one run.
-fn charts(out: &mut String, report: &Report) {
-    out.push_str(&over_time("Answers a second", "1/s", false, &report.timeline, &rates()).svg());
+fn pictures(report: &Report) -> Vec<Picture> {
     let latency: [Line<'_>; 2] = [("p50", &|tick| tick.p50_us / 1000.0), ("p99", &|tick| tick.p99_us / 1000.0)];
-    out.push_str(&over_time("Latency of 2xx", "ms", true, &report.timeline, &latency).svg());
-    out.push_str(&distribution(report).svg());
-    out.push_str(&bars("Answers by kind", &kinds(report)));
-    if report.cpu.is_some() {
-        out.push_str(&cores(&report.timeline).svg());
-    }
+    let mut all = vec![
+        Picture::from(&over_time("Answers a second", "1/s", false, &report.timeline, &rates())),
+        Picture::from(&over_time("Latency of 2xx", "ms", true, &report.timeline, &latency)),
+        Picture::from(&distribution(report)),
+        Picture::from(&Bars::new("Answers by kind", kinds(report))),
+    ];
     if let Some(cpu) = &report.cpu {
-        let programs = cpu.programs().into_iter().map(|(name, value)| Bar { name, value });
-        out.push_str(&bars("CPU, µs per committed checkout, by program", &programs.collect::<Vec<_>>()));
+        all.push(Picture::from(&cores(&report.timeline)));
+        all.push(Picture::from(&Bars::new("CPU, µs per committed checkout, by program", cpu.programs())));
     }
+    all
 }
 
 type Line<'a> = (&'a str, &'a dyn Fn(&Tick) -> f64);
@@ -141,13 +244,12 @@ fn distribution(report: &Report) -> Chart {
     )
 }
 
-fn kinds(report: &Report) -> Vec<Bar> {
+fn kinds(report: &Report) -> Vec<(String, f64)> {
     let Counts { committed, already_paid, other_done, .. } = report.counts;
     let done = [("committed", committed), ("already paid", already_paid), ("other calls, 2xx", other_done)];
     let done = done.into_iter().filter(|(_, count)| *count > 0);
-    let done = done.map(|(name, count)| Bar { name: name.to_owned(), value: count as f64 });
-    let others =
-        report.answers.iter().map(|Kind { answer, count, .. }| Bar { name: answer.clone(), value: *count as f64 });
+    let done = done.map(|(name, count)| (name.to_owned(), count as f64));
+    let others = report.answers.iter().map(|Kind { answer, count, .. }| (answer.clone(), *count as f64));
     done.chain(others).collect()
 }
 
@@ -175,13 +277,20 @@ impl Page for Report {
         format!("Shardcart: {:.0} committed checkouts a second", self.committed_per_s)
     }
 
+    fn made(&self) -> &Made {
+        &self.made
+    }
+
+    fn pictures(&self) -> Vec<Picture> {
+        pictures(self)
+    }
+
     fn body(&self) -> String {
         let mut out = String::new();
-        charts(&mut out, self);
         table(&mut out, &calls(self));
-        let mut errors = Table::new("Answers that were not 2xx", &["kind", "count", "first"]);
+        let mut errors = Table::new("Answers that were not 2xx", &["kind", "count", "of all", "first"]);
         for Kind { answer, count, first } in &self.answers {
-            errors.row(vec![answer.clone(), count.to_string(), first.clone()]);
+            errors.row(vec![answer.clone(), count.to_string(), percent(*count, self.requests), first.clone()]);
         }
         if !errors.rows.is_empty() {
             table(&mut out, &errors);
@@ -196,19 +305,25 @@ impl Page for Findings {
         format!("Shardcart: {}", self.title)
     }
 
+    fn made(&self) -> &Made {
+        &self.made
+    }
+
+    fn pictures(&self) -> Vec<Picture> {
+        self.charts.iter().map(Picture::from).chain(self.bars.iter().map(Picture::from)).collect()
+    }
+
     fn body(&self) -> String {
-        let mut out = format!("<p>{}</p>\n", escape(&self.made.to_string()));
+        let mut out = String::new();
         for found in &self.tables {
             table(&mut out, found);
         }
-        for chart in &self.charts {
-            out.push_str(&chart.svg());
-        }
         list(&mut out, &self.notes);
+        let failed = |failure: &String| format!("FAILED: {failure}");
+        list(&mut out, &self.failures.iter().map(failed).collect::<Vec<_>>());
         for run in &self.runs {
-            let name = escape(&run.name);
-            let _ = writeln!(out, "<details><summary>{name}</summary>");
-            charts(&mut out, &run.report);
+            let _ = writeln!(out, "<details><summary>{}</summary>", prose(&run.name));
+            pictures(&run.report).iter().for_each(|picture| framed(&mut out, &picture.svg));
             let _ = writeln!(out, "<pre>{}</pre></details>", escape(&run.report.to_string()));
         }
         out
@@ -218,6 +333,15 @@ impl Page for Findings {
 impl Page for LoadReport {
     fn title(&self) -> String {
         "Shardcart: loading".to_owned()
+    }
+
+    fn made(&self) -> &Made {
+        &self.made
+    }
+
+    fn pictures(&self) -> Vec<Picture> {
+        let seconds = self.calls.iter().map(|call| (format!("{} {}", call.count, call.what), call.seconds));
+        vec![Picture::from(&Bars::new("Loading, seconds", seconds))]
     }
 
     fn body(&self) -> String {
@@ -261,6 +385,38 @@ mod tests {
             assert!(page.contains("409 checkout_aborted") && page.contains("Latency distribution"), "{page}");
             assert_eq!(page.matches("<svg ").count(), page.matches("</svg>").count());
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_says_when_and_how_it_was_made_and_fits_a_phone() {
+        let mut findings = Findings::new("a try");
+        let mut figures = Table::new("Figures", &["what", "p50"]);
+        figures.row(vec!["685 requests/s, 13.6 s latency, and more".to_owned(), time(7310.0)]);
+        findings.tables.push(figures);
+        let report = report().await;
+        let made = report.made.to_string();
+        assert!(made.contains(" UTC, benchmark ") && made.contains("commit "), "{made}");
+        let loading = LoadReport { made: report.made.clone(), url: String::new(), calls: Vec::new(), seconds: 0.0 };
+        for page in [html(&report), html(&findings), html(&loading)] {
+            assert!(page.contains(" UTC, benchmark ") && page.contains("<pre>benchmark"), "{page}");
+            let framed = page.matches("<div class=\"wide\"><").count();
+            assert_eq!(framed, page.matches("<table>").count() + page.matches("<svg ").count(), "{page}");
+        }
+        let page = html(&findings);
+        assert!(page.contains("<td>7.31\u{a0}ms</td>"), "{page}");
+        assert!(page.contains("<td class=\"text\">685\u{a0}requests/s, 13.6\u{a0}s latency, and more</td>"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn every_report_writes_its_charts() {
+        let directory = tempfile::tempdir().unwrap();
+        let written = write_charts(&directory.path().join("new/charts"), &report().await).unwrap();
+        let files = std::fs::read_dir(directory.path().join("new/charts")).unwrap().map(|file| file.unwrap().path());
+        let files: Vec<_> = files.collect();
+        assert!(written >= 5 && files.len() == written, "{files:?}");
+        let text = std::fs::read_to_string(&files[0]).unwrap();
+        assert!(text.starts_with("<svg xmlns=") && text.ends_with("</svg>"), "{text}");
+        assert_eq!(file_name("CPU, µs per committed checkout"), "cpu-s-per-committed-checkout");
     }
 
     #[tokio::test]

@@ -75,6 +75,11 @@ pub fn time(us: f64) -> String {
     }
 }
 
+/// A part of a whole.
+pub fn percent(part: u64, whole: u64) -> String {
+    format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
+}
+
 /// A number with its thousands told apart.
 pub fn grouped(number: f64) -> String {
     let digits = format!("{:.0}", number.abs());

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use shardcart_harness::Service;
 
 use crate::shop::front::{Front, Places, ShopArgs};
+use crate::waiting::during;
 
 /// How long one call may take that is not a batch_init.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +47,10 @@ impl Control {
     /// # Errors
     /// It does not in time: what it said last.
     pub async fn connect(shop: &ShopArgs) -> Result<Self, String> {
+        during("waiting until the shop is ready", Self::connected(shop)).await
+    }
+
+    async fn connected(shop: &ShopArgs) -> Result<Self, String> {
         let (begun, wait) = (Instant::now(), Duration::from_secs(shop.ready_timeout_s));
         let places = shop.places();
         loop {

@@ -13,8 +13,8 @@ pub struct ShopArgs {
     /// The shop, or the gateway in front of the services, as http://host:port
     #[arg(long, default_value = "http://localhost:8000")]
     pub url: Target,
-    /// The order service where there is no gateway: its paths have no prefix. Goes with the next two, and then --url is not used
-    #[arg(long, value_name = "URL", requires_all = ["stock_url", "payment_url"])]
+    /// The order service where there is no gateway: its paths have no prefix. Goes with the next two, instead of --url
+    #[arg(long, value_name = "URL", requires_all = ["stock_url", "payment_url"], conflicts_with = "url")]
     pub order_url: Option<Target>,
     /// The stock service
     #[arg(long, value_name = "URL", requires = "order_url")]

@@ -11,12 +11,16 @@ use tokio::net::{TcpListener, TcpStream};
 pub struct Behaviour {
     /// Refuses every n-th order.
     pub refuses_every: Option<u64>,
+    /// Has no stock left after so many paid orders.
+    pub sells_out_after: Option<u64>,
     /// Answers 200 and takes nothing.
     pub lies: bool,
     /// Closes all connections and listens no more after so many checkouts.
     pub stops_after: Option<u64>,
     /// Keeps items, users and orders, each with what it has, instead of sums. It knows no batch_init then.
     pub keeps_records: bool,
+    /// Turns the first checkout of every order away, of those that it keeps.
+    pub turns_away_first: bool,
     /// Takes the stock and not the money.
     pub forgets_to_charge: bool,
     /// Is this service alone, whose paths have no prefix.
@@ -53,6 +57,7 @@ struct Order {
     user: usize,
     lines: Vec<(usize, u64)>,
     paid: bool,
+    asked: bool,
 }
 
 /// A running stand-in.
@@ -164,6 +169,9 @@ fn answer(path: &str, state: &Mutex<State>, behaviour: &Behaviour) -> Option<(u1
             if behaviour.refuses_every.is_some_and(|every| number(2).is_multiple_of(every)) {
                 return Some((409, r#"{"code":"checkout_aborted","detail":"given up"}"#.to_owned()));
             }
+            if behaviour.sells_out_after.is_some_and(|orders| state.paid.len() as u64 >= orders) && !repeated {
+                return Some((409, r#"{"code":"insufficient_stock","detail":"none left"}"#.to_owned()));
+            }
             if !behaviour.lies && !repeated {
                 state.taken_units += 2;
                 state.paid.insert(number(2));
@@ -228,7 +236,7 @@ impl Records {
             }
             ("payment", "find_user") => format!(r#"{{"user_id":"x","credit":{}}}"#, self.credits[place(2)]),
             ("orders", "create") => {
-                self.orders.push(Order { user: place(2), lines: Vec::new(), paid: false });
+                self.orders.push(Order { user: place(2), lines: Vec::new(), paid: false, asked: false });
                 format!(r#"{{"order_id":"{}"}}"#, self.orders.len() - 1)
             }
             ("orders", "addItem") => {
@@ -243,7 +251,10 @@ impl Records {
     }
 
     fn check_out(&mut self, order: usize, behaviour: &Behaviour) -> (u16, String) {
-        let Order { user, lines, paid } = &mut self.orders[order];
+        let Order { user, lines, paid, asked } = &mut self.orders[order];
+        if behaviour.turns_away_first && !std::mem::replace(asked, true) {
+            return (429, r#"{"code":"overloaded"}"#.to_owned());
+        }
         if *paid {
             return (200, String::new());
         }

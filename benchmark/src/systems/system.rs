@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use shardcart_harness::network::{nginx, ports};
+use shardcart_harness::network::ports;
 use shardcart_harness::processes::logged::Logged;
 use shardcart_harness::{Fsync, Service, redis};
 use tempfile::TempDir;
@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use crate::measure::cpu::Watched;
 use crate::shop::client::Target;
 use crate::shop::front::{Front, Places};
+use crate::systems::gateway;
+use crate::waiting::during;
 
 /// Longest a start may take.
 const START_WAIT: Duration = Duration::from_secs(60);
@@ -28,9 +30,9 @@ const TOKEN: &str = "for-one-measurement";
 pub enum Setting {
     /// `shop`, with one shard a service
     A,
-    /// Separate services, one machine and one shard each, behind nginx
+    /// Separate services, one machine and one shard each, behind the shipped gateway
     B,
-    /// Separate services, two machines and two shards each, behind nginx
+    /// Separate services, two machines and two shards each, behind the shipped gateway
     C,
 }
 
@@ -43,7 +45,7 @@ pub struct SystemArgs {
     /// Directory for the data: on the kind of disk that matters, and with a path short enough for a Unix socket [default: the one above the programs]
     #[arg(long, value_name = "DIRECTORY")]
     pub data_parent: Option<PathBuf>,
-    /// The nginx to start
+    /// The nginx to start, for settings B and C
     #[arg(long, default_value = "nginx", value_name = "PROGRAM")]
     pub nginx: PathBuf,
     /// The Redis (or Valkey) server to start
@@ -179,11 +181,11 @@ impl System {
         });
         let url = format!("http://127.0.0.1:{port}").parse()?;
         let mut system = Self { children, url, redis, _directory: directory };
-        system.ready(&[port]).await?;
+        during("waiting until the shop is ready", system.ready(&[port])).await?;
         Ok(system)
     }
 
-    /// Starts each service on its own, behind nginx.
+    /// Starts each service on its own, behind the shipped gateway.
     ///
     /// # Errors
     /// As [`System::start`].
@@ -225,16 +227,16 @@ impl System {
                 services.push(Logged::start(&format!("{name}-{machine}"), command, directory.path())?);
             }
         }
-        let gateway = ports::try_free()?;
+        let entrance = ports::try_free()?;
         let public = |service: usize| places[service].iter().map(|(port, _)| *port).collect::<Vec<_>>();
         let upstreams = [(Service::Order, public(0)), (Service::Stock, public(1)), (Service::Payment, public(2))];
-        let mut children = vec![nginx::start(&args.nginx, directory.path(), gateway, &upstreams)?];
+        let mut children = vec![gateway::start(&args.nginx, directory.path(), entrance, &upstreams)?];
         children.extend(services);
         children.extend(servers);
-        let url = format!("http://127.0.0.1:{gateway}").parse()?;
+        let url = format!("http://127.0.0.1:{entrance}").parse()?;
         let mut system = Self { children, url, redis, _directory: directory };
-        let all: Vec<u16> = places.iter().flatten().map(|(port, _)| *port).chain([gateway]).collect();
-        system.ready(&all).await?;
+        let all: Vec<u16> = places.iter().flatten().map(|(port, _)| *port).chain([entrance]).collect();
+        during("waiting until all machines are ready", system.ready(&all)).await?;
         Ok(system)
     }
 

@@ -9,6 +9,7 @@ use crate::load::calls::{Call, Mix};
 use crate::load::drive::{self, Plan};
 use crate::load::fill::{Fill, How};
 use crate::load::pace::Pace;
+use crate::report::chart::{Bar, Bars};
 use crate::report::findings::Findings;
 use crate::report::table::{Table, grouped, time};
 use crate::shop::control::Control;
@@ -38,10 +39,10 @@ pub async fn run(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Strin
     let system = System::shop(&args.system, 1, args.fsync).await?;
     let head = ["call", "µs an answer", "shop", "Redis", "answers/s", "p50", "p99"];
     let mut table = Table::new("Cost of each call by itself", &head);
+    let mut bars = Bars::new("CPU of each call by itself, µs an answer", []);
     for call in CALLS {
         let mut control = Control::connect(&ShopArgs::at(system.url().clone())).await?;
-        // Enough for a call that takes a unit each time.
-        let fill = Fill::plenty(1000, 1000, 1, 10_000, 2)?;
+        let fill = Fill::plenty(1000, 1000, 1, 10_000, 2)?.lasting(&Mix::only(call));
         let (goods, _) = fill.load(How::Batch, &mut control).await?;
         let closed = Pace::Closed { think: Duration::ZERO, ramp: Duration::ZERO };
         let plan = Plan { mix: Mix::only(call), duration: EACH_FOR, ..plan(call.name(), closed, None) };
@@ -64,6 +65,8 @@ pub async fn run(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Strin
                 processes.filter(|process| process.name.starts_with(program)).map(|process| process.seconds).sum();
             format!("{:.1}", seconds * 1e6 / requests)
         };
+        let used = report.cpu.as_ref().map_or(0.0, |cpu| cpu.seconds);
+        bars.bars.push(Bar { name: call.name().to_owned(), value: used * 1e6 / requests });
         let latency = report.calls.first().and_then(|call| call.latency_us.as_ref());
         table.row(vec![
             call.name().to_owned(),
@@ -77,5 +80,6 @@ pub async fn run(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Strin
         findings.keep(call.name().to_owned(), report);
     }
     findings.tables.push(table);
+    findings.bars.push(bars);
     Ok(())
 }

@@ -13,11 +13,13 @@ use crate::load::orders::{Orders, Pick};
 use crate::load::pace::Pace;
 use crate::measure::cpu;
 use crate::measure::settle::{self, OrderShards};
+use crate::report::chart::{Bar, Bars};
 use crate::report::findings::Findings;
 use crate::report::table::{Table, grouped};
 use crate::shop::control::Control;
 use crate::shop::front::ShopArgs;
 use crate::systems::system::System;
+use crate::waiting::during;
 
 /// Orders over which memory is divided.
 const ORDERS: u64 = 50_000;
@@ -72,8 +74,7 @@ async fn by_state(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Stri
     let committed = report.committed.max(1);
     findings.keep("memory", report);
     let settled = held(&mut servers).await?;
-    eprintln!("waiting until the tombstones are gone");
-    tokio::time::sleep(TOMBSTONES).await;
+    during("waiting until the tombstones are gone", tokio::time::sleep(TOMBSTONES)).await;
     let begun = Instant::now();
     let mut after = held(&mut servers).await?;
     loop {
@@ -87,12 +88,14 @@ async fn by_state(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Stri
     }
 
     let mut table = Table::new("Memory of Redis, bytes", &["for each", "order", "stock", "payment", "all", "keys"]);
+    let mut bars = Bars::new("Memory of Redis, bytes for each", []);
     let mut row = |name: &str, from: Held, to: Held, count: u64| {
         let each = |at: usize| (to.bytes[at] - from.bytes[at]) as f64 / count as f64;
         let keys = (0..3).map(|at| to.keys[at] - from.keys[at]).sum::<i64>() as f64 / count as f64;
         let mut cells = vec![name.to_owned()];
         cells.extend([each(0), each(1), each(2), each(0) + each(1) + each(2)].map(grouped));
         cells.push(format!("{keys:.2}"));
+        bars.bars.push(Bar { name: name.to_owned(), value: each(0) + each(1) + each(2) });
         table.row(cells);
     };
     row("open order, two lines", empty, open, ORDERS);
@@ -103,6 +106,7 @@ async fn by_state(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Stri
         after.keys[1]
     ));
     findings.tables.push(table);
+    findings.bars.push(bars);
     Ok(())
 }
 
@@ -141,7 +145,9 @@ async fn by_process(args: &GrowthArgs, findings: &mut Findings) -> Result<(), St
     let title = format!("Memory of each process under {} clients, MB resident", grouped(f64::from(args.many_clients)));
     let mut table = Table::new(title, &["process", "before", "with the clients"]);
     let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
+    let mut bars = Bars::new("Memory of each process under many clients, MB", []);
     for (pid, name, bytes) in after {
+        bars.bars.push(Bar { name: name.clone(), value: bytes as f64 / 1e6 });
         let then = before.iter().find(|(other, ..)| *other == pid).map_or(0, |(.., bytes)| *bytes);
         table.row(vec![name, megabytes(then), megabytes(bytes)]);
     }
@@ -154,5 +160,6 @@ async fn by_process(args: &GrowthArgs, findings: &mut Findings) -> Result<(), St
         counts.failed
     ));
     findings.tables.push(table);
+    findings.bars.push(bars);
     Ok(())
 }

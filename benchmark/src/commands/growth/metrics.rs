@@ -2,6 +2,7 @@
 
 use super::{GrowthArgs, one};
 use crate::load::fill::{Fill, How};
+use crate::report::chart::{Chart, Series};
 use crate::report::findings::Findings;
 use crate::report::table::Table;
 use crate::systems::system::System;
@@ -32,8 +33,23 @@ pub async fn run(args: &GrowthArgs, findings: &mut Findings) -> Result<(), Strin
             findings.keep(format!("round {round}, {}", ["with", "without"][which]), report);
         }
     }
+    findings.charts.push(chart(&taken));
     findings.tables.push(table(taken));
     Ok(())
+}
+
+/// All of it by round, with and without.
+fn chart(taken: &[[Vec<f64>; 2]; 2]) -> Chart {
+    let series = ["with", "without"].into_iter().zip(taken).map(|(name, [all, _])| Series {
+        name: name.to_owned(),
+        points: all.iter().enumerate().map(|(round, us)| (round as f64, *us)).collect(),
+    });
+    Chart::new(
+        "Cost of being seen, by round",
+        ("round", false),
+        ("CPU, µs per committed checkout", false),
+        series.collect(),
+    )
 }
 
 fn table([with, without]: [[Vec<f64>; 2]; 2]) -> Table {
