@@ -33,7 +33,7 @@ async fn what_arrives_is_what_was_sent_without_its_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_machines_tell_one_another_is_not_routed_however_it_is_written() {
+async fn what_machines_tell_one_another_or_show_an_operator_is_not_routed_however_it_is_written() {
     let gateway = Gateway::before(&[Does::Echo]).await;
     for service in Service::ALL {
         for path in [
@@ -52,6 +52,12 @@ async fn what_machines_tell_one_another_is_not_routed_however_it_is_written() {
             "/../internal/v1/batches",
             "/internal",
             "/health/ready",
+            "/console",
+            "/console/status",
+            "/%63onsole/status",
+            "//console/status",
+            "/x/..%2fconsole/",
+            "/metrics",
         ] {
             gateway.front().raw("POST", service, path, &[], b"").await.is_problem(404, "no_route");
         }
