@@ -311,3 +311,16 @@ async fn connections_to_machines_are_kept() {
     let connections = gateway.machines[Service::Stock.index()][0].connections();
     assert!(connections < 20, "{connections} connections for 40 requests");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_is_trusted_tells_the_address_of_the_client_and_no_other_does() {
+    for (proxies, client) in [("127.0.0.0/8,198.51.100.0/24", "203.0.113.7"), ("198.51.100.0/24", "127.0.0.1")] {
+        let gateway = Gateway::behind(proxies, &[Does::Echo]).await;
+        let told = ["X-Forwarded-For: 192.0.2.66, 203.0.113.7, 198.51.100.1"];
+        arrived(&gateway.front().raw("GET", Service::Stock, "/find/1", &told, b"").await);
+        eventually("it is logged", PATIENCE, async || {
+            gateway.log().contains(&format!("\"client\":\"{client}\"")).then_some(())
+        })
+        .await;
+    }
+}
