@@ -22,6 +22,8 @@
 #                     Cluster)
 #   GATEWAY_KEEP_ALIVE_S  how long the gateway keeps idle connections (default 620: longer than the 600 of Google's load
 #                     balancers)
+#   DNS_ADDRESSES     further addresses at which names may be asked, beside kube-system's DNS pods and GKE's addresses on
+#                     each node: NodeLocal DNSCache with Calico answers at the address of the Service kube-dns (default none)
 #   MONITORING        gke (managed collection), operator (Prometheus Operator) or none: has machines scraped, and alerts
 #                     evaluated (default none). With operator, MONITORING_NAMESPACE is where Prometheus runs (default monitoring).
 #                     What runs there reaches the internal ports: set CONSOLE_TOKEN, too, or it sees the console
@@ -106,9 +108,10 @@ fill() {
 }
 
 render_base() {
+    local SERVICE DNS= server
+    for server in ${DNS_ADDRESSES//,/ }; do DNS+="        - ipBlock: {cidr: $server/32}"$'\n'; done
     fill account
     fill policy-all
-    local SERVICE
     for SERVICE in $services; do
         select_service "$SERVICE"
         fill policy-service

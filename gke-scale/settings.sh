@@ -93,6 +93,7 @@ of GATEWAY_CLASS gke-l7-global-external-managed "$name" "the name of a GatewayCl
 may TLS_SECRET "$name" "the name of a secret of type kubernetes.io/tls"
 [ -z "$TLS_SECRET" ] || [ "$FRONT" = gateway-api ] || fail "TLS_SECRET: only FRONT=gateway-api terminates TLS"
 of TRAFFIC_POLICY Cluster 'Cluster|Local' "Cluster or Local"
+may DNS_ADDRESSES "$address(,$address)*" "IPv4 addresses, comma-separated"
 of MONITORING none 'none|gke|operator' "gke, operator or none"
 of MONITORING_NAMESPACE monitoring "$label" "the name of a namespace"
 may RUNBOOKS_URL 'https?://[A-Za-z0-9._~:/@%+=-]+/' "an http(s) URL with a slash at the end"

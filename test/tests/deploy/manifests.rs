@@ -425,6 +425,10 @@ fn names_are_asked_of_the_dns_of_the_cluster_alone() {
             assert!(system || on_the_node, "{size}: {peer}");
         }
     }
+    let manifests = render(GKE, &[("DNS_ADDRESSES", "10.96.0.10,10.96.0.11")]);
+    let peers = manifests.get("NetworkPolicy", "names").at("/spec/egress/0/to").as_array().expect("peers");
+    let own = ["10.96.0.10/32", "10.96.0.11/32"].map(|cidr| json!({"ipBlock": {"cidr": cidr}}));
+    assert_eq!(peers[peers.len() - 2..], own);
 }
 
 #[test]
