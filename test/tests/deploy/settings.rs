@@ -150,7 +150,11 @@ fn an_empty_variable_counts_as_unset_for_each_program() {
         for url in ["STOCK_SERVICE_URL", "PAYMENT_SERVICE_URL", "ORDER_SERVICE_URL"] {
             start.env(url, "http://127.0.0.1:1");
         }
-        start.env("START_TIMEOUT_MS", "1").env("DATA_DIR", dir.path()).stdin(Stdio::null());
+        start
+            .env("INTERNAL_TOKEN", "the-secret-of-the-tests")
+            .env("START_TIMEOUT_MS", "1")
+            .env("DATA_DIR", dir.path())
+            .stdin(Stdio::null());
         let ended = start.output().expect("the program runs");
         let told = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(1), "{program}: 2 is a setting that is refused: {told}");
