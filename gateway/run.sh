@@ -17,7 +17,7 @@ esac
     echo "real_ip_header X-Forwarded-For;"
     echo "real_ip_recursive on;"
     echo "$TRUSTED_PROXIES" | tr , '\n' | sed -n 's/..*/set_real_ip_from &;/p'
-} > /tmp/front.conf
+} > /tmp/in-front.conf
 
 # The address of every machine, or nothing when one has none at the moment: nginx would refuse that configuration.
 addresses() {

@@ -69,7 +69,7 @@ fn known() -> BTreeSet<String> {
     let named = checked.map(|pair| pair[1]).chain(passed_on).filter(is_name).filter(|word| word.len() > 2);
     let mut known: BTreeSet<String> = named.map(str::to_owned).collect();
     // Words of comments.
-    ["NAME", "SERVICE"].map(|word| known.remove(word));
+    known.retain(|word| !matches!(word.as_str(), "NAME" | "SERVICE"));
     for service in ["ORDER", "STOCK", "PAYMENT"] {
         known.extend(["SHARDS", "MACHINES", "MINT_SHARDS"].map(|size| format!("{service}_{size}")));
     }
