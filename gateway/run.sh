@@ -5,6 +5,20 @@
 set -eu
 here=$(dirname "$0")
 
+# What is in front: how long it keeps idle connections, and which proxies tell the client's address.
+case ${GATEWAY_KEEP_ALIVE_S:=65}:${TRUSTED_PROXIES:=} in
+*[!0-9]*:* | *:*[!0-9a-f.:/,]*)
+    echo "expected GATEWAY_KEEP_ALIVE_S in seconds, and TRUSTED_PROXIES as addresses or networks, comma-separated" >&2
+    exit 1
+    ;;
+esac
+{
+    echo "keepalive_timeout ${GATEWAY_KEEP_ALIVE_S}s;"
+    echo "real_ip_header X-Forwarded-For;"
+    echo "real_ip_recursive on;"
+    echo "$TRUSTED_PROXIES" | tr , '\n' | sed -n 's/..*/set_real_ip_from &;/p'
+} > /tmp/in-front.conf
+
 # The address of every machine, or nothing when one has none at the moment: nginx would refuse that configuration.
 addresses() {
     for name in $(sed -n 's/^ *server \([^:;]*\):.*/\1/p' "$here/upstreams.conf"); do

@@ -6,70 +6,57 @@
 #   ./deploy.sh status                        what runs, and at which address
 #   ./deploy.sh delete                        removes all but the volumes and the secret; DELETE_DATA=yes those too
 #
-# Settings, from the environment (each of the first three also for one service alone: STOCK_SHARDS=8):
+# Settings, from the environment. An empty one counts as unset. settings.sh has all of them, with defaults and forms.
 #   SHARDS            Redis shards of each service (default 2)
 #   MACHINES          machines of each service (default: as many as it has shards)
 #   MINT_SHARDS       how many of the shards, from the first, get new ids (default: all; `apply` sees to it)
+#                     Each of these three also for one service alone: STOCK_SHARDS=8
 #   IMAGES            where the images are: registry and path, with the slash (default none: on the nodes)
 #   TAG               their tag (default latest)
 #   NAMESPACE         (default shardcart)
 #   FRONT             load-balancer, node-port, cluster-ip or gateway-api (default load-balancer)
+#   TLS_SECRET        with gateway-api: the secret with the certificate; plain HTTP is then not served (default none)
+#   TRUSTED_PROXIES   addresses or networks of proxies in front, comma-separated: the client's address is then
+#                     taken from X-Forwarded-For (default none)
+#   TRAFFIC_POLICY    Cluster, or Local: with load-balancer, the gateway then sees the clients' own addresses (default
+#                     Cluster)
+#   GATEWAY_KEEP_ALIVE_S  how long the gateway keeps idle connections (default 620: longer than the 600 of Google's load
+#                     balancers)
+#   DNS_ADDRESSES     further addresses at which names may be asked, beside kube-system's DNS pods and GKE's addresses on
+#                     each node: NodeLocal DNSCache with Calico answers at the address of the Service kube-dns (default none)
 #   MONITORING        gke (managed collection), operator (Prometheus Operator) or none: has machines scraped, and alerts
 #                     evaluated (default none). With operator, MONITORING_NAMESPACE is where Prometheus runs (default monitoring).
 #                     What runs there reaches the internal ports: set CONSOLE_TOKEN, too, or it sees the console
+#   RUNBOOKS_URL      where this repository can be read, with the slash: alerts then link to the runbook
 #   CONSOLE_TOKEN     opens /console at the gateway: 16 letters and digits or more (default none: there is no console).
-#                     Goes into the secret, which the first `apply` makes
+#                     Goes into the secret, which the first `apply` makes; so does OTEL_EXPORTER_OTLP_HEADERS
 #   TIMEOUT           how long one thing may take to get ready (default 600s)
 #   DRAIN_MS          how long a machine that ends serves on (default 5000): until no new connection comes to it
 #   GATEWAY_DRAIN_S   the same for the gateway, in seconds (default 10)
-# and the sizes below.
+# Every other setting of the programs (docs/use/settings.md) goes to their machines: LOG_FORMAT=json.
+# OTEL_EXPORTER_OTLP_ENDPOINT also opens the way there: http://service.namespace:port is a Service of the cluster.
 set -euo pipefail
 
-[ "${BASH_VERSINFO[0]}" -ge 4 ] || { echo "bash 4 or newer is needed" >&2; exit 1; }
+[ "${BASH_VERSINFO[0]}${BASH_VERSINFO[1]}" -ge 44 ] || { echo "bash 4.4 or newer is needed" >&2; exit 1; }
+shopt -s inherit_errexit
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 templates=$here/templates
 gateway=$here/../gateway
 observability=$here/../observability
 
-SHARDS=${SHARDS:-2}
-IMAGES=${IMAGES:-} TAG=${TAG:-latest} NAMESPACE=${NAMESPACE:-shardcart} FRONT=${FRONT:-load-balancer}
-TIMEOUT=${TIMEOUT:-600s}
-CURRENCY=${CURRENCY:-EUR} ALLOW_BATCH_INIT=${ALLOW_BATCH_INIT:-false} FSYNC=${FSYNC:-always}
-REDIS_TIMEOUT_MS=${REDIS_TIMEOUT_MS:-1000} DRAIN_MS=${DRAIN_MS:-5000} GATEWAY_DRAIN_S=${GATEWAY_DRAIN_S:-10} RUST_LOG=${RUST_LOG:-info,actix_server=warn}
-CONSOLE_TOKEN=${CONSOLE_TOKEN:-}
-MONITORING=${MONITORING:-none} MONITORING_NAMESPACE=${MONITORING_NAMESPACE:-monitoring}
-GATEWAY_CLASS=${GATEWAY_CLASS:-gke-l7-global-external-managed}
-REDIS_IMAGE=${REDIS_IMAGE:-redis:8.6.7-trixie} NGINX_IMAGE=${NGINX_IMAGE:-nginx:1.31.6-trixie}
-# Redis needs room beyond its data while it writes its file anew.
-REDIS_MAXMEMORY=${REDIS_MAXMEMORY:-1gb} REDIS_MEMORY=${REDIS_MEMORY:-2Gi} REDIS_STORAGE=${REDIS_STORAGE:-10Gi}
-REDIS_CPU=${REDIS_CPU:-500m} MACHINE_CPU=${MACHINE_CPU:-500m} GATEWAY_CPU=${GATEWAY_CPU:-500m}
-REDIS_CPU_LIMIT=${REDIS_CPU_LIMIT:-1} MACHINE_CPU_LIMIT=${MACHINE_CPU_LIMIT:-1}
-GATEWAY_CPU_LIMIT=${GATEWAY_CPU_LIMIT:-1}
-MACHINE_MEMORY=${MACHINE_MEMORY:-512Mi} GATEWAY_MEMORY=${GATEWAY_MEMORY:-512Mi}
-MACHINE_PODS_MIN=${MACHINE_PODS_MIN:-1} MACHINE_PODS_MAX=${MACHINE_PODS_MAX:-4}
-GATEWAY_PODS_MIN=${GATEWAY_PODS_MIN:-2} GATEWAY_PODS_MAX=${GATEWAY_PODS_MAX:-6}
+. "$here/settings.sh"
 
 services="order stock payment"
 # The label of volumes of shards that went because they were empty.
 emptied=shardcart/emptied
 
-fail() { echo "$*" >&2; exit 1; }
 say() { echo "== $*" >&2; }
 
 case $FRONT in
 load-balancer) FRONT_TYPE=LoadBalancer ;;
 node-port) FRONT_TYPE=NodePort ;;
-cluster-ip | gateway-api) FRONT_TYPE=ClusterIP ;;
-*) fail "FRONT=$FRONT: expected load-balancer, node-port, cluster-ip or gateway-api" ;;
+*) FRONT_TYPE=ClusterIP ;;
 esac
-case $MONITORING in
-none | gke | operator) ;;
-*) fail "MONITORING=$MONITORING: expected gke, operator or none" ;;
-esac
-[[ -z $CONSOLE_TOKEN || $CONSOLE_TOKEN =~ ^[A-Za-z0-9]{16,}$ ]] || fail "CONSOLE_TOKEN: expected 16 letters and digits or more"
-# Longer than the gateway keeps idle connections, and not all of the time that a machine has to end.
-[[ $DRAIN_MS =~ ^[0-9]+$ && $DRAIN_MS -gt 2000 && $DRAIN_MS -le 12000 ]] || fail "DRAIN_MS=$DRAIN_MS: expected 2001 to 12000"
-[[ $GATEWAY_DRAIN_S =~ ^1?[0-9]$ ]] || fail "GATEWAY_DRAIN_S=$GATEWAY_DRAIN_S: expected 0 to 19"
 
 # Sets SERVICE and everything about it: its size, ports and neighbours.
 select_service() {
@@ -84,11 +71,6 @@ select_service() {
     stock) PORT=8002 INTERNAL_PORT=9002 ASKED_BY=order ;;
     payment) PORT=8003 INTERNAL_PORT=9003 ASKED_BY=order ;;
     esac
-    local size
-    for size in "$SHARDS_OF" "$MACHINES_OF" "$MINT_OF"; do
-        [[ $size =~ ^[1-9][0-9]*$ && $size -le 4095 ]] ||
-            fail "$SERVICE: shards, machines and minting shards are numbers from 1 to 4095, not \"$size\""
-    done
     [ "$MINT_OF" -le "$SHARDS_OF" ] || fail "$SERVICE: MINT_SHARDS=$MINT_OF is more than SHARDS=$SHARDS_OF"
 }
 
@@ -112,22 +94,24 @@ console_token() {
     echo "              valueFrom: {secretKeyRef: {name: shardcart, key: console-token, optional: true}}"
 }
 
-# fill TEMPLATE: the template with all ${…} in it filled in.
+# fill TEMPLATE: the template with all ${…} in it filled in. What is filled in is not looked at again.
 fill() {
-    local text name names
-    text=$(< "$templates/$1.yaml")
-    names=$(grep -o '\${[A-Z_]*}' "$templates/$1.yaml" | sort -u | tr -d '${}')
-    for name in $names; do
+    local rest filled= name
+    rest=$(< "$templates/$1.yaml")
+    while [[ $rest == *'${'* ]]; do
+        filled+=${rest%%'${'*} rest=${rest#*'${'}
+        name=${rest%%'}'*} rest=${rest#*'}'}
         [ -n "${!name+set}" ] || fail "templates/$1.yaml: \${$name} is not set"
-        text=${text//"\${$name}"/"${!name}"}
+        filled+=${!name}
     done
-    printf -- '---\n%s\n' "$text"
+    printf -- '---\n%s\n' "$filled$rest"
 }
 
 render_base() {
+    local SERVICE DNS= server
+    for server in ${DNS_ADDRESSES//,/ }; do DNS+="        - ipBlock: {cidr: $server/32}"$'\n'; done
     fill account
     fill policy-all
-    local SERVICE
     for SERVICE in $services; do
         select_service "$SERVICE"
         fill policy-service
@@ -143,9 +127,10 @@ render_redis() {
 }
 
 render_machines() {
-    local SERVICE REDIS_ADDRS PEERS
+    local SERVICE REDIS_ADDRS PEERS ENVIRONMENT
     for SERVICE in $services; do
         select_service "$SERVICE"
+        ENVIRONMENT=$(environment)
         if [ "$SERVICE" = order ]; then PEERS=$(internal_urls stock; internal_urls payment; console_token); else PEERS=$(internal_urls order); fi
         REDIS_ADDRS=$(joined "$SHARDS_OF" 0 "$SERVICE-redis-" :6379)
         render_stamps "$MACHINES_OF" "$SHARDS_OF" "$MINT_OF"
@@ -171,11 +156,37 @@ upstreams() {
     done
 }
 
+# What nginx.conf leaves open, because it depends on what is in front.
+front() {
+    local proxy
+    echo "keepalive_timeout ${GATEWAY_KEEP_ALIVE_S}s;"
+    echo "real_ip_header X-Forwarded-For;"
+    echo "real_ip_recursive on;"
+    for proxy in ${TRUSTED_PROXIES//,/ }; do echo "set_real_ip_from $proxy;"; done
+}
+
+# With a certificate, plain HTTP is not listened for.
+listener() {
+    if [ -z "$TLS_SECRET" ]; then
+        echo "    - name: http"
+        echo "      protocol: HTTP"
+        echo "      port: 80"
+    else
+        echo "    - name: https"
+        echo "      protocol: HTTPS"
+        echo "      port: 443"
+        echo "      tls: {mode: Terminate, certificateRefs: [{kind: Secret, name: \"$TLS_SECRET\"}]}"
+    fi
+}
+
 render_gateway() {
-    local NGINX_CONF UPSTREAMS_CONF CONFIGURATION
+    local NGINX_CONF UPSTREAMS_CONF FRONT_CONF CONFIGURATION LISTENER TRAFFIC=
+    LISTENER=$(listener)
+    case $FRONT in load-balancer | node-port) TRAFFIC="  externalTrafficPolicy: $TRAFFIC_POLICY" ;; esac
+    FRONT_CONF=$(front | sed 's/^/    /')
     NGINX_CONF=$(sed 's/^\(.\)/    \1/' "$gateway/nginx.conf")
     UPSTREAMS_CONF=$(upstreams | sed 's/^\(.\)/    \1/')
-    CONFIGURATION=$(printf '%s\n%s\n' "$NGINX_CONF" "$UPSTREAMS_CONF" | cksum | tr ' ' -)
+    CONFIGURATION=$(printf '%s\n%s\n%s\n' "$NGINX_CONF" "$UPSTREAMS_CONF" "$FRONT_CONF" | cksum | tr ' ' -)
     fill gateway
     fill front-service
     if [ "$FRONT" = gateway-api ]; then fill front-gateway-api; fi
@@ -185,16 +196,22 @@ render_monitoring() {
     if [ "$MONITORING" = none ]; then return; fi
     local ALERTS
     ALERTS=$(sed -n '/^groups:/,$s/^\(.\)/  \1/p' "$observability/alerts.yml")
+    ALERTS=${ALERTS//"runbook_url: "/"runbook_url: $RUNBOOKS_URL"}
     fill "monitoring-$MONITORING"
 }
 
+# All of it or nothing: who pipes it on must not apply half of it.
 render() {
-    fill namespace
-    render_base
-    render_redis
-    render_machines
-    render_gateway
-    render_monitoring
+    local all
+    all=$(
+        fill namespace
+        render_base
+        render_redis
+        render_machines
+        render_gateway
+        render_monitoring
+    )
+    printf '%s\n' "$all"
 }
 
 # ---- From here on with a cluster.
@@ -211,7 +228,7 @@ check_cluster() {
 check_rights() {
     local right
     for right in "patch statefulsets.apps" "patch deployments.apps" "patch services" "patch networkpolicies.networking.k8s.io" \
-        "create secrets" "create pods --subresource=exec" "delete statefulsets.apps"; do
+        "create secrets" "create pods --subresource=exec" "delete statefulsets.apps" "delete pods" "delete poddisruptionbudgets.policy"; do
         # shellcheck disable=SC2086
         [ "$(kube auth can-i $right 2> /dev/null)" = yes ] || fail "this account may not $right in $NAMESPACE"
     done
@@ -224,9 +241,14 @@ check_rights() {
 apply_stdin() { kube apply --server-side --field-manager=shardcart --force-conflicts --filename - > /dev/null; }
 
 make_secret() {
-    if kube get secret shardcart > /dev/null 2>&1; then return; fi
+    if kube get secret shardcart > /dev/null 2>&1; then
+        [ -z "$CONSOLE_TOKEN$OTEL_EXPORTER_OTLP_HEADERS" ] ||
+            say "the secret stays as it is: CONSOLE_TOKEN and OTEL_EXPORTER_OTLP_HEADERS go into it when it is made"
+        return
+    fi
     say "making the secret"
-    local REDIS_PASSWORD INTERNAL_TOKEN
+    local REDIS_PASSWORD INTERNAL_TOKEN OTLP_HEADERS
+    OTLP_HEADERS=$(quoted "$OTEL_EXPORTER_OTLP_HEADERS")
     REDIS_PASSWORD=$(random) INTERNAL_TOKEN=$(random)
     # `create`: of two at once, one fails, and nobody's secret is overwritten.
     fill secret | kube create --filename - > /dev/null
@@ -241,6 +263,36 @@ wait_for() {
         kube rollout status "$name" --timeout "$TIMEOUT" > /dev/null ||
             fail "$name is not ready after $TIMEOUT: see '$0 status' and 'kubectl -n $NAMESPACE describe $name'"
     done
+}
+
+# Shards that there are, one after the other: where a setting has changed, only one restarts at a time, and one that does
+# not come back ends the apply. New ones after them, all at once.
+apply_redis() {
+    local SERVICE SHARD name known ready fresh
+    known=" $(kube get statefulset --selector shardcart/role=redis --output 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' | tr '\n' ' ')"
+    for SERVICE in $services; do
+        select_service "$SERVICE"
+        for ((SHARD = 0; SHARD < SHARDS_OF; SHARD++)); do
+            name=$SERVICE-redis-$SHARD
+            [[ $known == *" $name "* ]] || continue
+            ready=$(kube get statefulset "$name" --output 'jsonpath={.status.readyReplicas}')
+            fill redis | apply_stdin
+            # Kubernetes does not replace a pod that never got ready, whatever is applied.
+            [ "${ready:-0}" != 0 ] || kube delete pod "$name-0" --ignore-not-found > /dev/null
+            kube rollout status "statefulset/$name" --timeout "$TIMEOUT" > /dev/null ||
+                fail "$name is not ready after $TIMEOUT: see '$0 status' and 'kubectl -n $NAMESPACE describe pod $name-0'. The shards after it are as they were"
+        done
+    done
+    fresh=$(
+        for SERVICE in $services; do
+            select_service "$SERVICE"
+            for ((SHARD = 0; SHARD < SHARDS_OF; SHARD++)); do
+                [[ $known == *" $SERVICE-redis-$SHARD "* ]] || fill redis
+            done
+        done
+    )
+    [ -z "$fresh" ] || apply_stdin <<< "$fresh"
+    wait_for statefulset redis
 }
 
 # What the machines of SERVICE have now, over all its deployments: `<most shards> <least minting shards>`, or nothing.
@@ -259,13 +311,15 @@ volumes() {
 # Whether shard $1 of SERVICE holds anything but its identity record.
 is_empty() {
     local keys
-    keys=$(kube exec "$SERVICE-redis-$1-0" --container redis -- sh -ec 'exec redis-cli -e -h "$POD_IP" dbsize') ||
+    # In all of its databases, whichever REDIS_DB this apply names.
+    keys=$(kube exec "$SERVICE-redis-$1-0" --container redis -- sh -ec 'exec redis-cli -e -h "$POD_IP" info keyspace' |
+        awk -F '[=,]' '/^# Keyspace/ { told = 1 } /^db/ { keys += $2 } END { if (!told) exit 1; print keys + 0 }') ||
         fail "$SERVICE: shard $1 does not say what it holds"
     [ "$keys" -le 1 ]
 }
 
 founding() {
-    kube exec "$SERVICE-redis-0-0" --container redis -- sh -ec 'exec redis-cli -e -h "$POD_IP" hget {shard}:identity founding'
+    kube exec "$SERVICE-redis-0-0" --container redis -- sh -ec "exec redis-cli -e -n ${REDIS_DB:-0} -h \"\$POD_IP\" hget {shard}:identity founding"
 }
 
 check_shrink() {
@@ -300,10 +354,12 @@ remove_beyond() {
 apply() {
     check_cluster
     local SERVICE shards mint volume kind phase=no
-    for SERVICE in $services; do select_service "$SERVICE"; done
     fill namespace | kubectl apply --server-side --field-manager=shardcart --force-conflicts --filename - > /dev/null
     check_rights
     make_secret
+    if [ -n "$TLS_SECRET" ]; then
+        kube get secret "$TLS_SECRET" > /dev/null 2>&1 || fail "TLS_SECRET: there is no secret $TLS_SECRET in $NAMESPACE. Nothing was changed"
+    fi
 
     # While shards are added or taken away, no machine makes ids on a shard that another does not know. An apply that
     # was interrupted leaves labels from which the next one begins again.
@@ -327,8 +383,10 @@ apply() {
     done
 
     say "shards"
-    { render_base; with_first render_redis; } | apply_stdin
-    wait_for statefulset redis
+    render_base | apply_stdin
+    # Of an earlier release. A pod that two budgets cover cannot be moved at all.
+    kube delete poddisruptionbudget order-redis stock-redis payment-redis --ignore-not-found > /dev/null
+    with_first apply_redis
     for SERVICE in $services; do
         select_service "$SERVICE"
         for volume in $(volumes "$emptied=yes"); do
@@ -383,7 +441,7 @@ address() {
             else
                 host=$(kube get service gateway --output 'jsonpath={.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}' 2> /dev/null || true)
             fi
-            if [ -n "$host" ]; then echo "http://$host"; return; fi
+            if [ -n "$host" ]; then echo "http${TLS_SECRET:+s}://$host"; return; fi
             [ "$1" -eq 1 ] || sleep 5
         done
         echo "the load balancer has no address yet: ask again with '$0 status'" >&2
@@ -418,6 +476,10 @@ delete() {
     esac
     kube delete "$kinds" --selector app.kubernetes.io/part-of=shardcart --ignore-not-found
 }
+
+# Everything is in order before anything is printed or changed.
+for SERVICE in $services; do select_service "$SERVICE"; done
+COLLECTOR=$(collector)
 
 case ${1:-} in
 render | apply | status | delete) "$1" ;;

@@ -11,6 +11,8 @@ export MACHINE_MEMORY=${MACHINE_MEMORY:-128Mi} GATEWAY_MEMORY=${GATEWAY_MEMORY:-
 export MACHINE_PODS_MAX=${MACHINE_PODS_MAX:-2} GATEWAY_PODS_MIN=${GATEWAY_PODS_MIN:-1} GATEWAY_PODS_MAX=${GATEWAY_PODS_MAX:-2}
 
 if [ "${1:-}" = apply ]; then
+    # What deploy.sh would refuse is refused before an image is built.
+    "$here/../gke-scale/deploy.sh" render > /dev/null
     for tool in docker minikube kubectl; do
         command -v "$tool" > /dev/null || { echo "$tool is missing" >&2; exit 1; }
     done

@@ -22,7 +22,9 @@ mkdir -p "$rendered"
 SHARDS=1 gke-scale/deploy.sh render > "$rendered/one.yaml"
 gke-scale/deploy.sh render > "$rendered/default.yaml"
 SHARDS=5 MACHINES=5 gke-scale/deploy.sh render > "$rendered/five.yaml"
-SHARDS=2 MACHINES=1 STOCK_SHARDS=3 MINT_SHARDS=1 FRONT=node-port gke-scale/deploy.sh render > "$rendered/mixed.yaml"
+SHARDS=2 MACHINES=1 STOCK_SHARDS=3 MINT_SHARDS=1 FRONT=node-port \
+    OTEL_EXPORTER_OTLP_ENDPOINT=http://collector.observability:4318 LOG_FORMAT=json TRUSTED_PROXIES=10.0.0.0/8,fd00::/8 \
+    gke-scale/deploy.sh render > "$rendered/mixed.yaml"
 SHARDS=1 FRONT=cluster-ip gke-scale/deploy.sh render > "$rendered/inside.yaml"
 minikube/deploy.sh render > "$rendered/minikube.yaml"
 

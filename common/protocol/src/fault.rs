@@ -39,7 +39,7 @@ mod armed {
     use super::Point;
 
     static ARMED: LazyLock<Option<(Point, AtomicU32)>> = LazyLock::new(|| {
-        let setting = std::env::var("FAULT_AT").ok()?;
+        let setting = std::env::var("FAULT_AT").ok().filter(|setting| !setting.is_empty())?;
         let armed = parse(&setting);
         assert!(armed.is_some(), "FAULT_AT: got {setting:?}, expects a point of fault.rs as in `after_begin:3`");
         armed

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use env_logger::fmt::Formatter;
-use log::Record;
 use log::kv::{self, Key, Source, Value, VisitSource};
+use log::{Level, Record};
 use serde_json::Map;
 
 use crate::trace::About;
@@ -23,6 +23,10 @@ pub enum LogFormat {
 pub fn start(format: LogFormat, default: &str) {
     let environment = env_logger::Env::default().default_filter_or(default);
     let mut builder = env_logger::Builder::from_env(environment);
+    // An empty variable counts as unset.
+    if std::env::var_os(env_logger::DEFAULT_FILTER_ENV).is_some_and(|filter| filter.is_empty()) {
+        builder.parse_filters(default);
+    }
     match format {
         LogFormat::Text => builder.format_timestamp_millis().format_key_values(text),
         LogFormat::Json => builder.format(json),
@@ -44,6 +48,7 @@ fn json(formatter: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let mut line = Map::new();
     line.insert("time".to_owned(), formatter.timestamp_millis().to_string().into());
     line.insert("level".to_owned(), record.level().as_str().into());
+    line.insert("severity".to_owned(), severity(record.level()).into());
     line.insert("target".to_owned(), record.target().into());
     line.insert("message".to_owned(), record.args().to_string().into());
     for (name, value) in About::now().fields() {
@@ -52,6 +57,16 @@ fn json(formatter: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     record.key_values().visit(&mut Fields(&mut line)).map_err(io::Error::other)?;
     serde_json::to_writer(&mut *formatter, &line)?;
     formatter.write_all(b"\n")
+}
+
+/// The level as Google's Cloud Logging names it, which reads this field alone.
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::Error => "ERROR",
+        Level::Warn => "WARNING",
+        Level::Info => "INFO",
+        Level::Debug | Level::Trace => "DEBUG",
+    }
 }
 
 struct Fields<'a>(&'a mut Map<String, serde_json::Value>);
@@ -67,5 +82,16 @@ impl<'kvs> VisitSource<'kvs> for Fields<'_> {
         };
         self.0.insert(key.as_str().to_owned(), value);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_level_has_a_severity_that_cloud_logging_knows() {
+        let severities = Level::iter().map(severity).collect::<Vec<_>>();
+        assert_eq!(severities, ["ERROR", "WARNING", "INFO", "DEBUG", "DEBUG"]);
     }
 }

@@ -1,8 +1,26 @@
-//! Parsers of values that settings of several programs have.
+//! How programs read their settings, and parsers of values that several of them have.
 
 use std::time::Duration;
 
+use clap::builder::Resettable;
+use clap::{Command, Parser};
 use url::Url;
+
+/// A program's settings, from its arguments and environment; ends the process where they are wrong. An empty variable
+/// counts as unset: a deployment may pass on a variable that nobody has set.
+pub fn settings<T: Parser>() -> T {
+    let mut command = without_empty_variables(T::command());
+    let mut matches = command.get_matches_mut();
+    T::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
+fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |variable: &std::ffi::OsStr| std::env::var_os(variable).is_some_and(|value| value.is_empty());
+    command.mut_subcommands(without_empty_variables).mut_args(|argument| match argument.get_env() {
+        Some(variable) if is_empty(variable) => argument.env(Resettable::Reset),
+        _ => argument,
+    })
+}
 
 /// Parses milliseconds, for clap.
 ///

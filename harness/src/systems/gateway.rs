@@ -130,6 +130,13 @@ impl Gateway {
         Gateway::start(Command::new("sh"), does, |configuration| configuration).await
     }
 
+    /// The same behind proxies at these addresses or networks.
+    pub async fn behind(proxies: &str, does: &[Does]) -> Gateway {
+        let mut script = Command::new("sh");
+        script.env("TRUSTED_PROXIES", proxies);
+        Gateway::start(script, does, |configuration| configuration).await
+    }
+
     /// Puts the second machine of a service in the place of the first, as if that had moved, and says that the names of
     /// all machines stand for other addresses now.
     pub fn move_machines(&self, service: Service) {
@@ -164,7 +171,8 @@ impl Gateway {
         }
         fs::write(dir.path().join("nginx.conf"), configuration).expect("a file can be written");
         fs::write(dir.path().join("upstreams.conf"), upstreams).expect("a file can be written");
-        fs::write(dir.path().join("run.sh"), read("run.sh")).expect("a file can be written");
+        let script = read("run.sh").replace(" /tmp/", &format!(" {own}/"));
+        fs::write(dir.path().join("run.sh"), script).expect("a file can be written");
         fs::write(dir.path().join("address"), "127.0.0.1       STREAM\n").expect("a file can be written");
         fs::write(dir.path().join("getent"), GETENT).expect("a file can be written");
         fs::set_permissions(dir.path().join("getent"), fs::Permissions::from_mode(0o755)).expect("one's own file");

@@ -1,6 +1,7 @@
 //! The rules that `compose.yaml` keeps to, read as it stands: that it works is for `make test-containers`.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use shardcart_harness::Service;
@@ -13,7 +14,8 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).expect("it is shipped")
 }
 
-fn compose() -> Value {
+/// `compose.yaml`.
+pub fn compose() -> Value {
     parsed("compose.yaml")
 }
 
@@ -51,7 +53,9 @@ fn every_container_is_bounded_locked_down_restarted_and_has_time_to_end() {
         assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
         assert!(service["mem_limit"].is_string() && service["pids_limit"].is_u64(), "{name}");
         let grace_s = seconds(&service["stop_grace_period"]);
-        if let Some(drain_ms) = service["environment"]["DRAIN_MS"].as_u64() {
+        if let Some(drain_ms) = service["environment"]["DRAIN_MS"].as_str() {
+            let default = drain_ms.strip_prefix("${DRAIN_MS:-").and_then(|rest| rest.strip_suffix('}'));
+            let drain_ms: u64 = default.and_then(|ms| ms.parse().ok()).expect("it has a default");
             assert!(grace_s * 1000 > drain_ms + FINISH_S * 1000, "{name}: {grace_s} s");
             for line in read("gateway/upstreams.conf").lines().filter(|line| line.contains("keepalive_timeout")) {
                 let kept = line.trim().trim_start_matches("keepalive_timeout ").trim_end_matches(';');
@@ -59,9 +63,10 @@ fn every_container_is_bounded_locked_down_restarted_and_has_time_to_end() {
             }
         }
         let ports = service["ports"].as_array().cloned().unwrap_or_default();
-        let outside = |port: &&Value| port.as_str().is_none_or(|port| !port.starts_with("127.0.0.1:"));
-        let outside = ports.iter().filter(outside).count();
-        assert_eq!(outside, usize::from(name == "gateway"), "{name}: only the gateway is reached from outside");
+        for port in ports.iter().map(|port| port.as_str().expect("a port is text")) {
+            let opened = name == "gateway" && port == "${BIND:-127.0.0.1}:${PORT:-8000}:8000";
+            assert!(opened || port.starts_with("127.0.0.1:"), "{name}: {port} is reached from outside");
+        }
     }
 }
 
@@ -94,11 +99,10 @@ fn each_service_has_two_machines_that_know_two_shards_and_start_when_these_are_h
             let block = &compose["services"][shard];
             assert!(block["healthcheck"]["test"].is_array(), "{shard}");
             let command = block["command"].as_array().and_then(|words| words.last()?.as_str()).expect("a script");
-            for line in
-                ["appendonly yes", "appendfsync ${FSYNC:-always}", "maxmemory-policy noeviction", "requirepass "]
-            {
+            for line in ["appendonly yes", "appendfsync $$FSYNC\n", "maxmemory-policy noeviction", "requirepass "] {
                 assert!(command.contains(line), "{shard}: {line}");
             }
+            assert_eq!(variable(block, "FSYNC"), "${FSYNC:-always}", "{shard}");
             assert_eq!(block["volumes"], json!([format!("{service}-{number}:/data")]), "{shard}");
             assert!(compose["volumes"].get(format!("{service}-{number}")).is_some(), "{shard}: a named volume");
         }
@@ -108,14 +112,14 @@ fn each_service_has_two_machines_that_know_two_shards_and_start_when_these_are_h
 
 #[test]
 fn every_image_is_pinned_and_is_the_one_of_the_cluster_as_well() {
-    let (compose, deploy, dockerfile) = (compose(), read("gke-scale/deploy.sh"), read("Dockerfile"));
+    let (compose, deploy, dockerfile) = (compose(), read("gke-scale/settings.sh"), read("Dockerfile"));
     for (name, service) in services(&compose) {
         let image = service["image"].as_str().expect("an image has a name");
         if service["profiles"] == json!(["observability"]) {
             let (_, tag) = image.rsplit_once(':').expect("it is pinned");
             assert_eq!(tag.split('.').count(), 3, "{name}: {image}");
         } else if service["build"].is_null() {
-            assert!(deploy.contains(&format!(":-{image}}}")), "{name}: {image}");
+            assert!(deploy.contains(&format!("_IMAGE {image} ")), "{name}: {image}");
         } else {
             let target = service["build"]["target"].as_str().expect("a stage");
             assert_eq!(image, format!("shardcart-{target}:${{TAG:-latest}}"));
@@ -181,5 +185,35 @@ fn the_console_is_that_of_the_order_machines_and_has_no_token_of_its_own() {
         let is_order = name.starts_with("order-") && service["environment"]["MACHINE_ID"].is_string();
         let token = &service["environment"]["CONSOLE_TOKEN"];
         assert_eq!(token.as_str(), is_order.then_some("${CONSOLE_TOKEN:-}"), "{name}");
+    }
+}
+
+/// The script of a Redis container with its variables, and a `redis-server` that prints what it is told.
+fn redis_reads(variables: &[(&str, &str)]) -> (bool, String) {
+    let compose = compose();
+    let block = &compose["services"]["stock-redis-0"];
+    let script = block["command"].as_array().and_then(|words| words.last()?.as_str()).expect("a script");
+    let script = script.replace("$$", "$").replace("exec redis-server -", "exec cat");
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", &script]).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+    shell.envs([("FSYNC", "always"), ("REDIS_MAXMEMORY", "384mb"), ("REDISCLI_AUTH", "for-local-use-only")]);
+    let output = shell.envs(variables.iter().copied()).output().expect("there is a shell");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn what_is_no_value_never_reaches_a_redis_configuration() {
+    let (started, read) = redis_reads(&[]);
+    assert!(started && read.contains("appendfsync always\nsave") && read.contains("maxmemory 384mb\n"), "{read}");
+    for (name, value) in [
+        ("FSYNC", "sometimes"),
+        ("FSYNC", "always\nsave 1 1"),
+        ("FSYNC", "$(echo always)"),
+        ("REDIS_MAXMEMORY", "1Gi"),
+        ("REDIS_MAXMEMORY", "0"),
+        ("REDIS_MAXMEMORY", "1gb\nsave 1 1"),
+        ("REDISCLI_AUTH", "a\"b"),
+    ] {
+        assert_eq!(redis_reads(&[(name, value)]), (false, String::new()), "{name}={value:?}");
     }
 }

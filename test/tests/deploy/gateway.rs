@@ -33,7 +33,7 @@ async fn what_arrives_is_what_was_sent_without_its_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_machines_tell_one_another_is_not_routed_however_it_is_written() {
+async fn what_machines_tell_one_another_or_show_an_operator_is_not_routed_however_it_is_written() {
     let gateway = Gateway::before(&[Does::Echo]).await;
     for service in Service::ALL {
         for path in [
@@ -52,6 +52,12 @@ async fn what_machines_tell_one_another_is_not_routed_however_it_is_written() {
             "/../internal/v1/batches",
             "/internal",
             "/health/ready",
+            "/console",
+            "/console/status",
+            "/%63onsole/status",
+            "//console/status",
+            "/x/..%2fconsole/",
+            "/metrics",
         ] {
             gateway.front().raw("POST", service, path, &[], b"").await.is_problem(404, "no_route");
         }
@@ -304,4 +310,17 @@ async fn connections_to_machines_are_kept() {
     // One for each worker of nginx, and a few more if this machine is slow.
     let connections = gateway.machines[Service::Stock.index()][0].connections();
     assert!(connections < 20, "{connections} connections for 40 requests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_is_trusted_tells_the_address_of_the_client_and_no_other_does() {
+    for (proxies, client) in [("127.0.0.0/8,198.51.100.0/24", "203.0.113.7"), ("198.51.100.0/24", "127.0.0.1")] {
+        let gateway = Gateway::behind(proxies, &[Does::Echo]).await;
+        let told = ["X-Forwarded-For: 192.0.2.66, 203.0.113.7, 198.51.100.1"];
+        arrived(&gateway.front().raw("GET", Service::Stock, "/find/1", &told, b"").await);
+        eventually("it is logged", PATIENCE, async || {
+            gateway.log().contains(&format!("\"client\":\"{client}\"")).then_some(())
+        })
+        .await;
+    }
 }

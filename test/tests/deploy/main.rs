@@ -4,4 +4,6 @@ mod compose;
 mod containers;
 mod gateway;
 mod manifests;
+mod ordered;
 mod rendered;
+mod settings;

@@ -162,6 +162,9 @@ fn every_pod_has_more_time_to_end_than_it_takes() {
 #[test]
 fn every_pod_is_covered_by_one_budget_and_its_autoscaler() {
     for (size, manifests) in all() {
+        let shards = manifests.get("PodDisruptionBudget", "redis").at("/spec").clone();
+        let all_of_them = json!({"maxUnavailable": 1, "selector": {"matchLabels": {"shardcart/role": "redis"}}});
+        assert_eq!(shards, all_of_them, "{size}: one shard at a time, of all services together");
         for workload in workloads(&manifests) {
             let labels = workload.pod_labels();
             let covers = |budget: &&Manifest| {
@@ -189,7 +192,7 @@ fn secrets_are_neither_rendered_nor_shown_in_a_list_of_processes() {
             let container = workload.container();
             for variable in container["env"].as_array().into_iter().flatten() {
                 let name = variable["name"].as_str().expect("a name");
-                let secret = name.contains("PASSWORD") || name.contains("TOKEN") || name.contains("AUTH");
+                let secret = ["PASSWORD", "TOKEN", "AUTH", "HEADERS"].iter().any(|word| name.contains(word));
                 assert_eq!(secret, !variable["valueFrom"]["secretKeyRef"].is_null(), "{size}: {name}");
             }
             let command = container["command"].to_string();
@@ -240,12 +243,20 @@ fn may_reach(
                     let ports =
                         rule["ports"].as_array().is_none_or(|ports| ports.iter().any(|known| known["port"] == port));
                     let peers = rule[peers].as_array();
-                    ports && peers.is_none_or(|peers| peers.iter().any(|peer| selected(&peer["podSelector"], other)))
+                    ports
+                        && peers.is_none_or(|peers| {
+                            peers.iter().any(|peer| is_ours(peer) && selected(&peer["podSelector"], other))
+                        })
                 })
             })
         })
     };
     (side("Ingress", "ingress", "from", to, from), side("Egress", "egress", "to", from, to))
+}
+
+/// Whether a peer of a rule is among the pods of the namespace, not in another one or outside of the cluster.
+fn is_ours(peer: &Value) -> bool {
+    peer["namespaceSelector"].is_null() && peer["ipBlock"].is_null()
 }
 
 fn selected(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
@@ -351,22 +362,6 @@ fn another_configuration_of_the_gateway_is_another_pod() {
 }
 
 #[test]
-fn a_size_that_is_no_number_is_refused_by_name() {
-    for (setting, value) in [
-        ("SHARDS", "0"),
-        ("STOCK_MACHINES", "many"),
-        ("MINT_SHARDS", "3"),
-        ("SHARDS", "5000"),
-        ("DRAIN_MS", "2000"),
-        ("GATEWAY_DRAIN_S", "20"),
-        ("FRONT", "elsewhere"),
-    ] {
-        let refused = std::panic::catch_unwind(|| render(GKE, &[(setting, value)]));
-        assert!(refused.is_err(), "{setting}={value}");
-    }
-}
-
-#[test]
 fn monitoring_scrapes_every_machine_and_has_the_rules_as_they_are_shipped() {
     let rules: Value = serde_yaml_ng::from_str(include_str!("../../../observability/alerts.yml")).expect("it is YAML");
     let kinds = [("gke", "PodMonitoring", "Rules"), ("operator", "ServiceMonitor", "PrometheusRule")];
@@ -391,4 +386,93 @@ fn monitoring_scrapes_every_machine_and_has_the_rules_as_they_are_shipped() {
         assert_eq!(namespaces.contains("watch"), monitoring == "operator", "{namespaces}");
     }
     assert_eq!(render(GKE, &[]).of_kind("PodMonitoring").count(), 0);
+}
+
+#[test]
+fn the_way_to_a_collector_is_open_when_there_is_one() {
+    let namespace = |name: &str| json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}]);
+    let to = |cidr: &str| json!([{"ipBlock": {"cidr": cidr}}]);
+    for (endpoint, peers, port) in [
+        ("http://collector.observability:4318", namespace("observability"), 4318),
+        ("http://collector.observability.svc.cluster.local:4318/v1", namespace("observability"), 4318),
+        ("http://10.1.2.3", to("10.1.2.3/32"), 80),
+        ("http://collector.example.com:8080/", to("0.0.0.0/0"), 8080),
+    ] {
+        let manifests = render(GKE, &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)]);
+        for (service, ..) in SERVICES {
+            let egress = manifests.get("NetworkPolicy", service).at("/spec/egress").as_array().expect("rules");
+            let wanted = json!({"to": peers, "ports": [{"protocol": "TCP", "port": port}]});
+            assert_eq!(egress.len(), 3);
+            assert_eq!(egress[2], wanted, "{endpoint}");
+        }
+    }
+    let without = render(GKE, &[]);
+    assert_eq!(without.get("NetworkPolicy", "order").at("/spec/egress").as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn names_are_asked_of_the_dns_of_the_cluster_alone() {
+    for (size, manifests) in all() {
+        let rules = manifests.get("NetworkPolicy", "names").at("/spec/egress").as_array().cloned().unwrap_or_default();
+        assert_eq!(rules.len(), 1, "{size}");
+        let peers = rules[0]["to"].as_array().expect("not to anybody");
+        for peer in peers {
+            let system = peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] == "kube-system"
+                && peer["podSelector"]["matchExpressions"][0]["key"] == "k8s-app";
+            let on_the_node = peer["ipBlock"]["cidr"]
+                .as_str()
+                .is_some_and(|cidr| cidr.starts_with("169.254.") && cidr.ends_with("/32"));
+            assert!(system || on_the_node, "{size}: {peer}");
+        }
+    }
+    let manifests = render(GKE, &[("DNS_ADDRESSES", "10.96.0.10,10.96.0.11")]);
+    let peers = manifests.get("NetworkPolicy", "names").at("/spec/egress/0/to").as_array().expect("peers");
+    let own = ["10.96.0.10/32", "10.96.0.11/32"].map(|cidr| json!({"ipBlock": {"cidr": cidr}}));
+    assert_eq!(peers[peers.len() - 2..], own);
+}
+
+#[test]
+fn with_a_certificate_only_https_is_listened_for() {
+    let with = [("FRONT", "gateway-api"), ("TLS_SECRET", "certificate")];
+    let listeners = |settings: &[(&str, &str)]| {
+        let manifests = render(GKE, settings);
+        manifests.get("Gateway", "shardcart").at("/spec/listeners").as_array().expect("listeners").clone()
+    };
+    let [secure] = &listeners(&with)[..] else { panic!("one listener") };
+    assert_eq!((&secure["protocol"], &secure["port"]), (&json!("HTTPS"), &json!(443)));
+    let certificate = json!({"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": "certificate"}]});
+    assert_eq!(secure["tls"], certificate);
+    let [plain] = &listeners(&with[..1])[..] else { panic!("one listener") };
+    assert_eq!((&plain["protocol"], &plain["port"], &plain["tls"]), (&json!("HTTP"), &json!(80), &Value::Null));
+}
+
+#[test]
+fn the_gateway_keeps_connections_longer_than_a_load_balancer_and_believes_only_proxies_that_are_named() {
+    let front = |settings: &[(&str, &str)]| {
+        let manifests = render(GKE, settings);
+        text(manifests.get("ConfigMap", "gateway"), "/data/front.conf").to_owned()
+    };
+    for (size, manifests) in all() {
+        let front = text(manifests.get("ConfigMap", "gateway"), "/data/front.conf");
+        let kept = front.lines().find_map(|line| line.strip_prefix("keepalive_timeout ")?.strip_suffix("s;"));
+        assert!(kept.is_some_and(|kept| kept.parse::<u64>().is_ok_and(|kept| kept > 600)), "{size}: {front}");
+        assert!(!front.contains("set_real_ip_from"), "{size}: {front}");
+    }
+    let named = front(&[("TRUSTED_PROXIES", "130.211.0.0/22,203.0.113.9"), ("GATEWAY_KEEP_ALIVE_S", "30")]);
+    let lines: Vec<&str> = named.lines().collect();
+    for line in ["keepalive_timeout 30s;", "set_real_ip_from 130.211.0.0/22;", "set_real_ip_from 203.0.113.9;"] {
+        assert!(lines.contains(&line), "{named}");
+    }
+}
+
+#[test]
+fn alerts_link_to_the_runbook_where_it_can_be_read() {
+    let manifests = render(GKE, &[("MONITORING", "operator"), ("RUNBOOKS_URL", "https://code.example/shop/")]);
+    let groups = manifests.get("PrometheusRule", "shardcart").at("/spec/groups").as_array().expect("groups");
+    let rules = groups.iter().flat_map(|group| group["rules"].as_array().into_iter().flatten());
+    for alert in rules.filter(|rule| !rule["alert"].is_null()) {
+        let name = alert["alert"].as_str().expect("a name").to_lowercase();
+        let link = format!("https://code.example/shop/observability/runbook.md#{name}");
+        assert_eq!(alert["annotations"]["runbook_url"], link);
+    }
 }

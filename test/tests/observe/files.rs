@@ -98,7 +98,7 @@ fn the_runbook_has_a_section_for_each_alert_and_it_begins_with_the_action() {
         let section = sections.remove(place.unwrap_or_else(|| panic!("{name} is not in the runbook")));
         let begins = section.trim_start_matches(&name).trim_start();
         assert!(plain(begins).starts_with(&plain(&action)), "{name}: {action}\n{begins}");
-        let link = format!("observability/runbook.md#{}", name.to_lowercase());
+        let link = format!("runbook_url: observability/runbook.md#{}", name.to_lowercase());
         assert!(RULES.contains(&link), "{name} names its section");
     }
     assert!(sections.is_empty(), "sections of no alert: {sections:?}");

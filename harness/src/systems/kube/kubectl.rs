@@ -207,6 +207,12 @@ async fn answer(kube: &Kube, call: &Call) -> Result<String, String> {
             }
             json_path(format, &json!({ "items": found }))
         }
+        ["get", "statefulset", name, "--output", format] => {
+            let mut shard = kube.object("StatefulSet", name)?;
+            let pods = kube.state(|state| state.pods.get(*name).cloned().unwrap_or_default());
+            shard["status"] = json!({ "readyReplicas": pods.iter().filter(|pod| pod.is_ready()).count() });
+            json_path(format, &shard)
+        }
         ["get", kind, name, "--output", format] => json_path(format, &kube.object(kind, name)?),
         ["delete", "namespace", ..] => {
             kube.remove_kinds(&["deployment", "statefulset", "secret"]).await;

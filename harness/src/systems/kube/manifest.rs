@@ -21,13 +21,32 @@ pub fn root() -> PathBuf {
 }
 
 /// What `gke-scale/deploy.sh render` prints with these settings, and no others.
+///
+/// # Panics
+/// When it refuses them.
 pub fn render(script: &str, settings: &[(&str, &str)]) -> Manifests {
+    try_render(script, settings).unwrap_or_else(|error| panic!("{script} render {settings:?}: {error}"))
+}
+
+/// The same.
+///
+/// # Errors
+/// What it says when it refuses these settings.
+///
+/// # Panics
+/// When it prints anything before it refuses, says anything although it does not, or prints what is no YAML.
+pub fn try_render(script: &str, settings: &[(&str, &str)]) -> Result<Manifests, String> {
     let mut command = Command::new(root().join(script));
     command.arg("render").env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
     let output = command.envs(settings.iter().copied()).output().expect("bash is there");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && error.is_empty(), "{script} render {settings:?}: {error}");
-    Manifests::parse(&String::from_utf8(output.stdout).expect("it prints text"))
+    let printed = String::from_utf8(output.stdout).expect("it prints text");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        assert!(printed.is_empty(), "{script} render {settings:?} prints before it refuses: {printed}");
+        return Err(error);
+    }
+    assert!(error.is_empty(), "{script} render {settings:?}: {error}");
+    Ok(Manifests::parse(&printed))
 }
 
 impl Manifests {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use self::balancer::Balancer;
 pub use self::kubectl::{Deployed, Kubectl};
-pub use self::manifest::{Manifest, Manifests, render, root};
+pub use self::manifest::{Manifest, Manifests, render, root, try_render};
 use self::pod::Pod;
 use crate::data::Data;
 use crate::front::Front;

@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use shardcart_http::{machine, probe};
 use shardcart_shop::config::payment::Config;
 use shardcart_shop::machines::participant;
+use shardcart_types::parse;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
     if let Some(answer) = probe::asked(8003) {
         return answer;
     }
-    let config = Config::parse();
+    let config = parse::settings::<Config>();
     machine::start_log(config.settings.observe.log_format);
     machine::raise_file_limit();
     machine::exit(participant::run_payment(config).await)

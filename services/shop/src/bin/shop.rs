@@ -9,6 +9,7 @@ use shardcart_shop::commands::inspect::{self, InspectArgs};
 use shardcart_shop::commands::status::{self, StatusArgs};
 use shardcart_shop::config::shop::Config;
 use shardcart_telemetry::logging::{self, LogFormat};
+use shardcart_types::parse;
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
 #[derive(Debug, Parser)]
@@ -30,7 +31,7 @@ enum Command {
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    let Args { command, config } = Args::parse();
+    let Args { command, config } = parse::settings();
     match command {
         Some(Command::Audit(args)) => {
             logging::start(LogFormat::Text, "warn");
