@@ -186,6 +186,7 @@ fn show(report: &(impl Display + Serialize + Page), args: &Args) -> Result<(), S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use shardcart_harness::service::Service;
-
 use crate::fault::{COORDINATOR_POINTS, Fault, Kind, PARTICIPANT_POINT, Place};
+use shardcart_harness::service::Service;
 
 /// Machines and shards of each service.
 const EACH: usize = 2;

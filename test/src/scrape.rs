@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::Method;
+
 use shardcart_harness::http::HttpClient;
 
 /// All series of one scrape: name with labels, as written, and value.

@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use shardcart_harness::Service;
 use tokio::task::JoinSet;
+
+use shardcart_harness::Service;
 
 use crate::load::books::{Item, User};
 use crate::load::drive;

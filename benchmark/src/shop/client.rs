@@ -163,9 +163,8 @@ fn quiet(stream: &TcpStream) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
     use super::*;
+    use tokio::net::TcpListener;
 
     const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 

@@ -7,13 +7,13 @@ use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
 use shardcart_schema::reply::Reply;
-use shardcart_types::ids::Partition;
 
 use crate::script::{Call, words};
 use crate::settings::BatchInitSettings;
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
 use crate::shards::Shards;
+use shardcart_types::ids::Partition;
 
 /// Most records that one load may write.
 pub const LOAD_MAX: u64 = 10_000_000;

@@ -10,9 +10,6 @@ use ::metrics::Gauge;
 use futures_util::future::join_all;
 use redis::FromRedisValue;
 use shardcart_schema::key;
-use shardcart_telemetry::metrics::shard::{self, ShardMetrics};
-use shardcart_telemetry::metrics::{self, names};
-use shardcart_types::ids::Partition;
 
 use crate::info::field;
 use crate::scan;
@@ -20,6 +17,10 @@ use crate::script::{Call, words};
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
 use crate::shards::Shards;
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::metrics::names;
+use shardcart_telemetry::metrics::shard::{self, ShardMetrics};
+use shardcart_types::ids::Partition;
 
 crate::scripts! {
     IN_FLIGHT = "in_flight.lua";

@@ -9,10 +9,6 @@ use std::time::{Duration, Instant};
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use shardcart_schema::identity::SCHEMA_VERSION;
-use shardcart_telemetry::metrics::{self, names};
-use shardcart_types::address::Address;
-use shardcart_types::ids::now_ms;
-use shardcart_types::machine_id::MachineId;
 
 use crate::connections::{Admission, run_over};
 use crate::identity::{Found, Identity};
@@ -22,6 +18,11 @@ use crate::server::Server;
 use crate::settings::RedisSettings;
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::metrics::names;
+use shardcart_types::address::Address;
+use shardcart_types::ids::now_ms;
+use shardcart_types::machine_id::MachineId;
 
 /// Shards' clocks further apart than this are worth a warning: deadlines are compared across shards.
 const CLOCK_WARNING_MS: i64 = 500;

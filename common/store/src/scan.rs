@@ -11,11 +11,11 @@ use futures_util::stream::FuturesUnordered;
 use redis::{FromRedisValue, Value};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::reservation_record;
-use shardcart_types::ids::Partition;
 
 use crate::script::{Call, words};
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
+use shardcart_types::ids::Partition;
 
 crate::scripts! {
     RECORDS = "records.lua";

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use redis::Value;
-use shardcart_telemetry::trace::{self, export};
+use shardcart_telemetry::trace;
+use shardcart_telemetry::trace::export;
 
 use crate::script::Call;
 use crate::server::Server;

@@ -102,9 +102,8 @@ impl Slice {
 
 #[cfg(test)]
 mod tests {
-    use shardcart_types::ids::{Partition, mint};
-
     use super::*;
+    use shardcart_types::ids::{Partition, mint};
 
     #[test]
     fn an_id_comes_back_as_it_was() {

@@ -18,7 +18,6 @@ use std::cell::RefCell;
 use shardcart_store::scan::Key;
 use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
-use stock::held_of;
 
 use super::AuditError;
 use super::findings::{Findings, Kind};
@@ -30,6 +29,7 @@ use super::reservations::{Held, Statuses};
 use super::source::Source;
 use super::totals::{ItemTotals, OrderTotals, PaymentTotals, UserTotals};
 use super::users::Users;
+use stock::held_of;
 
 /// What all passes together have found.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use ::metrics::{Counter, Gauge};
 
-use super::Kept;
 use super::histogram::Histogram;
-use super::names::{self, Metric};
+use super::names::Metric;
+use super::{Kept, names};
 
 /// What is recorded of one shard of one service. The same for all threads.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ async fn reserve_writes_a_record_that_other_releases_can_read() {
     let user = payment.user_with(10).await;
     let attempt = payment.attempt(&user).await;
     payment.reserve(&attempt, 4).await;
-    // As common/schema/src/reservation_record.rs tells it, written down by hand: what lies in Redis outlives a release.
+    // As common/src/held.rs tells it, written down by hand: what lies in Redis outlives a release.
     let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
     let texts = [&payment.key(&user), &payment.payment_key(&user, &attempt.order), attempt.order.as_str()].map(text);
     let [deadline, amount] = [attempt.deadline_ms as f64, 4.0].map(f64::to_le_bytes);

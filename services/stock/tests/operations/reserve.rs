@@ -40,7 +40,7 @@ async fn reserve_writes_a_record_that_other_releases_can_read() {
     let attempt = stock.attempt(&a).await;
     stock.reserve(&attempt, &[(&a, 3), (&b, 2)]).await;
 
-    // As common/schema/src/reservation_record.rs tells it, written down by hand: what lies in Redis outlives a release.
+    // As common/src/held.rs tells it, written down by hand: what lies in Redis outlives a release.
     let line = |item: &ItemId, units: f64| {
         let key = stock.key(item);
         [&[key.len() as u8], key.as_bytes(), &units.to_le_bytes()].concat()
