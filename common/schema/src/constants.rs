@@ -75,6 +75,7 @@ fn records(table: &mut Table) {
         identity::DATA_SET,
         identity::SERVICE,
         identity::SHARD,
+        identity::TAG,
         identity::FOUNDING,
         identity::SCHEMA,
         identity::CURRENCY,
