@@ -37,7 +37,7 @@ impl Participant for Noting {
 }
 
 struct Reservation {
-    at: Partition,
+    at: u16,
     tx: TxId,
     order: OrderId,
     deadline_ms: u64,
@@ -45,8 +45,8 @@ struct Reservation {
 
 impl Reservation {
     /// A new one. `at` is the partition that keeps what its shard holds.
-    fn new(at: Partition, deadline_ms: u64) -> Self {
-        let (tx, order) = (TxId::mint(at, now_ms()), OrderId::mint(Partition(5), now_ms()));
+    fn new(at: u16, deadline_ms: u64) -> Self {
+        let (tx, order) = (TxId::mint(at, now_ms()), OrderId::mint(0, now_ms()));
         Reservation { at, tx, order, deadline_ms }
     }
 
@@ -104,7 +104,7 @@ async fn a_review_asks_about_what_is_held_for_so_long_and_not_sooner() {
 #[actix_web::test]
 async fn a_review_leaves_out_what_this_release_cannot_read() {
     let on = TestShards::start("stock").await;
-    let unexpected = Reservation::new(Partition(0), on.raw.now_ms().await - 90_000);
+    let unexpected = Reservation::new(0, on.raw.now_ms().await - 90_000);
     let whole = unexpected.bytes();
     let newer = [&[2], &whole[1..]].concat();
     for bytes in [newer, whole[..20].to_vec(), b"1 HELD o and more".to_vec(), b"\x01".to_vec(), Vec::new()] {
@@ -161,7 +161,7 @@ async fn a_review_that_gets_no_answer_cancels_nothing() {
 async fn a_review_asks_nobody_where_nothing_is_held_for_too_long() {
     let on = TestShards::start_many("stock", 2).await;
     // In the future: it has time yet.
-    let young = Reservation::new(Partition(0), 99_999_999_999_999);
+    let young = Reservation::new(0, 99_999_999_999_999);
     keep(&on.servers[0], &[(&young, young.bytes())]).await;
     let late = held(&on, 1, 30_000).await;
     let (participant, orders) = (Rc::new(Noting::default()), Rc::new(KnownOrders::default()));
@@ -178,7 +178,7 @@ async fn a_review_asks_nobody_where_nothing_is_held_for_too_long() {
 async fn a_review_of_more_than_fit_into_one_question_or_one_review_comes_to_all_of_them() {
     let on = TestShards::start("stock").await;
     let deadline_ms = on.raw.now_ms().await - 30_000;
-    let orphans: Vec<_> = (0..10_000).map(|_| Reservation::new(Partition(0), deadline_ms)).collect();
+    let orphans: Vec<_> = (0..10_000).map(|_| Reservation::new(0, deadline_ms)).collect();
     let kept: Vec<_> = orphans.iter().map(|orphan| (orphan, orphan.bytes())).collect();
     keep(&on.servers[0], &kept).await;
     // A participant that forgets what it cancelled, as stock and payment do.

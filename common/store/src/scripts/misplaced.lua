@@ -1,6 +1,6 @@
 #!lua flags=no-writes
--- Finds the identity record of any shard on a server that has keys, but not the record that belongs there. Only on a server
--- that has one shard alone: its keys have different tags.
+-- Finds the identity record of any shard on a server that has keys, but not the record that belongs there. Only on a
+-- server that has one shard alone: its keys have different tags.
 --
 -- KEYS  {tag}:identity  hashes: the records that may be there
 --

@@ -107,7 +107,7 @@ async fn growing_keeps_the_founding_shards_and_moves_no_foreign_id() {
     let large = Shards::new(&joined).unwrap();
     for id in 0..1000 {
         let id = id.to_string();
-        assert_eq!(large.partition(&id), small.partition(&id));
+        assert_eq!(large.shard_of(&id), small.shard_of(&id));
     }
     // Who has the shorter list still joins.
     let shorter = join("stock", &servers[..2], &settings()).await.unwrap();

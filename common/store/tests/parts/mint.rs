@@ -10,12 +10,12 @@ use shardcart_store::script::{Call, Script};
 use shardcart_store::settings::RedisSettings;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::{MintError, Shards};
-use shardcart_types::ids::{Partition, TxId, minted_partition};
+use shardcart_types::ids::{Partition, TxId, minted_shard};
 
 use crate::support::{TestShards, addresses, impatient, server, settings};
 
 /// Makes nothing, and says that it did.
-fn create(partition: Partition, now_ms: u64) -> (TxId, Call) {
+fn create(shard: u16, now_ms: u64) -> (TxId, Call) {
     let id = TxId::mint(partition, now_ms);
     let mut echo = redis::cmd("ECHO");
     echo.arg("DONE");
@@ -23,7 +23,7 @@ fn create(partition: Partition, now_ms: u64) -> (TxId, Call) {
 }
 
 /// As a script answers whose id is taken.
-fn create_taken(partition: Partition, now_ms: u64) -> (TxId, Call) {
+fn create_taken(shard: u16, now_ms: u64) -> (TxId, Call) {
     let mut echo = redis::cmd("ECHO");
     echo.arg("EXISTS");
     (TxId::mint(partition, now_ms), Call::read(echo))
@@ -34,8 +34,8 @@ async fn mint(shards: &Shards, count: usize) -> BTreeMap<Partition, usize> {
     let mut minted = BTreeMap::new();
     for _ in 0..count {
         let id = shards.mint(create).await.expect("a shard answers");
-        let partition = minted_partition(id.as_str()).expect("a minted id names its partition");
-        assert_eq!(shards.partition(id.as_str()), partition);
+        let partition = minted_shard(id.as_str()).expect("a minted id names its partition");
+        assert_eq!(shards.shard_of(id.as_str()), partition);
         *minted.entry(partition).or_default() += 1;
     }
     minted
@@ -118,7 +118,7 @@ async fn ids_that_are_taken_are_not_given() {
     let minted = minted.await.unwrap();
     assert_eq!(asked.len(), 2);
     assert_ne!(asked[0], asked[1]);
-    assert_eq!(minted_partition(minted.as_str()).map(Partition::shard), Some(asked[1]));
+    assert_eq!(minted_shard(minted.as_str()), Some(asked[1]));
 }
 
 /// Keeps what is created, and nothing else.
@@ -153,7 +153,7 @@ async fn ids_with_a_key_are_minted_once_whichever_machine_is_asked() {
         assert!(!id.is_replay);
         assert_eq!(create_once(second, &name, "create").await.unwrap(), Done::before(id.value.clone()));
         assert!(matches!(create_once(second, &name, "another").await, Err(MintError::KeyReused(_))));
-        *shards.entry(minted_partition(id.value.as_str()).expect("a minted id").shard()).or_default() += 1;
+        *shards.entry(minted_shard(id.value.as_str()).expect("a minted id").shard()).or_default() += 1;
     }
     assert!(shards.values().all(|count| *count > 16) && shards.len() == 2, "keys spread: {shards:?}");
 }
@@ -178,7 +178,7 @@ async fn ids_with_a_key_that_is_a_minted_id_are_minted_on_a_shard_that_exists() 
     let on = TestShards::start("stock").await;
     let elsewhere = TxId::mint(Partition(u16::MAX), 1);
     let id = create_once(&on.shards, elsewhere.as_str(), "create").await.unwrap().value;
-    assert_eq!(minted_partition(id.as_str()).map(Partition::shard), Some(0));
+    assert_eq!(minted_shard(id.as_str()), Some(0));
 }
 
 #[actix_web::test]
@@ -203,6 +203,6 @@ async fn ids_with_a_key_are_minted_nowhere_else_while_their_shard_does_not_answe
     on.servers[1].restart().await;
     for number in failed {
         let id = create_once(&shards, &number.to_string(), "create").await.unwrap();
-        assert_eq!(minted_partition(id.value.as_str()).map(Partition::shard), Some(1));
+        assert_eq!(minted_shard(id.value.as_str()), Some(1));
     }
 }
