@@ -151,7 +151,9 @@ impl Data {
             for shard in 0..self.shard_count(service) {
                 let mut connection = self.shard(service, shard).await;
                 let (kind, listed) = match service {
-                    Service::Order => ("inflight", connection.zrange(ids::own_key(service, shard, "inflight"), 0, -1).await?),
+                    Service::Order => {
+                        ("inflight", connection.zrange(ids::own_key(service, shard, "inflight"), 0, -1).await?)
+                    }
                     _ => ("held", connection.hkeys(ids::own_key(service, shard, "held")).await?),
                 };
                 found.extend(listed.into_iter().map(|id| format!("{service} {kind} {shard} {id}")));

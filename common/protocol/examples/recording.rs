@@ -18,7 +18,7 @@ use shardcart_telemetry::metrics::checkout::{Outcome, Step};
 use shardcart_telemetry::metrics::{requests, shard};
 use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::Context;
-use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_types::ids::{OrderId, TxId, now_ms};
 use shardcart_types::service::Service;
 
 const REPEATS: u32 = 20_000;

@@ -314,11 +314,7 @@ impl<L: LookUp> Insight for LocalInsight<L> {
 }
 
 /// Looks one thing up where its id leads.
-pub async fn at_home(
-    shards: &Shards,
-    id: &str,
-    look: impl AsyncFnOnce(&Shard) -> Result<Found, ShardError>,
-) -> Seen {
+pub async fn at_home(shards: &Shards, id: &str, look: impl AsyncFnOnce(&Shard) -> Result<Found, ShardError>) -> Seen {
     let number = shards.shard_of(id);
     let found = match shards.shard(number) {
         Ok(shard) => look(shard).await.unwrap_or(Found::Silent),

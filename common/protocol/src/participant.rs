@@ -283,10 +283,7 @@ mod tests {
             },
         };
         let text = serde_json::to_string(&operation).unwrap();
-        assert_eq!(
-            text,
-            r#"{"tx":"t","deadline_ms":5,"operation":"reserve_stock","order":"o","lines":[["i",2]]}"#
-        );
+        assert_eq!(text, r#"{"tx":"t","deadline_ms":5,"operation":"reserve_stock","order":"o","lines":[["i",2]]}"#);
         assert!(serde_json::from_str::<Operation>(&text).is_ok());
         assert_eq!(serde_json::to_string(&Answer::Held).unwrap(), r#"{"answer":"held"}"#);
     }

@@ -200,7 +200,11 @@ async fn run<P: LocalParticipant>(participant: &P, batch: &Batch) -> Result<Vec<
 }
 
 /// The calls for some operations, and the places of the operations that each of them is for.
-fn calls<P: LocalParticipant>(participant: &P, shard: &Shard, operations: &[Operation]) -> Option<(Vec<Vec<usize>>, Vec<Call>)> {
+fn calls<P: LocalParticipant>(
+    participant: &P,
+    shard: &Shard,
+    operations: &[Operation],
+) -> Option<(Vec<Vec<usize>>, Vec<Call>)> {
     let places = together(operations);
     let call = |places: &Vec<usize>| {
         let wanted: Vec<&Operation> = places.iter().map(|place| &operations[*place]).collect();

@@ -190,7 +190,8 @@ mod tests {
     #[test]
     fn no_two_shards_share_a_slot() {
         let mut slots = HashSet::new();
-        for (owner, shard) in Owner::ALL.into_iter().flat_map(|owner| (0..SHARDS_MAX).map(move |shard| (owner, shard))) {
+        for (owner, shard) in Owner::ALL.into_iter().flat_map(|owner| (0..SHARDS_MAX).map(move |shard| (owner, shard)))
+        {
             assert!(slots.insert(slot(owner, shard)), "{owner:?} {shard}");
         }
         for owner in Owner::ALL {
@@ -202,17 +203,23 @@ mod tests {
 
     #[test]
     fn shards_lie_evenly_over_servers_with_equal_ranges_of_slots() {
-        for (shards, servers) in [8, 16, 32, 64_u16].into_iter().flat_map(|shards| (3..=8).map(move |servers| (shards, servers))) {
+        for (shards, servers) in
+            [8, 16, 32, 64_u16].into_iter().flat_map(|shards| (3..=8).map(move |servers| (shards, servers)))
+        {
             let mut all = vec![0_u32; servers as usize];
             for owner in Owner::ALL {
                 let mut own = vec![0_u32; servers as usize];
                 for shard in 0..shards {
-                    let server = (1..servers).filter(|server| slot(owner, shard) >= first_slot(*server, servers)).count();
+                    let server =
+                        (1..servers).filter(|server| slot(owner, shard) >= first_slot(*server, servers)).count();
                     own[server] += 1;
                     all[server] += 1;
                 }
                 let most = u32::from(shards).div_ceil(servers);
-                assert!(own.iter().all(|count| *count <= most), "{owner:?}: {shards} shards on {servers} servers: {own:?}");
+                assert!(
+                    own.iter().all(|count| *count <= most),
+                    "{owner:?}: {shards} shards on {servers} servers: {own:?}"
+                );
             }
             let most = (3 * u32::from(shards)).div_ceil(servers);
             assert!(all.iter().all(|count| *count <= most), "{shards} shards a service on {servers} servers: {all:?}");

@@ -94,9 +94,7 @@ async fn tell(shard: &Shard, metrics: &ShardMetrics) -> Result<(), ShardError> {
 
 async fn count(shard: &Shard, work: &Work) -> Result<(), ShardError> {
     let call = match work {
-        Work::Attempts { .. } => {
-            IN_FLIGHT.keys(&[key::inflight(shard.tag()).to_string()]).arg(LOOKED_AT_MAX)
-        }
+        Work::Attempts { .. } => IN_FLIGHT.keys(&[key::inflight(shard.tag()).to_string()]).arg(LOOKED_AT_MAX),
         Work::Reservations(_) => {
             let mut length = redis::cmd("HLEN");
             length.arg(scan::held_key(shard));

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use redis::{FromRedisValue, Value};
 use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, Value};
 use shardcart_schema::identity::SCHEMA_VERSION;
 use shardcart_schema::tag::{Owner, SHARDS_MAX, Tag};
 
@@ -128,12 +128,9 @@ impl Membership {
     ) -> Result<Arc<Self>, String> {
         settings.check()?;
         let owner = Owner::parse(service).ok_or_else(|| format!("{service} is no service that keeps data"))?;
-        let count = u16::try_from(addresses.len())
-            .ok()
-            .filter(|count| (1..=SHARDS_MAX).contains(count));
-        let count = count.ok_or_else(|| {
-            format!("{service}: {} shards given, expected 1 to {}", addresses.len(), SHARDS_MAX)
-        })?;
+        let count = u16::try_from(addresses.len()).ok().filter(|count| (1..=SHARDS_MAX).contains(count));
+        let count = count
+            .ok_or_else(|| format!("{service}: {} shards given, expected 1 to {}", addresses.len(), SHARDS_MAX))?;
         if let Some(mint) = settings.mint_shards.filter(|mint| *mint > count) {
             return Err(format!("MINT_SHARDS is {mint}, but there are only {count} shards"));
         }
@@ -170,7 +167,9 @@ impl Membership {
                 currency: self.settings.currency.clone(),
                 ..(*identity).clone()
             },
-            None if all_answer => Identity::of_new_data_set(self.service, self.tags[0], self.count(), &self.settings.currency),
+            None if all_answer => {
+                Identity::of_new_data_set(self.service, self.tags[0], self.count(), &self.settings.currency)
+            }
             None => {
                 return Err(
                     "no shard that answers holds a data set, and a new one is only made when all answer".to_owned()

@@ -232,7 +232,9 @@ mod tests {
     #[test]
     fn with_a_key_a_script_is_put_into_another_under_its_own_flags() {
         let key = IdempotencyKey::parse(b"k").unwrap();
-        let call = SCRIPT.once(Some(key.change(Tag::of(Owner::Stock, 1), "7", "add 5")), &["{s1hvf}:item:7".to_owned()]).arg(5);
+        let call = SCRIPT
+            .once(Some(key.change(Tag::of(Owner::Stock, 1), "7", "add 5")), &["{s1hvf}:item:7".to_owned()])
+            .arg(5);
         let script = call.script.unwrap();
         assert!(script.code.starts_with("#!lua flags=allow-oom\n-- Makes a script safe to repeat"), "{}", script.code);
         assert!(script.code.contains("\nlocal function run()\nreturn 'DONE'\nend\n"), "{}", script.code);

@@ -43,7 +43,15 @@ mod tests {
 
     #[test]
     fn foreign_ids_are_pinned() {
-        let pinned = [("0", 1, 0), ("1", 2, 0), ("2", 2, 1), ("42", 3, 0), ("item_1", 5, 3), ("A.b-c_9", 100, 87), ("7", 4096, 3546)];
+        let pinned = [
+            ("0", 1, 0),
+            ("1", 2, 0),
+            ("2", 2, 1),
+            ("42", 3, 0),
+            ("item_1", 5, 3),
+            ("A.b-c_9", 100, 87),
+            ("7", 4096, 3546),
+        ];
         for (id, founding, expected) in pinned {
             assert_eq!(shard(id, founding), expected, "{id} over {founding} shards");
         }

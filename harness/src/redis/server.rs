@@ -64,7 +64,7 @@ pub fn command(program: &Path, port: u16, fsync: Fsync, policy: &str) -> Command
 }
 
 /// Whether every server is a cluster of its own: then no script may touch keys of two shards.
-pub fn is_cluster() -> bool {
+fn is_cluster() -> bool {
     std::env::var_os("SHARDCART_TEST_CLUSTER").is_some_and(|value| value == "1")
 }
 
@@ -79,6 +79,7 @@ pub struct RedisServer {
     dir: TempDir,
     disk: Option<Disk>,
     clock: Option<Clock>,
+    is_cluster: bool,
 }
 
 impl RedisServer {
@@ -102,9 +103,19 @@ impl RedisServer {
         RedisServer::launch(fsync, "noeviction", None, Some(clock)).await
     }
 
+    /// Starts an empty server that is a cluster of its own.
+    pub async fn start_as_cluster() -> RedisServer {
+        let mut server = RedisServer::start().await;
+        server.is_cluster = true;
+        server.wipe();
+        server.restart().await;
+        server
+    }
+
     async fn launch(fsync: Fsync, policy: &'static str, disk: Option<Disk>, clock: Option<Clock>) -> RedisServer {
         let dir = dirs::temporary("redis");
-        let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir, disk, clock };
+        let mut server =
+            RedisServer { child: None, port: ports::free(), fsync, policy, dir, disk, clock, is_cluster: is_cluster() };
         server.restart().await;
         server
     }
@@ -140,7 +151,7 @@ impl RedisServer {
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        if is_cluster() {
+        if self.is_cluster {
             // The port of the cluster's bus is free, too: nobody else has asked for it.
             let bus = ports::free().to_string();
             command.args(["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", &bus]);
@@ -158,7 +169,7 @@ impl RedisServer {
             cmd("PING").query_async::<()>(&mut connection).await.ok()
         })
         .await;
-        if is_cluster() {
+        if self.is_cluster {
             self.own_all_slots().await;
         }
     }

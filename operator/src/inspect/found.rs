@@ -90,12 +90,7 @@ pub struct Attempted {
 
 impl Inspected {
     pub(super) fn of(id: &str) -> Self {
-        Inspected {
-            id: id.to_owned(),
-            minted: minted_shard(id).is_some(),
-            things: Vec::new(),
-            unanswered: Vec::new(),
-        }
+        Inspected { id: id.to_owned(), minted: minted_shard(id).is_some(), things: Vec::new(), unanswered: Vec::new() }
     }
 }
 

@@ -25,7 +25,9 @@ pub struct Books {
 impl Books {
     /// Reads all that concerns a world and what was placed in it.
     pub async fn read(data: &Data, world: &World, placed: &[Placed]) -> Books {
-        let orders = placed.iter().map(|placed| (placed.order.clone(), key(Service::Order, "order", &placed.order, &placed.order)));
+        let orders = placed
+            .iter()
+            .map(|placed| (placed.order.clone(), key(Service::Order, "order", &placed.order, &placed.order)));
         let payments = placed.iter().map(|placed| {
             let id = format!("{}:{}", placed.user, placed.order);
             (placed.order.clone(), key(Service::Payment, "payment", &placed.user, &id))

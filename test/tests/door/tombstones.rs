@@ -96,15 +96,12 @@ async fn only_data_and_tombstones_with_an_end_remain_after_checkouts(shop: &Stag
         assert!(!tombstones.is_empty(), "{service} keeps tombstones for a while");
         for (shard, key) in tombstones {
             let second: i64 = key.rsplit(':').next().expect("a key has parts").parse().expect("a second");
-            assert_eq!(key, ids::own_key(shard, &format!("ended:{second}")), "a shard's first partition keeps them");
+            assert_eq!(key, ids::own_key(service, shard, &format!("ended:{second}")));
             let mut connection = shop.data.shard(service, shard).await;
             let ends: i64 = redis::cmd("EXPIRETIME").arg(&key).query_async(&mut connection).await.expect("a moment");
             assert!(ends == second + 71 || ends == GONE, "{service}: {key} goes at {ends}");
             for tx in connection.hkeys(&key).await.expect("tombstones lie in hashes") {
-                assert!(
-                    ids::shard(&tx) < shop.shard_count(),
-                    "{shard} {key} {tx}: a tx names the partition of its order"
-                );
+                assert!(ids::shard(&tx) < shop.shard_count(), "{shard} {key} {tx}: a tx names the shard of its order");
             }
         }
     }

@@ -12,8 +12,9 @@ use shardcart_harness::{RedisServer, eventually};
 use shardcart_protocol::orders::{Orders, StatusAnswer};
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_protocol::review;
-use shardcart_schema::reservation_record;
-use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_schema::tag::{Owner, Tag};
+use shardcart_schema::{key, reservation_record};
+use shardcart_types::ids::{OrderId, TxId, now_ms};
 
 use shardcart_harness_shards::{KnownOrders, PATIENCE, Raw, TestShards};
 
@@ -36,23 +37,28 @@ impl Participant for Noting {
     }
 }
 
+/// The key of what a stock shard holds.
+fn held_key(shard: u16) -> String {
+    key::held(Tag::of(Owner::Stock, shard)).to_string()
+}
+
 struct Reservation {
-    at: u16,
+    shard: u16,
     tx: TxId,
     order: OrderId,
     deadline_ms: u64,
 }
 
 impl Reservation {
-    /// A new one. `at` is the partition that keeps what its shard holds.
-    fn new(at: u16, deadline_ms: u64) -> Self {
-        let (tx, order) = (TxId::mint(at, now_ms()), OrderId::mint(0, now_ms()));
-        Reservation { at, tx, order, deadline_ms }
+    /// A new one, on a shard.
+    fn new(shard: u16, deadline_ms: u64) -> Self {
+        let (tx, order) = (TxId::mint(shard, now_ms()), OrderId::mint(0, now_ms()));
+        Reservation { shard, tx, order, deadline_ms }
     }
 
     /// What `reserve.lua` keeps for it.
     fn bytes(&self) -> Vec<u8> {
-        reservation_record::units(self.deadline_ms, self.order.as_str(), [("{3}:item:a", 2)].into_iter())
+        reservation_record::units(self.deadline_ms, self.order.as_str(), [("{s0ei}:item:a", 2)].into_iter())
     }
 }
 
@@ -60,7 +66,7 @@ impl Reservation {
 async fn keep(server: &RedisServer, kept: &[(&Reservation, Vec<u8>)]) {
     for kept in kept.chunks(1_000) {
         let mut hset = redis::cmd("HSET");
-        hset.arg(kept[0].0.at.own_key("held"));
+        hset.arg(held_key(kept[0].0.shard));
         for (reservation, bytes) in kept {
             hset.arg(reservation.tx.as_str()).arg(bytes.as_slice());
         }
@@ -73,7 +79,7 @@ async fn keep(server: &RedisServer, kept: &[(&Reservation, Vec<u8>)]) {
 async fn held(on: &TestShards, shard: u16, ago_ms: u64) -> Reservation {
     let server = &on.servers[usize::from(shard)];
     let deadline_ms = Raw::of(server).await.now_ms().await - ago_ms;
-    let reservation = Reservation::new(Partition::first_of(shard), deadline_ms);
+    let reservation = Reservation::new(shard, deadline_ms);
     keep(server, &[(&reservation, reservation.bytes())]).await;
     reservation
 }
@@ -186,7 +192,7 @@ async fn a_review_of_more_than_fit_into_one_question_or_one_review_comes_to_all_
     impl Participant for Forgetting {
         fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
             async move {
-                let held = Partition::first_of(batch.shard).own_key("held");
+                let held = held_key(batch.shard);
                 let txs = batch.operations.iter().map(|operation| operation.tx.as_str());
                 let command: Vec<&str> = ["HDEL", &held].into_iter().chain(txs).collect();
                 self.0.tell(&command).await;
@@ -202,6 +208,6 @@ async fn a_review_of_more_than_fit_into_one_question_or_one_review_comes_to_all_
     let participant: Rc<dyn Participant> = Rc::new(Forgetting(on.raw.clone()));
     let orders: Rc<dyn Orders> = Rc::new(KnownOrders::default());
     rt::spawn(review::run(Arc::clone(&on.shards), participant, orders, SHORTLY));
-    let left = async || on.raw.ask::<u64>(&["HLEN", "{0}:held"]).await;
+    let left = async || on.raw.ask::<u64>(&["HLEN", &held_key(0)]).await;
     eventually("all are cancelled", PATIENCE, async || (left().await == 0).then_some(())).await;
 }

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use futures_util::future::try_join_all;
 use serde_json::json;
 use shardcart_order::audit::{self as orders, Found};
-use shardcart_schema::order::OrderStatus;
 use shardcart_schema::key;
+use shardcart_schema::order::OrderStatus;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 

@@ -25,7 +25,8 @@ impl Coordinator {
         let mut tx = TxId::mint(shard.number(), now_ms());
         let mut has_moved = false;
         for _ in 0..BEGINS_MAX {
-            match self.attempts.begin(AttemptRef { order: order.clone(), shard: shard.number(), tx: tx.clone() }).await {
+            match self.attempts.begin(AttemptRef { order: order.clone(), shard: shard.number(), tx: tx.clone() }).await
+            {
                 Ok(Begun::Attempt(attempt)) => return Ok(Start::Own(attempt)),
                 Ok(Begun::NotBegun(state)) => return Ok(Start::NotBegun(state)),
                 Ok(Begun::Moved { last_ms }) => {

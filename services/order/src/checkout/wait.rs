@@ -18,13 +18,7 @@ impl Coordinator {
     /// # Errors
     /// - `Refused`: that attempt took nothing, and never will.
     /// - `OutcomeUnknown`, `Newer`: it may have been paid.
-    pub(super) async fn wait(
-        &self,
-        shard: &Shard,
-        order: &OrderId,
-        tx: &str,
-        give_up: Instant,
-    ) -> Result<()> {
+    pub(super) async fn wait(&self, shard: &Shard, order: &OrderId, tx: &str, give_up: Instant) -> Result<()> {
         let look = attempt::order_status(shard, order, None);
         let mut lease_end = Instant::now() + self.settings.checkout_lease_ms;
         let mut patience = Patience::until(give_up);

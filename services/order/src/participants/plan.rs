@@ -44,11 +44,7 @@ pub enum Part<'a> {
 
 impl Plan {
     /// Plans an attempt, by how items and users are spread over the shards of stock and payment.
-    pub fn new(
-        attempt: &Attempt,
-        item_shard: impl Fn(&str) -> u16,
-        user_shard: impl Fn(&str) -> u16,
-    ) -> Self {
+    pub fn new(attempt: &Attempt, item_shard: impl Fn(&str) -> u16, user_shard: impl Fn(&str) -> u16) -> Self {
         let mut stock: BTreeMap<u16, StockPart> = BTreeMap::new();
         for (item, units) in &attempt.lines {
             let shard = item_shard(item.as_str());

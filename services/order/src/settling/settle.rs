@@ -47,13 +47,7 @@ impl Participants {
 
     /// Tells one participant shard the decisions of some attempts, given by their places in `settlements`. Returns the
     /// places that it does not acknowledge.
-    async fn tell(
-        &self,
-        service: Service,
-        shard: u16,
-        settlements: &[Settlement],
-        places: &[usize],
-    ) -> Vec<usize> {
+    async fn tell(&self, service: Service, shard: u16, settlements: &[Settlement], places: &[usize]) -> Vec<usize> {
         let operation = |place: &usize| {
             let settlement = &settlements[*place];
             let step = if settlement.paid { Step::Confirm } else { Step::Cancel };

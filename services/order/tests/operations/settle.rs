@@ -159,7 +159,10 @@ async fn settle_of_an_attempt_that_is_over_does_not_end_the_next() {
 #[actix_web::test]
 async fn settle_asks_each_shard_that_the_cart_touches_and_the_users() {
     let orders = TestOrders::start().await;
-    let (stock, payment) = (Scripted::with_shards(3, |_, operation| willing(operation)), Scripted::with_shards(2, |_, operation| willing(operation)));
+    let (stock, payment) = (
+        Scripted::with_shards(3, |_, operation| willing(operation)),
+        Scripted::with_shards(2, |_, operation| willing(operation)),
+    );
     let settling = orders.settling(&stock, &payment);
     let order = orders.order().await;
     for line in 0..30_u64 {

@@ -51,13 +51,7 @@ fn told(begun: &Begun) -> String {
     match begun {
         Begun::Attempt(attempt) => format!(
             "begun {} {} {} {} {} {:?} {:?}",
-            attempt.tx,
-            attempt.order,
-            attempt.user,
-            attempt.total,
-            attempt.incarnation,
-            attempt.shard,
-            attempt.lines
+            attempt.tx, attempt.order, attempt.user, attempt.total, attempt.incarnation, attempt.shard, attempt.lines
         ),
         Begun::NotBegun(truth) => stands(truth),
         Begun::Moved { last_ms } => format!("moved {last_ms}"),

@@ -17,7 +17,7 @@ use shardcart_types::amount::Amount;
 use shardcart_types::ids::{OrderId, TxId, UserId, now_ms};
 
 pub use shardcart_harness_shards::{
-    KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,
+    KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, TestShards, assert_alike, some_deadline_ms,
 };
 
 /// The payment service with one shard; its Redis ends with the test.

@@ -81,10 +81,7 @@ async fn batch_with_an_operation_for_someone_else_does_nothing_at_all() {
     };
     let before = stock.raw.everything().await;
 
-    for stray in [
-        credit,
-        attempt.reserve(&[(&item, 1), (&far_item, 1)]),
-    ] {
+    for stray in [credit, attempt.reserve(&[(&item, 1), (&far_item, 1)])] {
         let told = format!("{stray:?}");
         let answers = stock.run_all(vec![attempt.reserve(&[(&item, 1)]), stray]).await;
         assert!(matches!(answers, Err(ParticipantError::Unanswered { .. })), "{told}: {answers:?}");

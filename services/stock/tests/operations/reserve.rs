@@ -4,7 +4,7 @@ use shardcart_protocol::participant::{Answer, Refusal};
 use shardcart_schema::reservation_record;
 use shardcart_stock::items;
 use shardcart_types::amount::AMOUNT_MAX;
-use shardcart_types::ids::{ItemId};
+use shardcart_types::ids::ItemId;
 
 use crate::support::{NEWER_HELD, NEWER_TOMBSTONES, TestStock, Units, amount, item, loads};
 

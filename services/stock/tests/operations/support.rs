@@ -4,9 +4,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
+use shardcart_schema::tag::Tag;
 use shardcart_stock::items;
 use shardcart_stock::reservation::LocalStock;
-use shardcart_schema::tag::Tag;
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_types::amount::Amount;
 use shardcart_types::ids::{ItemId, OrderId, TxId, now_ms};
@@ -106,6 +106,11 @@ impl TestStock {
         self.key_of("item", item.as_str())
     }
 
+    /// The tag of the shard on which an item lies.
+    fn home(&self, item: &ItemId) -> Tag {
+        self.shards.route(item.as_str()).expect("the shard is known").tag()
+    }
+
     pub async fn units(&self, item: &ItemId) -> Units {
         let key = self.key(item);
         Units {
@@ -128,17 +133,17 @@ impl TestStock {
 
     /// An attempt with much time left, for this item and maybe others.
     pub async fn attempt(&self, item: &ItemId) -> Attempt {
-        Attempt::new(self.tag(), self.raw.now_ms().await + 60_000)
+        Attempt::new(self.home(item), self.raw.now_ms().await + 60_000)
     }
 
     /// An attempt with so many milliseconds left.
     pub async fn attempt_for(&self, item: &ItemId, left_ms: u64) -> Attempt {
-        Attempt::new(self.tag(), self.raw.now_ms().await + left_ms)
+        Attempt::new(self.home(item), self.raw.now_ms().await + left_ms)
     }
 
     /// An attempt whose deadline passed so many milliseconds ago.
     pub async fn late_attempt(&self, item: &ItemId, ago_ms: u64) -> Attempt {
-        Attempt::new(self.tag(), self.raw.now_ms().await - ago_ms)
+        Attempt::new(self.home(item), self.raw.now_ms().await - ago_ms)
     }
 
     pub async fn reserve(&self, attempt: &Attempt, lines: &[(&ItemId, u64)]) -> Answer {
