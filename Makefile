@@ -71,9 +71,10 @@ suite-%:
 lease-%:
 	SHARDCART_TEST_LEASE_MS=20 cargo test --workspace --test $*
 
-# The operations of the services on Redis servers that are clusters: no script may touch keys of two shards.
+# The operations of the services on Redis servers that are clusters: no script may touch keys of two shards. A server waits
+# for two seconds before it is a cluster, so many tests run at a time.
 cluster-operations:
-	SHARDCART_TEST_CLUSTER=1 cargo test --workspace --test operations
+	SHARDCART_TEST_CLUSTER=1 cargo test --workspace --test operations -- --test-threads 12
 
 browser-suite:
 	cargo test --workspace --test operate -- --ignored browser::

@@ -29,7 +29,7 @@ fn lasting(service: Service) -> &'static [&'static str] {
     }
 }
 
-/// Checks every key of every shard: its kind, its partition's shard, and its end.
+/// Checks every key of every shard: its kind, its shard, and its end.
 async fn only_what_may_remain_is_there(shop: &Stage) {
     for service in Service::ALL {
         for shard in 0..shop.shard_count() {
@@ -38,10 +38,8 @@ async fn only_what_may_remain_is_there(shop: &Stage) {
             for key in keys {
                 let (tag, rest) = key.split_once("}:").unwrap_or_else(|| panic!("{key} has no hash tag"));
                 let kind = rest.split(':').next().unwrap_or_default();
-                if kind != "identity" {
-                    let partition: usize = tag.trim_start_matches('{').parse().expect("a partition");
-                    assert_eq!(partition >> 4, shard, "{service}: {key} is not at home");
-                }
+                let home = ids::tag(service, shard).to_string();
+                assert_eq!(tag.trim_start_matches('{'), home, "{service}: {key} is not at home");
                 let ttl: i64 = redis::cmd("TTL")
                     .arg(&key)
                     .query_async(&mut connection)

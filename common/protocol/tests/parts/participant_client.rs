@@ -291,7 +291,7 @@ async fn a_participant_that_never_told_its_topology_leaves_everyone_unanswered_a
     for _ in 0..5 {
         client.submit(0, operation(0, Step::Cancel)).await;
         let route = client.router().await.unwrap();
-        assert_eq!(route("some_item"), routing::partition("some_item", 2));
+        assert_eq!(route("some_item"), routing::shard("some_item", 2));
     }
     assert_eq!(participant.asked_for_topology.get(), asked, "once is enough");
 }
@@ -310,7 +310,7 @@ async fn a_misrouted_batch_is_unanswered_and_teaches_the_right_topology() {
     assert_eq!(founding, [2, 5]);
     let route = client.router().await.unwrap();
     for id in 0..100 {
-        assert_eq!(route(&id.to_string()), routing::partition(&id.to_string(), 5));
+        assert_eq!(route(&id.to_string()), routing::shard(&id.to_string(), 5));
     }
 }
 

@@ -149,13 +149,13 @@ async fn begin_with_a_tx_minted_before_the_order_was_created_is_moved() {
 async fn begin_orders_txs_by_their_moment_over_every_digit() {
     let orders = TestOrders::start().await;
     let order = orders.order().await;
-    let partition = orders.shard_of(&order);
+    let shard = orders.shard_of(&order);
     // A carry into each hexadecimal digit of the moment, the one before the hyphen included.
     for digit in 0..12 {
         let carry = 1_u64 << (4 * digit);
         let base = 0x0fff_ffff_ffff_u64 & !(0xf * carry);
         for (lower, higher) in [(9, 10), (0, 1), (7, 8), (14, 15)] {
-            let [last, next] = [lower, higher].map(|value| TxId::mint(partition, base + value * carry));
+            let [last, next] = [lower, higher].map(|value| TxId::mint(shard, base + value * carry));
             orders.set(&order, &[("tx", next.as_str())]).await;
             let begun = orders.begin(&order, &last).await;
             assert!(matches!(begun, Ok(Begun::Moved { .. })), "{last} after {next}: {begun:?}");

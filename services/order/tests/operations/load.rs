@@ -102,7 +102,7 @@ async fn load_keeps_what_overwritten_paid_orders_had_bought_and_of_others_nothin
     let overwritten = async || {
         let mut units = std::collections::BTreeMap::new();
         for (key, lines) in orders.raw.everything().await.into_iter().filter(|(key, _)| key.ends_with(":overwritten")) {
-            assert!(key.starts_with('{'), "{key} is in a partition");
+            assert_eq!(key, "{o0ahjy}:overwritten");
             for line in lines.split(' ') {
                 let (item, sold) = line.split_once('=').unwrap();
                 *units.entry(item.to_owned()).or_insert(0) += sold.parse::<u64>().unwrap();
