@@ -7,13 +7,18 @@ use shardcart_store::shard_error::ShardError;
 
 use crate::support::{TestShards, settings};
 
+/// Whether the server refused because of the slots of the keys.
+fn is_about_slots<T>(result: &Result<T, ShardError>) -> bool {
+    result.as_ref().is_err_and(|error| error.to_string().to_lowercase().contains("slot"))
+}
+
 #[actix_web::test]
 async fn a_script_that_touches_keys_of_two_shards_is_refused() {
     let on = TestShards::on("stock", vec![RedisServer::start_as_cluster().await], &settings()).await;
     let [here, there] = ["{s0ei}:item:a", "{s1hvf}:item:a"].map(str::to_owned);
     assert!(scan::fields(on.first(), std::slice::from_ref(&here), &["stock"]).await.is_ok());
     let both = scan::fields(on.first(), &[here, there.clone()], &["stock"]).await;
-    assert!(matches!(both, Err(ShardError::Refused { .. })), "{both:?}");
+    assert!(is_about_slots(&both), "{both:?}");
 
     // One that the script takes from a record is an error as well, though the script only looks.
     assert!(scan::holdings(on.first(), &[], &["stock"]).await.is_ok());
@@ -22,5 +27,5 @@ async fn a_script_that_touches_keys_of_two_shards_is_refused() {
     hold.arg("{s0ei}:held").arg("tx").arg(bytes);
     hold.exec_async(&mut on.servers[0].connection().await).await.expect("the server takes it");
     let holdings = scan::holdings(on.first(), &[], &["stock"]).await;
-    assert!(matches!(holdings, Err(ShardError::Refused { .. })), "{holdings:?}");
+    assert!(is_about_slots(&holdings), "{holdings:?}");
 }
