@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check doc docs unit browser lease suites programs browser-tools crates chaos model manifests \
+.PHONY: run build test check doc docs unit browser lease cluster-operations suites programs browser-tools crates chaos model manifests \
   test-containers bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
@@ -39,13 +39,13 @@ CRATE_TESTS := $(filter-out $(SUITES),$(CRATE_TESTS))
 # Where tests keep their data: in memory, if there is room for it. An fsync on the disk of a busy machine may take seconds,
 # which services rightly take for an outage.
 TEST_TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
-suites unit crates lease browser browser-suite suite-% lease-%: export TMPDIR := $(TEST_TMPDIR)
+suites unit crates lease browser browser-suite suite-% lease-% cluster-operations: export TMPDIR := $(TEST_TMPDIR)
 
 # Tests wait more than they work: faults and door, run twice, use half of two cores, and the others less. So two suites
 # run side by side; more would slow each other down until timeouts end what they should not. Those that take long come
 # first, in an order in which faults do not run beside faults.
 SIDE_BY_SIDE ?= 2
-SUITES_IN_ORDER := lease-faults lease-door suite-door suite-faults browser-suite crates
+SUITES_IN_ORDER := lease-faults lease-door suite-door suite-faults browser-suite cluster-operations crates
 suites: programs browser-tools ## all tests, some of them also with a short lease (SIDE_BY_SIDE=1: one suite after the other)
 	@echo "$(SIDE_BY_SIDE) suites run side by side; each is shown when it has ended"
 	@$(MAKE) --no-print-directory --jobs=$(SIDE_BY_SIDE) --output-sync=target \
@@ -70,6 +70,11 @@ suite-%:
 
 lease-%:
 	SHARDCART_TEST_LEASE_MS=20 cargo test --workspace --test $*
+
+# The operations of the services on Redis servers that are clusters: no script may touch keys of two shards. A server waits
+# for two seconds before it is a cluster, so many tests run at a time.
+cluster-operations:
+	SHARDCART_TEST_CLUSTER=1 cargo test --workspace --test operations -- --test-threads 12
 
 browser-suite:
 	cargo test --workspace --test operate -- --ignored browser::

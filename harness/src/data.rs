@@ -151,8 +151,10 @@ impl Data {
             for shard in 0..self.shard_count(service) {
                 let mut connection = self.shard(service, shard).await;
                 let (kind, listed) = match service {
-                    Service::Order => ("inflight", connection.zrange(ids::own_key(shard, "inflight"), 0, -1).await?),
-                    _ => ("held", connection.hkeys(ids::own_key(shard, "held")).await?),
+                    Service::Order => {
+                        ("inflight", connection.zrange(ids::own_key(service, shard, "inflight"), 0, -1).await?)
+                    }
+                    _ => ("held", connection.hkeys(ids::own_key(service, shard, "held")).await?),
                 };
                 found.extend(listed.into_iter().map(|id| format!("{service} {kind} {shard} {id}")));
             }
@@ -197,7 +199,7 @@ impl Data {
         let key = key.expect("the order is on this shard");
         let mut connection = self.shard(Service::Order, shard).await;
         record::set(&mut connection, &key, &[("status", "pending"), ("deadline", "1"), ("lease", "1")]).await;
-        let listed = connection.zadd(ids::own_key(shard, "inflight"), key, 0).await;
+        let listed = connection.zadd(ids::own_key(Service::Order, shard, "inflight"), key, 0).await;
         listed.expect("a running Redis takes it");
     }
 

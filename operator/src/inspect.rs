@@ -157,7 +157,6 @@ mod tests {
     use futures_util::FutureExt;
     use futures_util::future::LocalBoxFuture;
     use shardcart_protocol::insight::{Insight, ShardState};
-    use shardcart_types::ids::Partition;
 
     use super::*;
 
@@ -172,7 +171,7 @@ mod tests {
         fn look_up(&self, wanted: Vec<Wanted>) -> LocalBoxFuture<'_, Result<Vec<Seen>, String>> {
             let seen = |wanted: Wanted| {
                 let found = if matches!(wanted, Wanted::OrderOf { .. }) { Found::TooMany } else { Found::Absent };
-                Seen { partition: Partition(17), shard: 1, found }
+                Seen { shard: 1, found }
             };
             async move { Ok(wanted.into_iter().map(seen).collect()) }.boxed_local()
         }
@@ -183,7 +182,7 @@ mod tests {
         let service: Rc<dyn Insight> = Rc::new(Crowded);
         let sources =
             Sources { order: Rc::clone(&service), stock: Rc::clone(&service), payment: service, recent: None };
-        let tx = TxId::mint(Partition(17), 1);
+        let tx = TxId::mint(1, 1);
         let told = inspect(&sources, tx.as_str()).await.unwrap();
         assert_eq!(told.things, []);
         assert_eq!(told.unanswered.len(), 1, "{told:?}");

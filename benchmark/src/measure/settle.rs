@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use serde::Serialize;
+use shardcart_harness::ids;
+use shardcart_harness::service::Service;
 
 use crate::measure::cpu::Watched;
-
-/// Partitions that live on one shard; the first of them keeps what the shard has one of.
-const PARTITIONS: usize = 16;
 
 /// How often is looked whether nothing is in flight.
 const IN_FLIGHT_POLL: Duration = Duration::from_millis(20);
@@ -81,7 +80,7 @@ impl OrderShards {
         let mut sum = 0;
         for (shard, connection) in self.connections.iter_mut().enumerate() {
             let count: u64 = redis::cmd("ZCARD")
-                .arg(format!("{{{}}}:inflight", shard * PARTITIONS))
+                .arg(ids::own_key(Service::Order, shard, "inflight"))
                 .query_async(connection)
                 .await
                 .map_err(|error| format!("order shard {shard} did not say what is in flight: {error}"))?;

@@ -18,7 +18,7 @@ use shardcart_telemetry::metrics::checkout::{Outcome, Step};
 use shardcart_telemetry::metrics::{requests, shard};
 use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::Context;
-use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_types::ids::{OrderId, TxId, now_ms};
 use shardcart_types::service::Service;
 
 const REPEATS: u32 = 20_000;
@@ -119,7 +119,7 @@ fn main() {
     named.insert(name("traceparent"), HeaderValue::from_static(parent));
     named.insert(name("x-request-id"), HeaderValue::from_static("5e0bb9ae01c2d2d5a5ba3d8a2fbd2a0e"));
     let endpoint = requests::endpoint("order", "/checkout/{order_id}");
-    let (order, tx) = (OrderId::mint(Partition(0), now_ms()), TxId::mint(Partition(0), now_ms()));
+    let (order, tx) = (OrderId::mint(0, now_ms()), TxId::mint(0, now_ms()));
     let each = |headers: HeaderMap, together: usize| {
         let checkouts = async || checkouts(&headers, endpoint, &order, &tx, together).await;
         runtime.block_on(measure(checkouts)) / together as f64

@@ -24,7 +24,7 @@ use shardcart_store::script::Call;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId};
+use shardcart_types::ids::{ItemId, OrderId, TxId, UserId};
 
 shardcart_store::scripts! {
     ATTEMPT = "attempt.lua";
@@ -127,9 +127,7 @@ pub enum Wanted {
 /// What was looked up, and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// The partition of the id.
-    pub partition: Partition,
-    /// Its shard.
+    /// The shard of the id.
     pub shard: u16,
     /// What is there.
     pub found: Found,
@@ -255,8 +253,6 @@ pub struct PaymentRecord {
 pub struct ReservationRecord {
     /// The shard.
     pub shard: u16,
-    /// The partition that keeps it: the first of its shard.
-    pub partition: Partition,
     /// `held`, `confirmed`, `cancelled`, or the refusal, in lower case.
     pub state: String,
     /// The order, of a held one.
@@ -302,7 +298,7 @@ impl<L: LookUp> LocalInsight<L> {
     }
 
     async fn look(&self, wanted: Wanted) -> Seen {
-        let elsewhere = Seen { partition: Partition(0), shard: 0, found: Found::NotHere };
+        let elsewhere = Seen { shard: 0, found: Found::NotHere };
         L::look_up(&self.shards, wanted).await.unwrap_or(elsewhere)
     }
 }
@@ -318,17 +314,13 @@ impl<L: LookUp> Insight for LocalInsight<L> {
 }
 
 /// Looks one thing up where its id leads.
-pub async fn at_home(
-    shards: &Shards,
-    id: &str,
-    look: impl AsyncFnOnce(&Shard, Partition) -> Result<Found, ShardError>,
-) -> Seen {
-    let partition = shards.partition(id);
-    let found = match shards.shard(partition.shard()) {
-        Ok(shard) => look(shard, partition).await.unwrap_or(Found::Silent),
+pub async fn at_home(shards: &Shards, id: &str, look: impl AsyncFnOnce(&Shard) -> Result<Found, ShardError>) -> Seen {
+    let number = shards.shard_of(id);
+    let found = match shards.shard(number) {
+        Ok(shard) => look(shard).await.unwrap_or(Found::Silent),
         Err(_) => Found::BeyondList,
     };
-    Seen { partition, shard: partition.shard(), found }
+    Seen { shard: number, found }
 }
 
 /// What lies under a record's key. `found` makes of it what is shown; `None` of one that lacks something.
@@ -362,24 +354,21 @@ pub async fn reservations(shards: &Shards, tx: &TxId) -> Seen {
             Err(_) => silent.push(number),
         }
     }
-    let partition = shards.partition(tx.as_str());
-    Seen { partition, shard: partition.shard(), found: Found::Reservations { records, silent } }
+    Seen { shard: shards.shard_of(tx.as_str()), found: Found::Reservations { records, silent } }
 }
 
 async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecord>, ShardError> {
-    let keeper = Partition::first_of(shard.number());
     let minted_s = tx.minted_ms() / 1_000;
     let seconds = minted_s.saturating_sub(CLOCKS_APART_S)..minted_s + DEADLINE_S;
     let mut keys = vec![scan::held_key(shard)];
-    keys.extend(seconds.map(|second| key::ended(keeper.0, second).to_string()));
+    keys.extend(seconds.map(|second| key::ended(shard.tag(), second).to_string()));
     let reply = shard.ask(&ATTEMPT.keys(&keys).arg(tx.as_str())).await?;
     let (state, held) = <(Option<String>, Option<Vec<u8>>)>::from_redis_value(reply)
         .map_err(|error| scan::unexpected_reply(shard, ATTEMPT.name(), &error.to_string()))?;
     Ok(match (held, state) {
-        (Some(bytes), _) => Some(held_record(shard.number(), keeper, &bytes)),
+        (Some(bytes), _) => Some(held_record(shard.number(), &bytes)),
         (None, Some(state)) => Some(ReservationRecord {
             shard: shard.number(),
-            partition: keeper,
             state: state.to_lowercase(),
             order: None,
             holds: Vec::new(),
@@ -388,18 +377,18 @@ async fn reservation(shard: &Shard, tx: &TxId) -> Result<Option<ReservationRecor
     })
 }
 
-fn held_record(shard: u16, partition: Partition, bytes: &[u8]) -> ReservationRecord {
+fn held_record(shard: u16, bytes: &[u8]) -> ReservationRecord {
     let name = |key: &str| key::parse(key).map_or(key, |key| key.name).to_owned();
     let amount = |number: i64| u64::try_from(number).unwrap_or(0);
     let Some(held) = Reservation::read(bytes) else {
         let state = if reservation_record::is_newer(bytes) { "of another release" } else { "unreadable" };
-        return ReservationRecord { shard, partition, state: state.to_owned(), order: None, holds: Vec::new() };
+        return ReservationRecord { shard, state: state.to_owned(), order: None, holds: Vec::new() };
     };
     let holds = match held.taken {
         Taken::Units(lines) => lines.into_iter().map(|(key, units)| (name(key), amount(units))).collect(),
         Taken::Credit { user, amount: credit, .. } => vec![(name(user), amount(credit))],
     };
-    ReservationRecord { shard, partition, state: "held".to_owned(), order: Some(held.order.to_owned()), holds }
+    ReservationRecord { shard, state: "held".to_owned(), order: Some(held.order.to_owned()), holds }
 }
 
 #[cfg(test)]
@@ -408,15 +397,15 @@ mod tests {
 
     #[test]
     fn what_is_held_is_told_in_words() {
-        let lines = [("{17}:item:a", 2), ("{18}:item:b", 3)];
-        let units = held_record(1, Partition(16), &reservation_record::units(5, "7", lines.into_iter()));
+        let lines = [("{s1hvf}:item:a", 2), ("{s1hvf}:item:b", 3)];
+        let units = held_record(1, &reservation_record::units(5, "7", lines.into_iter()));
         assert_eq!((units.state.as_str(), units.order.as_deref()), ("held", Some("7")));
         assert_eq!(units.holds, [("a".to_owned(), 2), ("b".to_owned(), 3)]);
         let credit =
-            held_record(0, Partition(0), &reservation_record::credit(5, "7", "{3}:user:ann", "{3}:payment:ann:7", 30));
+            held_record(0, &reservation_record::credit(5, "7", "{p0sul}:user:ann", "{p0sul}:payment:ann:7", 30));
         assert_eq!(credit.holds, [("ann".to_owned(), 30)]);
-        assert_eq!(held_record(0, Partition(0), b"\x02").state, "of another release");
-        assert_eq!(held_record(0, Partition(0), b"\x01").state, "unreadable");
+        assert_eq!(held_record(0, b"\x02").state, "of another release");
+        assert_eq!(held_record(0, b"\x01").state, "unreadable");
     }
 
     #[test]

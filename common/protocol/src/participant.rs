@@ -12,14 +12,12 @@ use shardcart_telemetry::metrics::checkout::Outcome;
 use shardcart_telemetry::trace::parent;
 use shardcart_telemetry::trace::parent::Origin;
 use shardcart_types::code::Code;
-use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId};
+use shardcart_types::ids::{ItemId, OrderId, TxId, UserId};
 use shardcart_types::service::Service;
 
 /// One operation of an attempt on a participant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operation {
-    /// A partition of the shard that is asked: the user's, or the lowest of the lines on it.
-    pub at: Partition,
     /// The attempt.
     pub tx: TxId,
     /// The attempt's deadline, in Unix milliseconds by the order shard's clock.
@@ -276,7 +274,6 @@ mod tests {
     #[test]
     fn an_operation_keeps_its_form_on_the_wire() {
         let operation = Operation {
-            at: Partition(3),
             tx: TxId::parse("t").unwrap(),
             deadline_ms: 5,
             trace: None,
@@ -286,10 +283,7 @@ mod tests {
             },
         };
         let text = serde_json::to_string(&operation).unwrap();
-        assert_eq!(
-            text,
-            r#"{"at":3,"tx":"t","deadline_ms":5,"operation":"reserve_stock","order":"o","lines":[["i",2]]}"#
-        );
+        assert_eq!(text, r#"{"tx":"t","deadline_ms":5,"operation":"reserve_stock","order":"o","lines":[["i",2]]}"#);
         assert!(serde_json::from_str::<Operation>(&text).is_ok());
         assert_eq!(serde_json::to_string(&Answer::Held).unwrap(), r#"{"answer":"held"}"#);
     }

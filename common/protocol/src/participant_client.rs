@@ -10,7 +10,6 @@ use crate::batch_metrics;
 use crate::batch_pacer::{BatchPacer, Stage};
 use crate::coalescer::{BatchRequest, Coalescer};
 use crate::participant::{Answer, Batch, Operation, Participant, ParticipantError, Topology};
-use shardcart_types::ids::Partition;
 use shardcart_types::routing;
 use shardcart_types::service::Service;
 
@@ -44,21 +43,21 @@ impl ParticipantClient {
         self.0.request().service
     }
 
-    /// The partitions of ids at this participant. Asks it once how its keys are spread.
+    /// The shards of ids at this participant. Asks it once how its keys are spread.
     ///
     /// # Errors
     /// `Unanswered`: it has never answered yet.
-    pub async fn router(&self) -> Result<impl Fn(&str) -> Partition + use<>, ParticipantError> {
+    pub async fn router(&self) -> Result<impl Fn(&str) -> u16 + use<>, ParticipantError> {
         let Topology { founding, .. } = self.0.request().topology().await?;
-        Ok(move |id: &str| routing::partition(id, founding))
+        Ok(move |id: &str| routing::shard(id, founding))
     }
 
-    /// Makes sure that the participant knows the shard of a partition. Asks again before it says no: shards are added.
+    /// Makes sure that the participant knows a shard. Asks again before it says no: shards are added.
     ///
     /// # Errors
     /// `BeyondList`: it does not. `Unanswered`: it does not answer.
-    pub async fn check_known(&self, partition: Partition) -> Result<(), ParticipantError> {
-        let (batches, shard) = (self.0.request(), partition.shard());
+    pub async fn check_known(&self, shard: u16) -> Result<(), ParticipantError> {
+        let batches = self.0.request();
         if shard < batches.topology().await?.shards {
             return Ok(());
         }
@@ -71,8 +70,8 @@ impl ParticipantClient {
     }
 
     /// Sends an operation, in a batch with others for the same shard.
-    pub async fn submit(&self, operation: Operation) -> Answer {
-        self.0.submit(operation.at.shard(), operation).await.unwrap_or(Answer::Unanswered)
+    pub async fn submit(&self, shard: u16, operation: Operation) -> Answer {
+        self.0.submit(shard, operation).await.unwrap_or(Answer::Unanswered)
     }
 
     /// Sends operations for one shard in a batch of their own: for settling, which comes in large batches anyway.

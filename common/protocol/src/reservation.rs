@@ -16,10 +16,11 @@ use shardcart_schema::reservation_record;
 
 use crate::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_store::script::{Call, Script, each, words};
+use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
 use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::export;
-use shardcart_types::ids::{Partition, TxId};
+use shardcart_types::ids::TxId;
 use shardcart_types::service::Service;
 
 /// A participant over shards of its own. Reserve, confirm and cancel have one frame, which is here: every such
@@ -33,7 +34,7 @@ pub trait LocalParticipant {
 
     /// The call that reserves for several attempts, made with [`reserve_call`]; `None` if one of the operations is not
     /// for this participant, or not for the shard that it is sent to.
-    fn reserve(&self, operations: &[&Operation]) -> Option<Call>;
+    fn reserve(&self, shard: &Shard, operations: &[&Operation]) -> Option<Call>;
 
     /// The script that confirms several attempts.
     fn confirm(&self) -> &'static Script;
@@ -85,13 +86,14 @@ impl<K: Clone + Eq + Hash> Places<K> {
 /// The call that reserves for several attempts: the records' keys, what is wanted of them as doubles, and for each
 /// attempt what is kept while it holds something. A participant may add arguments behind these.
 pub fn reserve_call<K: Display>(
+    shard: &Shard,
     script: &'static Script,
     operations: &[&Operation],
     keys: impl ExactSizeIterator<Item = K>,
     wanted: &[u8],
     kept: &[Vec<u8>],
 ) -> Call {
-    let mut call = call(script, operations, keys.len());
+    let mut call = call(shard, script, operations, keys.len());
     keys.for_each(|key| call.key(key));
     call.push(operations.len());
     call.push(ends_ms(operations));
@@ -103,12 +105,11 @@ pub fn reserve_call<K: Display>(
 
 /// A call of one of the scripts. Its first two keys are the reservations of the shard, and the tombstones of the second
 /// in which the deadlines of these attempts are; so many others follow.
-fn call(script: &'static Script, operations: &[&Operation], others: usize) -> Call {
-    let (shard, second) = operations.first().map_or((0, 0), |first| (first.at.shard(), second(first)));
-    let keeper = Partition::first_of(shard);
+fn call(shard: &Shard, script: &'static Script, operations: &[&Operation], others: usize) -> Call {
+    let second = operations.first().map_or(0, |first| second(first));
     let mut call = script.with_keys(2 + others);
-    call.key(key::held(keeper.0));
-    call.key(key::ended(keeper.0, second));
+    call.key(key::held(shard.tag()));
+    call.key(key::ended(shard.tag(), second));
     call
 }
 
@@ -155,10 +156,7 @@ async fn run<P: LocalParticipant>(participant: &P, batch: &Batch) -> Result<Vec<
     }
     let unanswered = |cause: String| ParticipantError::Unanswered { service, cause };
     let shard = shards.shard(batch.shard).map_err(|error| unanswered(error.to_string()))?;
-    let here = |partition: Partition| partition.shard() == batch.shard;
-    let (places, calls) = Some(&batch.operations)
-        .filter(|operations| operations.iter().all(|operation| here(operation.at)))
-        .and_then(|operations| calls(participant, operations))
+    let (places, calls) = calls(participant, shard, &batch.operations)
         .ok_or_else(|| unanswered("an operation is not for this participant or shard".to_owned()))?;
     let names = export::on().then(|| calls.iter().map(Call::name).collect::<Vec<_>>());
     let sent = Instant::now();
@@ -202,14 +200,18 @@ async fn run<P: LocalParticipant>(participant: &P, batch: &Batch) -> Result<Vec<
 }
 
 /// The calls for some operations, and the places of the operations that each of them is for.
-fn calls<P: LocalParticipant>(participant: &P, operations: &[Operation]) -> Option<(Vec<Vec<usize>>, Vec<Call>)> {
+fn calls<P: LocalParticipant>(
+    participant: &P,
+    shard: &Shard,
+    operations: &[Operation],
+) -> Option<(Vec<Vec<usize>>, Vec<Call>)> {
     let places = together(operations);
     let call = |places: &Vec<usize>| {
         let wanted: Vec<&Operation> = places.iter().map(|place| &operations[*place]).collect();
         match Kind::of(wanted.first()?) {
-            Kind::Cancel => Some(settle_call(participant.cancel(), &wanted)),
-            Kind::Confirm => Some(settle_call(participant.confirm(), &wanted)),
-            Kind::Reserve => participant.reserve(&wanted),
+            Kind::Cancel => Some(settle_call(shard, participant.cancel(), &wanted)),
+            Kind::Confirm => Some(settle_call(shard, participant.confirm(), &wanted)),
+            Kind::Reserve => participant.reserve(shard, &wanted),
         }
     };
     let calls: Option<Vec<Call>> = places.iter().map(call).collect();
@@ -269,8 +271,8 @@ fn together(operations: &[Operation]) -> Vec<Vec<usize>> {
 }
 
 /// The call that confirms or cancels several attempts: what is held says what was taken.
-fn settle_call(script: &'static Script, operations: &[&Operation]) -> Call {
-    let mut call = call(script, operations, 0);
+fn settle_call(shard: &Shard, script: &'static Script, operations: &[&Operation]) -> Call {
+    let mut call = call(shard, script, operations, 0);
     call.push(ends_ms(operations));
     let deadlines: Vec<u8> =
         operations.iter().flat_map(|operation| reservation_record::double(operation.deadline_ms)).collect();

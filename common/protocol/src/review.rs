@@ -15,7 +15,7 @@ use shardcart_store::script::Call;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::{OrderId, Partition, TxId};
+use shardcart_types::ids::{OrderId, TxId};
 
 /// Reservations looked at in one step. Redis may return more at once, but not many.
 const STEP: usize = 256;
@@ -25,7 +25,6 @@ const HELD_MAX: usize = 8_192;
 const INTERVAL_MAX: Duration = Duration::from_secs(10);
 
 struct Held {
-    at: Partition,
     tx: TxId,
     deadline_ms: u64,
     order: OrderId,
@@ -66,7 +65,7 @@ async fn review(
         let cancels: Vec<Operation> = orphans
             .map(|(held, answer)| {
                 log::warn!(order:% = held.order, tx:% = held.tx, status:? = answer; "a reservation belongs to no attempt any more: cancelling it");
-                Operation { at: held.at, tx: held.tx.clone(), deadline_ms: held.deadline_ms, trace: None, step: Step::Cancel }
+                Operation { tx: held.tx.clone(), deadline_ms: held.deadline_ms, trace: None, step: Step::Cancel }
             })
             .collect();
         if !cancels.is_empty() {
@@ -95,9 +94,9 @@ async fn list(shard: &Shard, after: Duration) -> Result<Vec<Held>, ShardError> {
         for reservation in scan::reservations(found).map_err(|error| scan::unexpected_reply(shard, "HSCAN", &error))? {
             let Some(found) = reservation.held().filter(|held| held.deadline_ms <= latest_ms) else { continue };
             if let (Ok(tx), Ok(order)) = (TxId::parse(&reservation.tx), OrderId::parse(found.order)) {
-                let (at, deadline_ms) = (Partition::first_of(shard.number()), found.deadline_ms);
+                let deadline_ms = found.deadline_ms;
                 // A step may return again what an earlier one has returned.
-                held.insert(reservation.tx.clone(), Held { at, tx, deadline_ms, order });
+                held.insert(reservation.tx.clone(), Held { tx, deadline_ms, order });
             }
         }
         cursor = next;

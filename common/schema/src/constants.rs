@@ -45,7 +45,7 @@ pub fn all() -> &'static BTreeMap<String, String> {
 fn records(table: &mut Table) {
     table.number("RECORD.VERSION", record::VERSION);
     table.number("RECORD.HEAD_SIZE", record::HEAD_SIZE);
-    table.number("RECORD.LIFE_PLACE_AT", record::HEAD_SIZE);
+    table.number("RECORD.INCARNATION_PLACE_AT", record::HEAD_SIZE);
     table.number("RECORD.NUMBERS_AT", record::HEAD_SIZE + 1);
     table.number("RECORD.NUMBER_SIZE", record::NUMBER_SIZE);
     table.word("RECORD.INCARNATION", record::field::INCARNATION);
@@ -75,6 +75,7 @@ fn records(table: &mut Table) {
         identity::DATA_SET,
         identity::SERVICE,
         identity::SHARD,
+        identity::TAG,
         identity::FOUNDING,
         identity::SCHEMA,
         identity::CURRENCY,
@@ -161,7 +162,7 @@ impl Table {
         match layout.texts() {
             [] => {
                 self.number(&format!("{of}.SIZE"), layout.size(&[]));
-                self.number(&format!("{of}.LIFE_AT"), layout.size(&[]) + 1);
+                self.number(&format!("{of}.INCARNATION_AT"), layout.size(&[]) + 1);
             }
             [first, ..] => self.number(&format!("{of}.{}_AT", capitals(first)), layout.texts_offset() + 1),
         }

@@ -1,8 +1,8 @@
-//! The identity record of a shard, a hash under [`crate::key::IDENTITY`]: the names of its fields, and what its script
+//! The identity record of a shard, a hash under [`crate::key::identity`]: the names of its fields, and what its script
 //! is told to do.
 
 /// The layout of keys and records that this release writes.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The data set that the shard belongs to.
 pub const DATA_SET: &str = "data_set";
@@ -10,6 +10,8 @@ pub const DATA_SET: &str = "data_set";
 pub const SERVICE: &str = "service";
 /// The shard's number.
 pub const SHARD: &str = "shard";
+/// The hash tag of the shard's keys.
+pub const TAG: &str = "tag";
 /// The number of shards when the data set was created.
 pub const FOUNDING: &str = "founding";
 /// The layout of keys and records: see [`SCHEMA_VERSION`].

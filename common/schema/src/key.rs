@@ -1,8 +1,6 @@
 //! Keys: the name of everything that lies in Redis.
 //!
-//! A key is `{tag}:kind` or `{tag}:kind:name`. The tag is the number of a partition, and Redis Cluster's hash tag. What
-//! a shard has one of lies in its first partition. In what is given out here to be written, `tag` may also be `*`, to
-//! match keys of all partitions.
+//! A key is `{tag}:kind` or `{tag}:kind:name`. The tag is its shard's: see [`crate::tag`].
 
 use std::fmt::{self, Display};
 
@@ -17,7 +15,7 @@ words! {
         Cart = "cart",
         /// The orders of a shard that are in flight: a sorted set, key -> when recovery looks at it (Unix ms).
         Inflight = "inflight",
-        /// What paid orders of a partition had bought before a bulk load overwrote them: a hash, item -> units.
+        /// What paid orders of a shard had bought before a bulk load overwrote them: a hash, item -> units.
         Overwritten = "overwritten",
         /// An item: a record.
         Item = "item",
@@ -31,13 +29,15 @@ words! {
         Ended = "ended",
         /// What was done with an idempotency key: a text.
         Idempotency = "key",
+        /// Which shard this is: a hash.
+        Identity = "identity",
     }
 }
 
-/// The identity record of a shard. It is the same key on every shard, so that one in the wrong place is recognised.
-pub const IDENTITY: &str = "{shard}:identity";
+/// Where a shard of schema 2 and earlier has its identity record.
+pub const OLD_IDENTITY: &str = "{shard}:identity";
 
-/// The channel to which a shard publishes to mark a place in its stream to replicas. Nobody has to listen.
+/// The channel to which a server publishes to mark a place in its stream to replicas. Nobody has to listen.
 pub const MARK: &str = "{shard}:mark";
 
 /// A key that is yet to be written.
@@ -60,64 +60,69 @@ pub fn named<T: Display, N: Display>(tag: T, kind: Kind, name: N) -> Key<T, N> {
     Key { tag, kind, name: Some(name) }
 }
 
-/// What a partition has one of.
+/// What a shard has one of.
 pub fn own<T: Display>(tag: T, kind: Kind) -> Key<T, &'static str> {
     Key { tag, kind, name: None }
 }
 
-/// `{p}:order:<id>`
+/// `{tag}:order:<id>`
 pub fn order<T: Display, N: Display>(tag: T, id: N) -> Key<T, N> {
     named(tag, Kind::Order, id)
 }
 
-/// `{p}:cart:<id>`
+/// `{tag}:cart:<id>`
 pub fn cart<T: Display, N: Display>(tag: T, id: N) -> Key<T, N> {
     named(tag, Kind::Cart, id)
 }
 
-/// `{p}:inflight`
+/// `{tag}:inflight`
 pub fn inflight<T: Display>(tag: T) -> Key<T, &'static str> {
     own(tag, Kind::Inflight)
 }
 
-/// `{p}:overwritten`
+/// `{tag}:overwritten`
 pub fn overwritten<T: Display>(tag: T) -> Key<T, &'static str> {
     own(tag, Kind::Overwritten)
 }
 
-/// `{p}:item:<id>`
+/// `{tag}:item:<id>`
 pub fn item<T: Display, N: Display>(tag: T, id: N) -> Key<T, N> {
     named(tag, Kind::Item, id)
 }
 
-/// `{p}:user:<id>`
+/// `{tag}:user:<id>`
 pub fn user<T: Display, N: Display>(tag: T, id: N) -> Key<T, N> {
     named(tag, Kind::User, id)
 }
 
-/// `{p}:payment:<user>:<order>`
+/// `{tag}:payment:<user>:<order>`
 pub fn payment<T: Display, U: Display, O: Display>(tag: T, user: U, order: O) -> Key<T, impl Display> {
     named(tag, Kind::Payment, Two(user, order))
 }
 
-/// `{p}:held`
+/// `{tag}:held`
 pub fn held<T: Display>(tag: T) -> Key<T, &'static str> {
     own(tag, Kind::Held)
 }
 
-/// `{p}:ended:<second>`: tombstones of attempts with a deadline in this second (Unix time).
+/// `{tag}:ended:<second>`: tombstones of attempts with a deadline in this second (Unix time).
 pub fn ended<T: Display>(tag: T, second: u64) -> Key<T, u64> {
     named(tag, Kind::Ended, second)
 }
 
-/// `{p}:key:<target>:<key>`: what was done to `target` with an idempotency key.
+/// `{tag}:key:<target>:<key>`: what was done to `target` with an idempotency key.
 pub fn idempotency<T: Display, N: Display, K: Display>(tag: T, target: N, key: K) -> Key<T, impl Display> {
     named(tag, Kind::Idempotency, Two(target, key))
 }
 
-/// `{p}:key:<key>`: what was created with an idempotency key.
+/// `{tag}:key:<key>`: what was created with an idempotency key.
 pub fn idempotent_creation<T: Display, K: Display>(tag: T, key: K) -> Key<T, K> {
     named(tag, Kind::Idempotency, key)
+}
+
+/// `{tag}:identity`
+pub fn identity<T: Display>(tag: T) -> Key<T, &'static str> {
+    own(tag, Kind::Identity)
 }
 
 /// Takes a name of two parts apart: a payment's is the user's and the order's id.
@@ -133,14 +138,14 @@ impl<A: Display, B: Display> Display for Two<A, B> {
     }
 }
 
-/// A key in its parts: `{113}:item:42` has tag 113, kind `item`, name `42`.
+/// A key in its parts: `{s0…}:item:42` has tag `s0…`, kind `item`, name `42`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts<'a> {
-    /// The partition.
-    pub tag: u16,
+    /// What stands between the braces.
+    pub tag: &'a str,
     /// What kind of thing it is; `None`: none that this release knows.
     pub kind: Option<Kind>,
-    /// Which one; empty for what a partition has one of.
+    /// Which one; empty for what a shard has one of.
     pub name: &'a str,
 }
 
@@ -148,36 +153,47 @@ pub struct Parts<'a> {
 pub fn parse(key: &str) -> Option<Parts<'_>> {
     let (tag, rest) = key.strip_prefix('{')?.split_once("}:")?;
     let (kind, name) = rest.split_once(':').unwrap_or((rest, ""));
-    Some(Parts { tag: tag.parse().ok()?, kind: Kind::parse(kind), name })
+    Some(Parts { tag, kind: Kind::parse(kind), name })
+}
+
+impl Display for Parts<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.map_or("?", Kind::as_str);
+        write!(formatter, "{{{}}}:{kind}:{}", self.tag, self.name)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tag::{Owner, Tag};
 
     #[test]
     fn keys_are_written_as_they_lie_in_redis() {
-        assert_eq!(order(113, "7").to_string(), "{113}:order:7");
-        assert_eq!(cart(113, "7").to_string(), "{113}:cart:7");
-        assert_eq!(inflight(112).to_string(), "{112}:inflight");
-        assert_eq!(overwritten(113).to_string(), "{113}:overwritten");
-        assert_eq!(item(3, "a").to_string(), "{3}:item:a");
-        assert_eq!(user(3, "ann").to_string(), "{3}:user:ann");
-        assert_eq!(payment(3, "ann", "7").to_string(), "{3}:payment:ann:7");
-        assert_eq!(held(0).to_string(), "{0}:held");
-        assert_eq!(ended(0, 1_795_000_000).to_string(), "{0}:ended:1795000000");
-        assert_eq!(idempotency(3, "7", "k").to_string(), "{3}:key:7:k");
-        assert_eq!(idempotent_creation(3, "k").to_string(), "{3}:key:k");
-        assert_eq!(order("*", "*").to_string(), "{*}:order:*");
+        let [order_shard, stock, payment_shard] = Owner::ALL.map(|owner| Tag::of(owner, 0));
+        assert_eq!(order(order_shard, "7").to_string(), "{o0ahjy}:order:7");
+        assert_eq!(cart(order_shard, "7").to_string(), "{o0ahjy}:cart:7");
+        assert_eq!(inflight(order_shard).to_string(), "{o0ahjy}:inflight");
+        assert_eq!(overwritten(order_shard).to_string(), "{o0ahjy}:overwritten");
+        assert_eq!(item(stock, "a").to_string(), "{s0ei}:item:a");
+        assert_eq!(user(payment_shard, "ann").to_string(), "{p0sul}:user:ann");
+        assert_eq!(payment(payment_shard, "ann", "7").to_string(), "{p0sul}:payment:ann:7");
+        assert_eq!(held(stock).to_string(), "{s0ei}:held");
+        assert_eq!(ended(stock, 1_795_000_000).to_string(), "{s0ei}:ended:1795000000");
+        assert_eq!(idempotency(stock, "7", "k").to_string(), "{s0ei}:key:7:k");
+        assert_eq!(idempotent_creation(stock, "k").to_string(), "{s0ei}:key:k");
+        assert_eq!(identity(stock).to_string(), "{s0ei}:identity");
     }
 
     #[test]
     fn a_key_is_taken_apart() {
-        assert_eq!(parse("{113}:payment:ann:7"), Some(Parts { tag: 113, kind: Some(Kind::Payment), name: "ann:7" }));
+        let parsed = Parts { tag: "p3x", kind: Some(Kind::Payment), name: "ann:7" };
+        assert_eq!(parse("{p3x}:payment:ann:7"), Some(parsed));
+        assert_eq!(parsed.to_string(), "{p3x}:payment:ann:7");
         assert_eq!(two("ann:7"), Some(("ann", "7")));
-        assert_eq!(parse("{3}:held"), Some(Parts { tag: 3, kind: Some(Kind::Held), name: "" }));
-        assert_eq!(parse("{3}:later:7"), Some(Parts { tag: 3, kind: None, name: "7" }));
-        for other in [IDENTITY, "item:1", "{1}item:1", ""] {
+        assert_eq!(parse("{s3x}:held"), Some(Parts { tag: "s3x", kind: Some(Kind::Held), name: "" }));
+        assert_eq!(parse("{s3x}:later:7"), Some(Parts { tag: "s3x", kind: None, name: "7" }));
+        for other in ["item:1", "{1}item:1", ""] {
             assert_eq!(parse(other), None, "{other}");
         }
     }

@@ -12,4 +12,5 @@ pub mod payment;
 pub mod record;
 pub mod reply;
 pub mod reservation_record;
+pub mod tag;
 mod words;

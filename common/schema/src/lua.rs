@@ -10,9 +10,27 @@ use std::collections::BTreeSet;
 
 use crate::constants;
 
-/// What scripts of several services have in common, by name.
-const SHARED: [(&str, &str); 2] =
-    [("together", include_str!("lua/together.lua")), ("fields", include_str!("lua/fields.lua"))];
+/// What several scripts have in common, by name: one function a file.
+const SHARED: &[(&str, &str)] = &[
+    ("fields", include_str!("lua/fields.lua")),
+    ("known", include_str!("lua/known.lua")),
+    ("layout", include_str!("lua/layout.lua")),
+    ("legible", include_str!("lua/legible.lua")),
+    ("minted_ms", include_str!("lua/minted_ms.lua")),
+    ("now_ms", include_str!("lua/now_ms.lua")),
+    ("numbers", include_str!("lua/numbers.lua")),
+    ("orders", include_str!("lua/orders.lua")),
+    ("parse", include_str!("lua/parse.lua")),
+    ("pick", include_str!("lua/pick.lua")),
+    ("record", include_str!("lua/record.lua")),
+    ("set", include_str!("lua/set.lua")),
+    ("shortcuts", include_str!("lua/shortcuts.lua")),
+    ("told", include_str!("lua/told.lua")),
+    ("tombstones_of", include_str!("lua/tombstones_of.lua")),
+    ("write", include_str!("lua/write.lua")),
+    ("write_orders", include_str!("lua/write_orders.lua")),
+    ("write_record", include_str!("lua/write_record.lua")),
+];
 
 /// What is put around a script that is run with an idempotency key; it includes the script.
 const IDEMPOTENCY: &str = include_str!("lua/idempotency.lua");
@@ -63,7 +81,7 @@ fn include<'a>(
             continue;
         };
         if included.insert(name) {
-            let part = parts.iter().copied().chain(SHARED).find(|(of, _)| *of == name);
+            let part = parts.iter().chain(SHARED).find(|(of, _)| *of == name);
             let (_, part) = part.ok_or_else(|| LuaError::UnknownInclude(name.to_owned()))?;
             include(part, parts, included, text)?;
         }

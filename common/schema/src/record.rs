@@ -3,7 +3,7 @@
 //! A record is a string: its version (1), the place where its incarnation begins, its numbers as doubles (little endian; one
 //! that is absent is not a number), its texts, each behind its length in one byte, and its incarnation to the end. Many of
 //! them are read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without
-//! the rest: `ARCHITECTURE.md` has the figures. `lua/fields.lua` is the same for scripts that are in no hurry; the
+//! the rest: `ARCHITECTURE.md` has the figures. `lua/parse.lua` is the same for scripts that are in no hurry; the
 //! places of fields in the bytes are constants in all scripts (see `constants.rs`).
 
 use crate::limit::{AMOUNT_MAX, ID_LENGTH_MAX, TEXT_MAX};
@@ -56,7 +56,7 @@ pub mod field {
     pub const REFUSAL: &str = "refusal";
 
     /// Of any record, beside its fields: which of those that had this id one after the other.
-    pub const INCARNATION: &str = "life";
+    pub const INCARNATION: &str = "incarnation";
     /// Of a record of a later release, in place of its fields: its version.
     pub const V: &str = "v";
 }
@@ -68,15 +68,15 @@ pub struct Layout {
     texts: &'static [&'static str],
 }
 
-/// `{p}:item:<id>`.
+/// `{tag}:item:<id>`.
 pub static ITEM: Layout =
     Layout { numbers: &[field::STOCK, field::HELD, field::NET, field::BEFORE, field::PRICE], texts: &[] };
-/// `{p}:user:<id>`.
+/// `{tag}:user:<id>`.
 pub static USER: Layout = Layout { numbers: &[field::CREDIT, field::HELD, field::NET, field::BEFORE], texts: &[] };
-/// `{p}:payment:<user>:<order>`.
+/// `{tag}:payment:<user>:<order>`.
 pub static PAYMENT: Layout =
     Layout { numbers: &[field::CHARGED, field::REFUNDED, field::WAS], texts: &[field::STATE, field::BY] };
-/// `{p}:order:<id>`.
+/// `{tag}:order:<id>`.
 pub static ORDER: Layout = Layout {
     numbers: &[field::TOTAL, field::DEADLINE, field::LEASE],
     texts: &[field::STATUS, field::TX, field::USER, field::REFUSAL],

@@ -1,10 +1,10 @@
-//! A reservation, which is what a participant holds for an attempt: how it lies in the hash `{p}:held` of its shard, by
-//! tx.
+//! A reservation, which is what a participant holds for an attempt: how it lies in the hash `{tag}:held` of its shard,
+//! by tx.
 //!
 //! Byte by byte: the version (1), `u` for units or `c` for credit, and the deadline (a double, Unix ms). Units go on
 //! with the number of lines (two bytes), for each the item's key and the units (a double), and the order to the end.
-//! Credit goes on with the amount (a double), the user's key, the payment's key, the order, and the incarnations of user and
-//! order to the end. A text has its length in one byte before it, but for the one that goes to the end. Numbers are
+//! Credit goes on with the amount (a double), the user's key, the payment's key, the order, and the incarnations of user
+//! and order to the end. A text has its length in one byte before it, but for the one that goes to the end. Numbers are
 //! little endian.
 
 use std::fmt::Display;

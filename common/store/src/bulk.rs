@@ -13,7 +13,6 @@ use crate::settings::BatchInitSettings;
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
 use crate::shards::Shards;
-use shardcart_types::ids::Partition;
 
 /// Most records that one load may write.
 pub const LOAD_MAX: u64 = 10_000_000;
@@ -46,9 +45,6 @@ pub enum LoadError {
     Shard(#[from] ShardError),
 }
 
-/// A record of a chunk: its id and the partition it is in.
-pub type Record = (Partition, u64);
-
 /// Loads records `0..count`. `call` makes the script call that writes one chunk on one shard; the script answers
 /// `DONE`, or `IN_USE` (nothing written) while something is held or in flight on the shard, which is waited for.
 ///
@@ -60,21 +56,20 @@ pub async fn load(
     shards: &Arc<Shards>,
     settings: &BatchInitSettings,
     count: u64,
-    call: impl Fn(u16, &[Record]) -> Call,
+    call: impl Fn(&Shard, &[u64]) -> Call,
 ) -> Result<(), LoadError> {
     let wait = settings.batch_init_wait_ms;
     // Nothing is written before every shard is seen to be at rest: a call without records says whether it is.
-    try_join_all(shards.iter().map(|shard| send(shard, call(shard.number(), &[]), wait))).await?;
-    let mut chunks: Vec<Vec<Record>> = shards.iter().map(|_| Vec::with_capacity(CHUNK)).collect();
+    try_join_all(shards.iter().map(|shard| send(shard, call(shard, &[]), wait))).await?;
+    let mut chunks: Vec<Vec<u64>> = shards.iter().map(|_| Vec::with_capacity(CHUNK)).collect();
     let mut under_way = FuturesUnordered::new();
     let mut reported = Instant::now();
     for number in 0..count {
-        let partition = shards.partition(&number.to_string());
-        let shard = shards.shard(partition.shard())?;
+        let shard = shards.route(&number.to_string())?;
         let chunk = &mut chunks[usize::from(shard.number())];
-        chunk.push((partition, number));
+        chunk.push(number);
         if chunk.len() == CHUNK {
-            let full = call(shard.number(), chunk);
+            let full = call(shard, chunk);
             chunk.clear();
             under_way.push(send(shard, full, wait));
         }
@@ -87,7 +82,7 @@ pub async fn load(
         }
     }
     for (shard, chunk) in shards.iter().zip(&chunks).filter(|(_, chunk)| !chunk.is_empty()) {
-        under_way.push(send(shard, call(shard.number(), chunk), wait));
+        under_way.push(send(shard, call(shard, chunk), wait));
     }
     while let Some(sent) = under_way.next().await {
         sent.map_err(interrupted)?;

@@ -20,7 +20,6 @@ use crate::shards::Shards;
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::metrics::names;
 use shardcart_telemetry::metrics::shard::{self, ShardMetrics};
-use shardcart_types::ids::Partition;
 
 crate::scripts! {
     IN_FLIGHT = "in_flight.lua";
@@ -95,9 +94,7 @@ async fn tell(shard: &Shard, metrics: &ShardMetrics) -> Result<(), ShardError> {
 
 async fn count(shard: &Shard, work: &Work) -> Result<(), ShardError> {
     let call = match work {
-        Work::Attempts { .. } => {
-            IN_FLIGHT.keys(&[key::inflight(Partition::first_of(shard.number()).0).to_string()]).arg(LOOKED_AT_MAX)
-        }
+        Work::Attempts { .. } => IN_FLIGHT.keys(&[key::inflight(shard.tag()).to_string()]).arg(LOOKED_AT_MAX),
         Work::Reservations(_) => {
             let mut length = redis::cmd("HLEN");
             length.arg(scan::held_key(shard));

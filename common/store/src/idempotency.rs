@@ -6,7 +6,7 @@
 use std::fmt::{self, Display, Write};
 
 use shardcart_schema::key;
-use shardcart_types::ids::Partition;
+use shardcart_schema::tag::Tag;
 
 /// The longest key, in characters.
 pub const KEY_LENGTH_MAX: usize = 255;
@@ -45,14 +45,14 @@ impl IdempotencyKey {
         &self.0
     }
 
-    /// A request that changes `target`, whose partition this is. `request` is what the client asks of it.
-    pub fn change(&self, partition: Partition, target: &str, request: impl Display) -> Once {
-        self.once(key::idempotency(partition.0, target, self).to_string(), request, "-")
+    /// A request that changes `target`, on the shard with this tag. `request` is what the client asks of it.
+    pub fn change(&self, tag: Tag, target: &str, request: impl Display) -> Once {
+        self.once(key::idempotency(tag, target, self).to_string(), request, "-")
     }
 
     /// A request that creates something, to be known as `id` if it is the first with this key.
-    pub fn creation(&self, partition: Partition, id: &str, request: impl Display) -> Once {
-        self.once(key::idempotent_creation(partition.0, self).to_string(), request, id)
+    pub fn creation(&self, tag: Tag, id: &str, request: impl Display) -> Once {
+        self.once(key::idempotent_creation(tag, self).to_string(), request, id)
     }
 
     fn once(&self, record: String, request: impl Display, answer: &str) -> Once {
@@ -132,6 +132,8 @@ impl<T> Done<T> {
 
 #[cfg(test)]
 mod tests {
+    use shardcart_schema::tag::Owner;
+
     use super::*;
 
     fn key(value: &str) -> Result<String, InvalidKey> {
@@ -173,8 +175,9 @@ mod tests {
 
     #[test]
     fn the_name_of_a_record_is_made_of_what_ids_are_made_of() {
+        let tag = Tag::of(Owner::Order, 3);
         let key = IdempotencyKey::parse(b"\"a_B.9-:}{* %\"").unwrap();
-        assert_eq!(key.change(Partition(3), "7", "add 5").record, "{3}:key:7:a_B.9-%3A%7D%7B%2A%20%25");
-        assert_eq!(key.creation(Partition(3), "8", "create").record, "{3}:key:a_B.9-%3A%7D%7B%2A%20%25");
+        assert_eq!(key.change(tag, "7", "add 5").record, "{o3ajde}:key:7:a_B.9-%3A%7D%7B%2A%20%25");
+        assert_eq!(key.creation(tag, "8", "create").record, "{o3ajde}:key:a_B.9-%3A%7D%7B%2A%20%25");
     }
 }

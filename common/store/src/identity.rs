@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use redis::{FromRedisValue, Value};
 use shardcart_schema::reply::Reply;
+use shardcart_schema::tag::{Owner, Tag};
 use shardcart_schema::{identity, key};
 use uuid::Uuid;
 
@@ -12,7 +13,11 @@ use crate::script::Call;
 
 crate::scripts! {
     IDENTITY = "identity.lua";
+    MISPLACED = "misplaced.lua";
 }
+
+/// A record in the wrong place is recognised if its shard's number is below this, or below the length of the list.
+const MISPLACED_MIN: u16 = 64;
 
 /// What a shard's identity record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub struct Identity {
     pub service: String,
     /// The shard's number.
     pub shard: u16,
+    /// The hash tag of the shard's keys; empty in a record of schema 2.
+    pub tag: String,
     /// The number of shards when the data set was created: foreign ids are spread over these for ever.
     pub founding: u16,
     /// See [`identity::SCHEMA_VERSION`].
@@ -46,11 +53,12 @@ pub enum Found {
 
 impl Identity {
     /// The identity of the first shard of a new data set. Its other shards join it one by one.
-    pub fn of_new_data_set(service: &str, founding: u16, currency: &str) -> Self {
+    pub fn of_new_data_set(service: &str, tag: Tag, founding: u16, currency: &str) -> Self {
         Identity {
             data_set: Uuid::new_v4().hyphenated().to_string(),
             service: service.to_owned(),
             shard: 0,
+            tag: tag.to_string(),
             founding,
             schema: identity::SCHEMA_VERSION,
             currency: currency.to_owned(),
@@ -58,15 +66,31 @@ impl Identity {
         }
     }
 
+    /// The identity of another shard of the same data set.
+    #[must_use]
+    pub fn of_shard(&self, shard: u16, tag: Tag) -> Self {
+        Identity { shard, tag: tag.to_string(), ..self.clone() }
+    }
+
     /// The call that reads a shard's record.
-    pub fn read() -> Call {
-        IDENTITY.keys(&[key::IDENTITY]).arg(identity::READ)
+    pub fn read(tag: Tag) -> Call {
+        IDENTITY.keys(&[key::identity(tag).to_string()]).arg(identity::READ)
+    }
+
+    /// The call that looks for the record of any other shard on a server that has keys, but not the record that belongs
+    /// there: of all services, with numbers up to `count`, or of an earlier schema.
+    pub fn read_misplaced(count: u16) -> Call {
+        let shards = 0..count.max(MISPLACED_MIN);
+        let tags = Owner::ALL.into_iter().flat_map(|owner| shards.clone().map(move |shard| Tag::of(owner, shard)));
+        let keys: Vec<String> =
+            tags.map(|tag| key::identity(tag).to_string()).chain([key::OLD_IDENTITY.to_owned()]).collect();
+        MISPLACED.keys(&keys)
     }
 
     /// The call that writes this record on an empty shard, or raises `members` on its own.
     pub fn write(&self) -> Call {
         IDENTITY
-            .keys(&[key::IDENTITY])
+            .keys(&[key::identity(&self.tag).to_string()])
             .arg(identity::WRITE)
             .arg(&self.data_set)
             .arg(&self.service)
@@ -75,6 +99,7 @@ impl Identity {
             .arg(self.schema)
             .arg(&self.currency)
             .arg(self.members)
+            .arg(&self.tag)
     }
 
     /// Compares a record with this one, which the shard should carry. `members` may differ: it is a note on growth.
@@ -126,6 +151,12 @@ impl Identity {
                 found.currency, self.currency
             ));
         }
+        if found.tag != self.tag {
+            return Err(format!(
+                "shard {shard} has the tag {}, and its keys have {}: its identity record was changed",
+                found.tag, self.tag
+            ));
+        }
         if found.founding != self.founding {
             return Err(format!(
                 "shard {shard} was founded with {} shards, its data set with {}",
@@ -156,12 +187,15 @@ impl Found {
         };
         let number =
             |text: String| text.parse::<u16>().map_err(|_| format!("the identity record has a bad number: {text}"));
+        let schema = u32::from(number(text(identity::SCHEMA)?)?);
+        let has_tag = schema >= identity::SCHEMA_VERSION;
         Ok(Found::Identity(Identity {
             data_set: text(identity::DATA_SET)?,
             service: text(identity::SERVICE)?,
             shard: number(text(identity::SHARD)?)?,
             founding: number(text(identity::FOUNDING)?)?,
-            schema: u32::from(number(text(identity::SCHEMA)?)?),
+            schema,
+            tag: if has_tag { text(identity::TAG)? } else { String::new() },
             currency: text(identity::CURRENCY)?,
             members: number(text(identity::MEMBERS)?)?,
         }))

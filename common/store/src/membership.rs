@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, Value};
 use shardcart_schema::identity::SCHEMA_VERSION;
+use shardcart_schema::tag::{Owner, SHARDS_MAX, Tag};
 
 use crate::connections::{Admission, run_over};
 use crate::identity::{Found, Identity};
@@ -69,6 +70,8 @@ impl Fatal {
 pub struct Membership {
     service: &'static str,
     addresses: Vec<Address>,
+    /// The tag of each shard: it takes work to find.
+    tags: Vec<Tag>,
     settings: RedisSettings,
     machine_id: Option<MachineId>,
     /// The identity of shard 0; the others differ in their number. Empty until the data set is known.
@@ -124,12 +127,10 @@ impl Membership {
         fatal: Fatal,
     ) -> Result<Arc<Self>, String> {
         settings.check()?;
-        let count = u16::try_from(addresses.len())
-            .ok()
-            .filter(|count| (1..=shardcart_types::ids::SHARDS_MAX).contains(&usize::from(*count)));
-        let count = count.ok_or_else(|| {
-            format!("{service}: {} shards given, expected 1 to {}", addresses.len(), shardcart_types::ids::SHARDS_MAX)
-        })?;
+        let owner = Owner::parse(service).ok_or_else(|| format!("{service} is no service that keeps data"))?;
+        let count = u16::try_from(addresses.len()).ok().filter(|count| (1..=SHARDS_MAX).contains(count));
+        let count = count
+            .ok_or_else(|| format!("{service}: {} shards given, expected 1 to {}", addresses.len(), SHARDS_MAX))?;
         if let Some(mint) = settings.mint_shards.filter(|mint| *mint > count) {
             return Err(format!("MINT_SHARDS is {mint}, but there are only {count} shards"));
         }
@@ -139,6 +140,7 @@ impl Membership {
         Ok(Arc::new(Membership {
             service,
             addresses,
+            tags: (0..count).map(|shard| Tag::of(owner, shard)).collect(),
             settings: settings.clone(),
             machine_id,
             identity: OnceLock::new(),
@@ -159,12 +161,15 @@ impl Membership {
         let mut first = match known.first() {
             Some(identity) => Identity {
                 shard: 0,
+                tag: self.tags[0].to_string(),
                 service: self.service.to_owned(),
                 schema: SCHEMA_VERSION,
                 currency: self.settings.currency.clone(),
                 ..(*identity).clone()
             },
-            None if all_answer => Identity::of_new_data_set(self.service, self.count(), &self.settings.currency),
+            None if all_answer => {
+                Identity::of_new_data_set(self.service, self.tags[0], self.count(), &self.settings.currency)
+            }
             None => {
                 return Err(
                     "no shard that answers holds a data set, and a new one is only made when all answer".to_owned()
@@ -177,7 +182,7 @@ impl Membership {
             let shard = u16::try_from(shard).unwrap_or(u16::MAX);
             match found {
                 Some(Found::Empty) if new_data_set || shard >= first.members => {}
-                Some(found) => Identity { shard, ..first.clone() }.admit(found)?,
+                Some(found) => self.identity_of(&first, shard).admit(found)?,
                 None if shard >= first.members => {
                     return Err(format!("shard {shard} is new to the data set and does not answer"));
                 }
@@ -215,7 +220,7 @@ impl Membership {
     ) -> Result<(), String> {
         for shard in shards.iter().filter(|shard| found[usize::from(shard.number())] == Some(Found::Empty)) {
             let number = shard.number();
-            let wanted = Identity { shard: number, members: first.members.max(1), ..first.clone() };
+            let wanted = Identity { members: first.members.max(1), ..self.identity_of(&first, number) };
             let written = shard.ask(&wanted.write()).await.map_err(|error| error.to_string()).and_then(Found::parse)?;
             if number == 0
                 && let Found::Identity(winner) = &written
@@ -225,13 +230,13 @@ impl Membership {
                 first.data_set.clone_from(&winner.data_set);
                 first.founding = winner.founding;
             }
-            Identity { shard: number, ..first.clone() }.admit(&written)?;
+            self.identity_of(&first, number).admit(&written)?;
             log::info!(service = self.service, shard = number, data_set = first.data_set.as_str(); "a new shard has joined the data set");
         }
         self.check_founding(&first)?;
         first.members = first.members.max(self.count());
         for shard in shards.iter().filter(|shard| found[usize::from(shard.number())].is_some()) {
-            let raised = Identity { shard: shard.number(), ..first.clone() };
+            let raised = self.identity_of(&first, shard.number());
             shard.ask(&raised.write()).await.map_err(|error| error.to_string())?;
         }
         let _ = self.identity.set(first);
@@ -243,7 +248,7 @@ impl Membership {
         let deadline = Instant::now() + self.settings.start_timeout_ms;
         let found = futures_util::future::join_all(shards.iter().map(|shard| async move {
             loop {
-                let error = match shard.ask(&Identity::read()).await {
+                let error = match self.read_identity(shard).await {
                     Ok(reply) => return Found::parse(reply).map(Some),
                     Err(error) => error,
                 };
@@ -267,21 +272,35 @@ impl Membership {
         Ok(found)
     }
 
+    /// Reads the record of a shard, or the one that lies in its place.
+    async fn read_identity(&self, shard: &Shard) -> Result<Value, ShardError> {
+        let reply = shard.ask(&Identity::read(shard.tag())).await?;
+        match Found::parse(reply.clone()) {
+            Ok(Found::NotOurs) => shard.ask(&Identity::read_misplaced(self.count())).await,
+            _ => Ok(reply),
+        }
+    }
+
+    /// What a shard's record says, given that of the first.
+    fn identity_of(&self, first: &Identity, shard: u16) -> Identity {
+        first.of_shard(shard, self.tags[usize::from(shard)])
+    }
+
     /// Shards with connections of their own, for one worker thread.
     ///
     /// # Errors
     /// A sentence: the settings cannot be turned into connections.
     pub(crate) fn shards(self: &Arc<Self>) -> Result<Vec<Shard>, String> {
-        let numbered = (0..self.count()).zip(&self.addresses);
+        let numbered = (0..self.count()).zip(&self.addresses).zip(&self.tags);
         numbered
-            .map(|(number, address)| {
+            .map(|((number, address), tag)| {
                 let membership = Arc::clone(self);
                 let admission: Arc<Admission> = Arc::new(move |connection| {
                     let membership = Arc::clone(&membership);
                     Box::pin(async move { membership.admit(number, connection).await })
                 });
                 let server = Server::new(self.service, number, address, &self.settings, &admission)?;
-                Ok(Shard::new(number, Arc::new(server)))
+                Ok(Shard::new(number, *tag, Arc::new(server)))
             })
             .collect()
     }
@@ -303,9 +322,13 @@ impl Membership {
         let Some(first) = self.identity.get() else {
             return Ok(());
         };
-        let expected = Identity { shard: number, ..first.clone() };
-        let reply = run_over(connection, &Identity::read()).await.map_err(|error| error.to_string())?;
-        let found = Found::parse(reply)?;
+        let expected = self.identity_of(first, number);
+        let call = Identity::read(self.tags[usize::from(number)]);
+        let mut found = Found::parse(run_over(connection, &call).await.map_err(|error| error.to_string())?)?;
+        if found == Found::NotOurs {
+            let call = Identity::read_misplaced(self.count());
+            found = Found::parse(run_over(connection, &call).await.map_err(|error| error.to_string())?)?;
+        }
         expected.admit(&found).inspect_err(|refused| {
             self.alarm("identity");
             self.fatal.raise(&format!("{}: {refused}", self.service));

@@ -3,19 +3,17 @@
 //! The audit is built on this. All calls go over the connections for bulk work, so that no request waits behind them, and
 //! none waits for replicas: they tell how this server is.
 
-use std::fmt;
 use std::future::Future;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::{FromRedisValue, Value};
-use shardcart_schema::key::{self, Kind};
+use shardcart_schema::key;
 use shardcart_schema::reservation_record;
 
 use crate::script::{Call, words};
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
-use shardcart_types::ids::Partition;
 
 crate::scripts! {
     RECORDS = "records.lua";
@@ -28,32 +26,6 @@ const STEP: usize = 1000;
 const BATCH: usize = 500;
 /// Batches of one shard that are read at a time.
 const ABREAST: usize = 3;
-
-/// A key in its parts: `{113}:item:42` is partition 113, kind `item`, name `42`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key<'a> {
-    /// The partition in the braces.
-    pub partition: Partition,
-    /// What kind of thing it is; `None`: none that this release knows.
-    pub kind: Option<Kind>,
-    /// Which one; empty for what a partition has one of.
-    pub name: &'a str,
-}
-
-impl<'a> Key<'a> {
-    /// Takes a key apart; `None` if it is not built like ours.
-    pub fn parse(key: &'a str) -> Option<Self> {
-        let key::Parts { tag, kind, name } = key::parse(key)?;
-        Some(Key { partition: Partition(tag), kind, name })
-    }
-}
-
-impl fmt::Display for Key<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.kind.map_or("?", Kind::as_str);
-        write!(formatter, "{{{}}}:{kind}:{}", self.partition.0, self.name)
-    }
-}
 
 /// A number that tells one run of the shard's server from another. A scan of a server that was started anew
 /// meanwhile has missed keys.
@@ -214,7 +186,7 @@ pub fn reservations(reply: Value) -> Result<Vec<Reservation>, String> {
 
 /// The key of the hash in which a shard keeps what it holds.
 pub fn held_key(shard: &Shard) -> String {
-    key::held(Partition::first_of(shard.number()).0).to_string()
+    key::held(shard.tag()).to_string()
 }
 
 /// Whether a shard holds something for an attempt.
@@ -231,19 +203,4 @@ pub async fn is_held(shard: &Shard, tx: &str) -> Result<bool, ShardError> {
 /// A reply that cannot be understood.
 pub fn unexpected_reply(shard: &Shard, call: &str, what: &str) -> ShardError {
     ShardError::Unanswered { shard: shard.number(), cause: format!("{call}: {what}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_taken_apart() {
-        let key = Key::parse("{113}:payment:ann:7").unwrap();
-        assert_eq!(key, Key { partition: Partition(113), kind: Some(Kind::Payment), name: "ann:7" });
-        assert_eq!(Key::parse("{3}:held").unwrap(), Key { partition: Partition(3), kind: Some(Kind::Held), name: "" });
-        for other in ["{shard}:identity", "item:1", "{1}item:1", ""] {
-            assert_eq!(Key::parse(other), None, "{other}");
-        }
-    }
 }

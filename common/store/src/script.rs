@@ -89,7 +89,7 @@ impl Script {
     }
 
     /// A call with its keys that is carried out once for an idempotency key, if there is one: then it may be repeated.
-    /// The first of the keys is what the script changes; the others, and the record, are in its partition.
+    /// The first of the keys is what the script changes; the others, and the record, are on its shard.
     ///
     /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `idempotency.lua` of
     /// `shardcart-schema`.
@@ -209,20 +209,21 @@ mod tests {
 
     use super::*;
     use crate::idempotency::IdempotencyKey;
-    use shardcart_types::ids::{Partition, mint};
+    use shardcart_schema::tag::{Owner, Tag};
+    use shardcart_types::ids::mint;
 
     static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("a.lua", "#!lua flags=allow-oom\nreturn 'DONE'\n"));
 
     #[test]
     fn scripts_find_the_milliseconds_of_a_minted_id() {
-        let id = mint(Partition(113), 1_795_000_000_123);
+        let id = mint(113, 1_795_000_000_123);
         let (high, low) = (&id[..minted::MS_HIGH_DIGITS], &id[minted::MS_LOW_OFFSET..minted::REST_OFFSET]);
         assert_eq!(u64::from_str_radix(&format!("{high}{low}"), 16), Ok(1_795_000_000_123), "{id}");
     }
 
     #[test]
     fn without_a_key_a_script_is_called_as_it_is_written() {
-        let keys = ["{1}:item:7".to_owned()];
+        let keys = ["{s1hvf}:item:7".to_owned()];
         let (plain, once) = (SCRIPT.keys(&keys).arg(5), SCRIPT.once(None, &keys).arg(5));
         assert_eq!(once.command.get_packed_command(), plain.command.get_packed_command());
         assert!(!once.repeatable);
@@ -231,7 +232,9 @@ mod tests {
     #[test]
     fn with_a_key_a_script_is_put_into_another_under_its_own_flags() {
         let key = IdempotencyKey::parse(b"k").unwrap();
-        let call = SCRIPT.once(Some(key.change(Partition(1), "7", "add 5")), &["{1}:item:7".to_owned()]).arg(5);
+        let call = SCRIPT
+            .once(Some(key.change(Tag::of(Owner::Stock, 1), "7", "add 5")), &["{s1hvf}:item:7".to_owned()])
+            .arg(5);
         let script = call.script.unwrap();
         assert!(script.code.starts_with("#!lua flags=allow-oom\n-- Makes a script safe to repeat"), "{}", script.code);
         assert!(script.code.contains("\nlocal function run()\nreturn 'DONE'\nend\n"), "{}", script.code);
@@ -239,7 +242,7 @@ mod tests {
         assert!(call.repeatable);
         let command = String::from_utf8(call.command.get_packed_command()).unwrap();
         let words: Vec<&str> = command.split("\r\n").skip(2).step_by(2).collect();
-        let expected = ["EVALSHA", &script.sha1, "2", "{1}:item:7", "{1}:key:7:k", "add 5", "-", "", "5"];
+        let expected = ["EVALSHA", &script.sha1, "2", "{s1hvf}:item:7", "{s1hvf}:key:7:k", "add 5", "-", "", "5"];
         assert_eq!(words, expected);
     }
 }

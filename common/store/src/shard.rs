@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use redis::Value;
+use shardcart_schema::tag::Tag;
 use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::export;
 
@@ -15,6 +16,7 @@ use crate::shard_error::{Replies, ShardError};
 /// callers.
 pub struct Shard {
     number: u16,
+    tag: Tag,
     server: Arc<Server>,
 }
 
@@ -25,14 +27,19 @@ impl std::fmt::Debug for Shard {
 }
 
 impl Shard {
-    /// The shard of this number, on a server.
-    pub(crate) fn new(number: u16, server: Arc<Server>) -> Self {
-        Shard { number, server }
+    /// The shard of this number and tag, on a server.
+    pub(crate) fn new(number: u16, tag: Tag, server: Arc<Server>) -> Self {
+        Shard { number, tag, server }
     }
 
     /// The shard's number.
     pub fn number(&self) -> u16 {
         self.number
+    }
+
+    /// The hash tag of all its keys.
+    pub fn tag(&self) -> Tag {
+        self.tag
     }
 
     /// Runs one call and returns its reply. One that may be repeated is sent once more when its connection breaks.

@@ -13,7 +13,7 @@ use crate::membership::Membership;
 use crate::script::{Call, words};
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
-use shardcart_types::ids::{InvalidId, PARTITIONS_PER_SHARD, Partition, now_ms};
+use shardcart_types::ids::{InvalidId, now_ms};
 use shardcart_types::routing;
 
 /// How long shards that do not answer are passed over before a creation fails.
@@ -72,18 +72,17 @@ impl Shards {
         Ok(Shards { shards: membership.shards()?, membership: Arc::clone(membership), minting, turn })
     }
 
-    /// The partition of an id.
-    pub fn partition(&self, id: &str) -> Partition {
-        routing::partition(id, self.membership.founding())
+    /// The number of the shard that owns an id.
+    pub fn shard_of(&self, id: &str) -> u16 {
+        routing::shard(id, self.membership.founding())
     }
 
-    /// The shard that owns an id, and its partition there.
+    /// The shard that owns an id.
     ///
     /// # Errors
     /// `BeyondList`: this machine does not know the shard (yet).
-    pub fn route(&self, id: &str) -> Result<(&Shard, Partition), ShardError> {
-        let partition = self.partition(id);
-        self.shard(partition.shard()).map(|shard| (shard, partition))
+    pub fn route(&self, id: &str) -> Result<&Shard, ShardError> {
+        self.shard(self.shard_of(id))
     }
 
     /// A shard by its number.
@@ -106,29 +105,28 @@ impl Shards {
 
     /// Creates something under a new id: on this machine's shards in turn, on another where they do not answer.
     ///
-    /// `create` makes the call for a new id (partition and Unix milliseconds given); it must change nothing and
+    /// `create` makes the call for a new id (shard and Unix milliseconds given); it must change nothing and
     /// answer `EXISTS` if the id is taken. An attempt whose answer was lost may leave something behind under an
     /// id that nobody was told.
     ///
     /// # Errors
     /// The last shard's, when none takes it.
-    pub async fn mint<Id>(&self, mut create: impl FnMut(Partition, u64) -> (Id, Call)) -> Result<Id, ShardError> {
+    pub async fn mint<Id>(&self, mut create: impl FnMut(&Shard, u64) -> (Id, Call)) -> Result<Id, ShardError> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let own = (0..self.minting.len()).map(|step| self.minting[(turn + step) % self.minting.len()]);
         let others = (0..self.membership.open_shards()).filter(|shard| !self.minting.contains(shard));
         let mut candidates: Vec<u16> = own.chain(others).collect();
         // A stable sort: shards that answer come first, in their order.
         candidates.sort_by_key(|shard| self.shard(*shard).is_ok_and(Shard::is_silent));
-        let slot = u16::try_from(turn / self.minting.len() % usize::from(PARTITIONS_PER_SHARD)).unwrap_or(0);
         let mut failure = None;
         let began = Instant::now();
         for number in candidates {
             if failure.is_some() && began.elapsed() > MINT_MAX {
                 break;
             }
-            let partition = Partition(number * PARTITIONS_PER_SHARD + slot);
-            let (id, call) = create(partition, now_ms());
-            match self.shard(number)?.run(&call).await {
+            let shard = self.shard(number)?;
+            let (id, call) = create(shard, now_ms());
+            match shard.run(&call).await {
                 Ok(Value::SimpleString(word)) if word != Reply::Exists.as_str() => return Ok(id),
                 Ok(Value::BulkString(word)) if word != Reply::Exists.as_str().as_bytes() => return Ok(id),
                 Ok(other) => {
@@ -152,7 +150,7 @@ impl Shards {
     pub async fn mint_once<Id>(
         &self,
         key: Option<&IdempotencyKey>,
-        create: impl FnMut(Partition, u64) -> (Id, Call),
+        create: impl FnMut(&Shard, u64) -> (Id, Call),
     ) -> Result<Done<Id>, MintError>
     where
         Id: FromStr<Err = InvalidId>,
@@ -166,14 +164,14 @@ impl Shards {
     async fn mint_for<Id>(
         &self,
         key: &IdempotencyKey,
-        mut create: impl FnMut(Partition, u64) -> (Id, Call),
+        mut create: impl FnMut(&Shard, u64) -> (Id, Call),
     ) -> Result<Done<Id>, MintError>
     where
         Id: FromStr<Err = InvalidId>,
     {
-        let partition = routing::partition_of_key(key.as_str(), self.membership.founding());
-        let (id, call) = create(partition, now_ms());
-        let words = words(self.shard(partition.shard())?.run(&call).await?);
+        let shard = self.shard(routing::shard_of_key(key.as_str(), self.membership.founding()))?;
+        let (id, call) = create(shard, now_ms());
+        let words = words(shard.run(&call).await?);
         match (words.first().and_then(|word| Reply::parse(word)), words.get(1..).unwrap_or_default()) {
             (Some(Reply::Done), []) => return Ok(Done::now(id)),
             (Some(Reply::Reused), []) => return Err(KeyReused.into()),
@@ -185,7 +183,7 @@ impl Shards {
             _ => {}
         }
         let cause = format!("{} answered {words:?}", call.name());
-        Err(ShardError::Unanswered { shard: partition.shard(), cause }.into())
+        Err(ShardError::Unanswered { shard: shard.number(), cause }.into())
     }
 
     /// The numbers of the shards that do not answer now.

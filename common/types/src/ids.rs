@@ -1,4 +1,4 @@
-//! Identifiers: what a client may name, and what we mint (UUID version 8 with the partition inside).
+//! Identifiers: what a client may name, and what we mint (UUID version 8 with the shard's number inside).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,69 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use uuid::Uuid;
 
-/// Partitions per shard. A full or hot shard can later be split by moving some of its partitions.
-pub const PARTITIONS_PER_SHARD: u16 = 16;
-
-/// The most shards a service can have: partitions are numbered in 16 bits.
-pub const SHARDS_MAX: usize = (u16::MAX / PARTITIONS_PER_SHARD) as usize;
-
 /// The longest identifier a client may use, in characters.
 pub const ID_LENGTH_MAX: usize = 64;
-
-/// The part of a service's data that an id names. Partition `p` has its home on shard `p / 16`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Partition(pub u16);
-
-impl Partition {
-    /// The number of the shard on which this partition has its home.
-    pub fn shard(self) -> u16 {
-        self.0 / PARTITIONS_PER_SHARD
-    }
-
-    /// The first partition of a shard: it keeps what a shard has one of.
-    pub fn first_of(shard: u16) -> Partition {
-        Partition(shard * PARTITIONS_PER_SHARD)
-    }
-
-    /// All partitions that have their home on a shard.
-    pub fn of_shard(shard: u16) -> impl Iterator<Item = Partition> {
-        (0..PARTITIONS_PER_SHARD).map(move |slot| Partition(shard * PARTITIONS_PER_SHARD + slot))
-    }
-
-    /// A key in this partition, with the partition as its Redis Cluster hash tag: `{113}:item:<id>`.
-    pub fn key(self, kind: &str, id: &str) -> String {
-        self.name(kind, id).to_string()
-    }
-
-    /// The same, yet to be written.
-    pub fn name<'a>(self, kind: &'a str, id: &'a str) -> impl fmt::Display + use<'a> {
-        Name { partition: self.0, kind, id: Some(id) }
-    }
-
-    /// The key of something a partition has one of: `{113}:overwritten`.
-    pub fn own_key(self, kind: &str) -> String {
-        self.own_name(kind).to_string()
-    }
-
-    /// The same, yet to be written.
-    pub fn own_name<'a>(self, kind: &'a str) -> impl fmt::Display + use<'a> {
-        Name { partition: self.0, kind, id: None }
-    }
-}
-
-struct Name<'a> {
-    partition: u16,
-    kind: &'a str,
-    id: Option<&'a str>,
-}
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{{{}}}:{}", self.partition, self.kind)?;
-        self.id.map_or(Ok(()), |id| write!(formatter, ":{id}"))
-    }
-}
 
 /// Why a text is no identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,12 +31,12 @@ pub fn now_ms() -> u64 {
         .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Mints an id that names `partition`: a UUID version 8 (RFC 9562) of 48 bits of Unix milliseconds, the
-/// partition's upper 12 bits after the version and its lower 4 after the variant, and 58 random bits.
-pub fn mint(partition: Partition, unix_ms: u64) -> String {
+/// Mints an id that names a shard: a UUID version 8 (RFC 9562) of 48 bits of Unix milliseconds, the upper 12 bits of the
+/// shard's number after the version and its lower 4 after the variant, and 58 random bits.
+pub fn mint(shard: u16, unix_ms: u64) -> String {
     let mut bytes = *Uuid::new_v4().as_bytes();
     bytes[..6].copy_from_slice(&unix_ms.to_be_bytes()[2..]);
-    let [high, low] = partition.0.to_be_bytes();
+    let [high, low] = shard.to_be_bytes();
     bytes[6] = high >> 4;
     bytes[7] = (high << 4) | (low >> 4);
     bytes[8] = ((low & 0x0f) << 2) | (bytes[8] & 0x03);
@@ -105,8 +44,8 @@ pub fn mint(partition: Partition, unix_ms: u64) -> String {
     Uuid::new_v8(bytes).hyphenated().to_string()
 }
 
-/// The partition that a minted id names; `None` for any other id.
-pub fn minted_partition(id: &str) -> Option<Partition> {
+/// The number of the shard that a minted id names; `None` for any other id.
+pub fn minted_shard(id: &str) -> Option<u16> {
     let bytes = id.as_bytes();
     if bytes.len() != 36 || bytes[14] != b'8' || !matches!(bytes[19], b'8' | b'9' | b'a' | b'b') {
         return None;
@@ -122,7 +61,7 @@ pub fn minted_partition(id: &str) -> Option<Partition> {
     let digit = |place: usize| (bytes[place] as char).to_digit(16).and_then(|value| u16::try_from(value).ok());
     let upper = (digit(15)? << 8) | (digit(16)? << 4) | digit(17)?;
     let lower = ((digit(19)? & 0x3) << 2) | (digit(20)? >> 2);
-    Some(Partition((upper << 4) | lower))
+    Some((upper << 4) | lower)
 }
 
 /// The Unix milliseconds in a minted id; 0 for any other.
@@ -147,9 +86,9 @@ macro_rules! identifier {
                 check(text).map(|()| $name(text.to_owned()))
             }
 
-            /// Mints a new id that names `partition`.
-            pub fn mint(partition: Partition, unix_ms: u64) -> Self {
-                $name(mint(partition, unix_ms))
+            /// Mints a new id that names a shard.
+            pub fn mint(shard: u16, unix_ms: u64) -> Self {
+                $name(mint(shard, unix_ms))
             }
 
             /// The id as it is written.
@@ -211,17 +150,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minted_id_names_its_partition_and_moment() {
-        for partition in [0, 1, 15, 16, 113, 4095, 40_000, u16::MAX] {
-            let id = mint(Partition(partition), 1_795_000_000_123);
-            assert_eq!(minted_partition(&id), Some(Partition(partition)), "{id}");
+    fn a_minted_id_names_its_shard_and_moment() {
+        for shard in [0, 1, 15, 16, 113, 4095, 40_000, u16::MAX] {
+            let id = mint(shard, 1_795_000_000_123);
+            assert_eq!(minted_shard(&id), Some(shard), "{id}");
             assert_eq!(minted_ms(&id), 1_795_000_000_123);
             assert_eq!(Uuid::parse_str(&id).unwrap().get_version_num(), 8);
         }
     }
 
     #[test]
-    fn other_ids_name_no_partition() {
+    fn other_ids_name_no_shard() {
         for id in [
             "0",
             "item_1",
@@ -229,7 +168,7 @@ mod tests {
             "01935E5C-7E4C-8ABC-8DEF-0123456789AB",
             "01935e5c-7e4c-8abc-cdef-0123456789ab",
         ] {
-            assert_eq!(minted_partition(id), None, "{id}");
+            assert_eq!(minted_shard(id), None, "{id}");
         }
     }
 

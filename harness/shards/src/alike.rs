@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use shardcart_harness::redis::record;
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, Step};
 
-use crate::shards::Raw;
+use shardcart_schema::key;
+
+use crate::shards::TestShards;
 
 const ATTEMPTS: usize = 16;
 /// At least so many; more until everything was met.
@@ -62,14 +64,14 @@ fn order(operations: &[Operation]) -> Vec<usize> {
 }
 
 /// Leaves something of a later release on record of an attempt: held for it, or as its tombstone.
-async fn leave_newer(raw: &Raw, operation: &Operation, is_held: bool) {
+async fn leave_newer(on: &TestShards, operation: &Operation, is_held: bool) {
     let (tx, newer) = (operation.tx.as_str(), "2 of a later release");
     if is_held {
-        raw.tell(&["HSET", "{0}:held", tx, newer]).await;
+        on.raw.tell(&["HSET", &key::held(on.tag()).to_string(), tx, newer]).await;
     } else {
-        let (key, end) = (format!("{{0}}:ended:{}", second(operation)), (second(operation) + 1) * 1000 + 70_000);
-        raw.tell(&["HSET", &key, tx, newer]).await;
-        raw.tell(&["PEXPIREAT", &key, &end.to_string()]).await;
+        let (key, end) = (key::ended(on.tag(), second(operation)).to_string(), (second(operation) + 1) * 1000 + 70_000);
+        on.raw.tell(&["HSET", &key, tx, newer]).await;
+        on.raw.tell(&["PEXPIREAT", &key, &end.to_string()]).await;
     }
 }
 
@@ -77,7 +79,7 @@ async fn leave_newer(raw: &Raw, operation: &Operation, is_held: bool) {
 /// Answers and what then lies there are the same. `attempt` makes an attempt: its reserve, its confirm and its cancel. All
 /// answers that begin with one of `refusals` have to be met, and some of all kinds in one batch.
 pub async fn assert_alike(
-    [together, apart]: [(&dyn Participant, &Raw); 2],
+    [together, apart]: [(&dyn Participant, &TestShards); 2],
     refusals: &[&str],
     mut attempt: impl AsyncFnMut(&mut fastrand::Rng) -> [Operation; 3],
 ) {
@@ -117,9 +119,9 @@ pub async fn assert_alike(
             let answer = run(apart.0, vec![operation.clone()]).await;
             assert_eq!(answer, answers[place..=place], "{operation:?} in {operations:?}");
         }
-        assert_eq!(together.1.everything().await, apart.1.everything().await, "{operations:?}");
+        assert_eq!(together.1.raw.everything().await, apart.1.raw.everything().await, "{operations:?}");
         let odd: Vec<String> =
-            together.1.ask(&["EVAL", &format!("{}{WRITTEN_OTHERWISE}", *record::SNIPPET), "0"]).await;
+            together.1.raw.ask(&["EVAL", &format!("{}{WRITTEN_OTHERWISE}", *record::SNIPPET), "0"]).await;
         assert!(odd.is_empty(), "{odd:?} are not written as they should be: {operations:?}");
         let told: BTreeSet<String> = answers.iter().map(|answer| format!("{answer:?}")).collect();
         let is_told = |start: &&str| told.iter().any(|answer| answer.starts_with(*start));

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use shardcart_protocol::participant::{Operation, Step};
+use shardcart_schema::key;
 use shardcart_schema::reservation_record::{self, Reservation};
-use shardcart_types::ids::{OrderId, Partition, TxId};
+use shardcart_schema::tag::Tag;
+use shardcart_types::ids::{OrderId, TxId};
 
 use crate::shards::TestShards;
 
 /// How long tombstones outlive the second in which the deadlines of their attempts are, in milliseconds.
 const TOMBSTONE_MS: u64 = 70_000;
-
-/// The hash of what the shard holds.
-const HELD: &str = "{0}:held";
 
 /// What a later release may have left where it is told what is held for an attempt.
 pub const NEWER_HELD: [&[u8]; 5] = [b"\x02u of another form", b"\x0c", b"2 HELD", b"later", b""];
@@ -33,8 +32,8 @@ pub enum Lies {
 /// One attempt, as its coordinator names it in every message.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// The partition that its operations name.
-    pub at: Partition,
+    /// The tag of the shard that its operations are for.
+    pub tag: Tag,
     /// Its transaction.
     pub tx: TxId,
     /// Its deadline, Unix milliseconds.
@@ -56,12 +55,12 @@ impl Attempt {
 
     /// Any step of it.
     pub fn operation(&self, step: Step) -> Operation {
-        Operation { at: self.at, tx: self.tx.clone(), deadline_ms: self.deadline_ms, trace: None, step }
+        Operation { tx: self.tx.clone(), deadline_ms: self.deadline_ms, trace: None, step }
     }
 
     /// The hash in which its tombstone lies.
     pub fn ended(&self) -> String {
-        Partition(0).key("ended", &self.second().to_string())
+        key::ended(self.tag, self.second()).to_string()
     }
 
     /// When that hash goes, Unix milliseconds.
@@ -75,16 +74,21 @@ impl Attempt {
 }
 
 impl TestShards {
+    /// The key of the hash of what shard 0 holds.
+    pub fn held_key(&self) -> String {
+        key::held(self.tag()).to_string()
+    }
+
     /// What the shard says it holds: tx -> deadline.
     pub async fn held(&self) -> Vec<(String, u64)> {
-        let held: BTreeMap<String, Vec<u8>> = self.raw.ask(&["HGETALL", HELD]).await;
+        let held: BTreeMap<String, Vec<u8>> = self.raw.ask(&["HGETALL", &self.held_key()]).await;
         let read = |bytes: &[u8]| Reservation::read(bytes).expect("what is held can be read").deadline_ms;
         held.iter().map(|(tx, bytes)| (tx.clone(), read(bytes))).collect()
     }
 
     /// What is held for an attempt, byte by byte.
     pub async fn held_for(&self, attempt: &Attempt) -> Option<Vec<u8>> {
-        self.raw.bytes(HELD, attempt.tx.as_str()).await
+        self.raw.bytes(&self.held_key(), attempt.tx.as_str()).await
     }
 
     /// What an attempt's tombstone says.
@@ -95,7 +99,7 @@ impl TestShards {
     /// Has something lie where it is told what is held for an attempt.
     pub async fn hold(&self, attempt: &Attempt, bytes: &[u8]) {
         let mut put = redis::cmd("HSET");
-        put.arg(HELD).arg(attempt.tx.as_str()).arg(bytes);
+        put.arg(self.held_key()).arg(attempt.tx.as_str()).arg(bytes);
         let put = put.exec_async(&mut self.servers[0].connection().await).await;
         put.expect("the server takes it");
     }
@@ -108,7 +112,7 @@ impl TestShards {
 
     /// Takes away whatever is known of an attempt.
     pub async fn forget(&self, attempt: &Attempt) {
-        for hash in [HELD, &attempt.ended()] {
+        for hash in [&self.held_key(), &attempt.ended()] {
             self.raw.tell(&["HDEL", hash, attempt.tx.as_str()]).await;
         }
     }
@@ -135,7 +139,7 @@ impl TestShards {
         let bytes = self.held_for(attempt).await.unwrap_or_default();
         let held = Reservation::read(&bytes).unwrap_or_else(|| panic!("held for {} is {bytes:?}", attempt.tx));
         assert_eq!((held.order, held.deadline_ms), (attempt.order.as_str(), attempt.deadline_ms));
-        assert_eq!(self.raw.expires_ms(HELD).await, None, "what is held never goes");
+        assert_eq!(self.raw.expires_ms(&self.held_key()).await, None, "what is held never goes");
         assert_eq!(self.tombstone(attempt).await, None);
     }
 
@@ -155,7 +159,7 @@ impl TestShards {
         assert_eq!(found, *expected, "{told}");
         match found {
             Lies::Nothing => {}
-            Lies::Held(_) => assert_eq!(self.raw.expires_ms(HELD).await, None, "{told}"),
+            Lies::Held(_) => assert_eq!(self.raw.expires_ms(&self.held_key()).await, None, "{told}"),
             Lies::Tombstone(_) => {
                 assert_eq!(self.raw.expires_ms(&attempt.ended()).await, Some(attempt.ends_ms()), "{told}");
             }

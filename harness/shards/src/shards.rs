@@ -8,6 +8,7 @@ use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use shardcart_harness::redis::record;
 use shardcart_harness::{Fsync, RedisServer, eventually};
+use shardcart_schema::tag::Tag;
 use shardcart_store::membership::{Fatal, Membership};
 use shardcart_store::settings::RedisSettings;
 use shardcart_store::shard::Shard;
@@ -103,6 +104,16 @@ impl TestShards {
     /// The first shard.
     pub fn first(&self) -> &Shard {
         self.shards.shard(0).expect("there is a shard 0")
+    }
+
+    /// The tag of the first shard.
+    pub fn tag(&self) -> Tag {
+        self.first().tag()
+    }
+
+    /// A key of the first shard: `{s0…}:item:<id>`.
+    pub fn key_of(&self, kind: &str, id: &str) -> String {
+        format!("{{{}}}:{kind}:{id}", self.tag())
     }
 }
 

@@ -13,7 +13,7 @@ pub type Fields = BTreeMap<String, String>;
 
 /// What scripts know of records: Lua functions that read and write them by the names of their fields.
 pub static SNIPPET: LazyLock<String> =
-    LazyLock::new(|| lua::expand("-- @include fields\n", &[]).expect("the shared file is there"));
+    LazyLock::new(|| lua::expand("-- @include fields\n-- @include set\n", &[]).expect("the shared file is there"));
 
 /// Gives all fields of each record, flat; of one of a later release only `v`, its version.
 const READ: &str = "

@@ -63,6 +63,11 @@ pub fn command(program: &Path, port: u16, fsync: Fsync, policy: &str) -> Command
     command
 }
 
+/// Whether every server is a cluster of its own: then no script may touch keys of two shards.
+fn is_cluster() -> bool {
+    std::env::var_os("SHARDCART_TEST_CLUSTER").is_some_and(|value| value == "1")
+}
+
 /// A Redis server on a port of its own, with its data in a directory of its own; ended when
 /// dropped.
 #[derive(Debug)]
@@ -74,6 +79,7 @@ pub struct RedisServer {
     dir: TempDir,
     disk: Option<Disk>,
     clock: Option<Clock>,
+    is_cluster: bool,
 }
 
 impl RedisServer {
@@ -97,9 +103,19 @@ impl RedisServer {
         RedisServer::launch(fsync, "noeviction", None, Some(clock)).await
     }
 
+    /// Starts an empty server that is a cluster of its own.
+    pub async fn start_as_cluster() -> RedisServer {
+        let mut server = RedisServer::start().await;
+        server.is_cluster = true;
+        server.wipe();
+        server.restart().await;
+        server
+    }
+
     async fn launch(fsync: Fsync, policy: &'static str, disk: Option<Disk>, clock: Option<Clock>) -> RedisServer {
         let dir = dirs::temporary("redis");
-        let mut server = RedisServer { child: None, port: ports::free(), fsync, policy, dir, disk, clock };
+        let mut server =
+            RedisServer { child: None, port: ports::free(), fsync, policy, dir, disk, clock, is_cluster: is_cluster() };
         server.restart().await;
         server
     }
@@ -135,6 +151,11 @@ impl RedisServer {
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
+        if self.is_cluster {
+            // The port of the cluster's bus is free, too: nobody else has asked for it.
+            let bus = ports::free().to_string();
+            command.args(["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", &bus]);
+        }
         if let Some(disk) = &self.disk {
             disk.put_under(&mut command);
         }
@@ -146,6 +167,28 @@ impl RedisServer {
             let client = Client::open(self.url()).ok()?;
             let mut connection = client.get_multiplexed_async_connection().await.ok()?;
             cmd("PING").query_async::<()>(&mut connection).await.ok()
+        })
+        .await;
+        if self.is_cluster {
+            self.own_all_slots().await;
+        }
+    }
+
+    /// Makes it a cluster of one server, if it is none yet.
+    async fn own_all_slots(&self) {
+        let connection = self.connection().await;
+        eventually("the cluster is there", PATIENCE, async || {
+            let mut connection = connection.clone();
+            let info: String = cmd("CLUSTER").arg("INFO").query_async(&mut connection).await.ok()?;
+            if info.contains("cluster_state:ok") {
+                return Some(());
+            }
+            if info.contains("cluster_slots_assigned:0") {
+                let mut add = cmd("CLUSTER");
+                add.arg("ADDSLOTSRANGE").arg(0).arg(16_383);
+                add.query_async::<()>(&mut connection).await.ok()?;
+            }
+            None
         })
         .await;
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use shardcart_types::ids::minted_partition;
+use shardcart_types::ids::minted_shard;
 
 /// The longest foreign id that is kept as it is.
 const SHORT_MAX: usize = 15;
@@ -31,7 +31,7 @@ pub struct Names {
 impl Names {
     /// The short form of an id.
     pub fn id(&self, text: &str) -> Id {
-        if minted_partition(text).is_some() {
+        if minted_shard(text).is_some() {
             let digits = text.bytes().filter_map(|byte| (byte as char).to_digit(16));
             return Id(digits.fold(0, |value, digit| value << 4 | u128::from(digit)));
         }
@@ -103,12 +103,12 @@ impl Slice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardcart_types::ids::{Partition, mint};
+    use shardcart_types::ids::mint;
 
     #[test]
     fn an_id_comes_back_as_it_was() {
         let names = Names::default();
-        let minted = mint(Partition(113), 1_795_000_000_123);
+        let minted = mint(113, 1_795_000_000_123);
         let long = "an-id-of-64-characters-".repeat(3)[..64].to_owned();
         for text in ["0", "42", "item_1", "sixsix", "seven.7", "fifteen-chars-x", "sixteen-chars-xx", &minted, &long] {
             assert_eq!(names.text(names.id(text)), text);
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn different_ids_stay_different() {
         let names = Names::default();
-        let upper = mint(Partition(1), 5).to_uppercase();
+        let upper = mint(1, 5).to_uppercase();
         let texts = ["", "0", "00", "a", "aaaaaa", "aaaaaaa", "0.", "sixteen-chars-xx", "sixteen-chars-xy", &upper];
         let ids: std::collections::HashSet<Id> = texts.iter().map(|text| names.id(text)).collect();
         assert_eq!(ids.len(), texts.len());

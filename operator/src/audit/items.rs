@@ -52,7 +52,7 @@ impl Items {
         item.bought_most = item.bought_most.saturating_add(units);
     }
 
-    /// What overwritten orders of one partition had bought, before the orders are read.
+    /// What overwritten orders of one shard had bought, before the orders are read.
     pub fn overwritten_before(&mut self, id: Id, units: i64) {
         let item = self.items.entry(id).or_default();
         item.bought = item.bought.saturating_add(units);

@@ -15,7 +15,7 @@ mod stock;
 
 use std::cell::RefCell;
 
-use shardcart_store::scan::Key;
+use shardcart_schema::key::Parts;
 use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
 
@@ -124,14 +124,14 @@ impl<'a> Pass<'a> {
     }
 
     /// Whether a key lies where its id belongs; if not, that is noted.
-    fn is_home(&self, shards: &Shards, shard: &Shard, key: Key<'_>, id: &str) -> bool {
-        let home = shards.partition(id);
-        if home == key.partition && home.shard() == shard.number() {
+    fn is_home(&self, shards: &Shards, shard: &Shard, key: &Parts<'_>, id: &str) -> bool {
+        let home = shards.shard_of(id);
+        if home == shard.number() && key.tag == shard.tag().as_str() {
             return true;
         }
         let (service, found) = (shards.membership().service(), shard.number());
-        let detail = format!("{key} lies on {service} shard {found}, and belongs on {}", home.shard());
-        self.findings.add(Kind::Misplaced, id, format!("partition {}", home.0), key.to_string(), detail);
+        let detail = format!("{key} lies on {service} shard {found}, and belongs on {home}");
+        self.findings.add(Kind::Misplaced, id, format!("shard {home}"), key.to_string(), detail);
         false
     }
 

@@ -140,8 +140,8 @@ async fn read_payments(shards: &Shards, wanted: &[Option<(String, String)>]) -> 
     let reads = shards.iter().map(|shard| async move {
         let here = wanted.iter().enumerate().filter_map(|(place, wanted)| {
             let (user, order) = wanted.as_ref()?;
-            let partition = shards.partition(user);
-            (partition.shard() == shard.number()).then(|| (place, key::payment(partition.0, user, order).to_string()))
+            let is_here = shards.shard_of(user) == shard.number();
+            is_here.then(|| (place, key::payment(shard.tag(), user, order).to_string()))
         });
         let (places, keys): (Vec<usize>, Vec<String>) = here.unzip();
         if keys.is_empty() {
@@ -231,8 +231,7 @@ async fn is_charged(
 }
 
 async fn is_held(shards: &Shards, user: &str, tx: &str) -> Result<bool, AuditError> {
-    let partition = shards.partition(user);
-    let Ok(shard) = shards.shard(partition.shard()) else {
+    let Ok(shard) = shards.route(user) else {
         return Ok(false);
     };
     scan::is_held(shard, tx).await.map_err(shard_failed("payment"))

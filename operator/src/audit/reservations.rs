@@ -8,7 +8,6 @@ use shardcart_schema::order::OrderStatus;
 use shardcart_store::scan;
 use shardcart_store::scan::Reservation;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::Partition;
 
 use super::findings::{Findings, Kind};
 use super::{AuditError, shard_failed};
@@ -44,10 +43,9 @@ impl Held {
 /// # Errors
 /// A shard does not answer.
 pub async fn read_orders(shards: &Shards, ids: &[&str]) -> Result<Vec<Found>, AuditError> {
-    let mut by_shard: HashMap<u16, Vec<(usize, Partition, &str)>> = HashMap::new();
+    let mut by_shard: HashMap<u16, Vec<(usize, &str)>> = HashMap::new();
     for (place, id) in ids.iter().enumerate() {
-        let partition = shards.partition(id);
-        by_shard.entry(partition.shard()).or_default().push((place, partition, id));
+        by_shard.entry(shards.shard_of(id)).or_default().push((place, *id));
     }
     let mut found = vec![Found::Absent; ids.len()];
     let reads = try_join_all(by_shard.into_iter().map(|(number, wanted)| async move {
@@ -55,9 +53,9 @@ pub async fn read_orders(shards: &Shards, ids: &[&str]) -> Result<Vec<Found>, Au
         // An id of a shard that is not in the list cannot exist: the list was found to be complete.
         if let Ok(shard) = shards.shard(number) {
             for chunk in wanted.chunks(BATCH) {
-                let keys: Vec<(Partition, &str)> = chunk.iter().map(|(_, partition, id)| (*partition, *id)).collect();
-                let orders = orders::read(shard, &keys).await.map_err(shard_failed("order"))?;
-                read.extend(chunk.iter().map(|(place, _, _)| *place).zip(orders));
+                let ids: Vec<&str> = chunk.iter().map(|(_, id)| *id).collect();
+                let orders = orders::read(shard, &ids).await.map_err(shard_failed("order"))?;
+                read.extend(chunk.iter().map(|(place, _)| *place).zip(orders));
             }
         }
         Ok::<_, AuditError>(read)

@@ -58,7 +58,7 @@ fn thing_told(found: &Inspected, thing: &Thing) -> String {
     line(&mut text, format_args!("{} {}: {}", thing.kind, found.id, thing.state));
     let how = if found.minted { "its id says so" } else { "by the hash of its id" };
     let place = &thing.place;
-    line(&mut text, format_args!("  partition {} on {} shard {} ({how})", place.partition, place.service, place.shard));
+    line(&mut text, format_args!("  on {} shard {} ({how})", place.service, place.shard));
     for words in &thing.story {
         line(&mut text, format_args!("  {words}"));
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shardcart_protocol::insight::{PaymentRecord, ReservationRecord, Seen};
-use shardcart_types::ids::minted_partition;
+use shardcart_types::ids::minted_shard;
 
 /// All that is known under an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +49,6 @@ pub struct Thing {
 pub struct Place {
     /// The service.
     pub service: String,
-    /// The partition.
-    pub partition: u16,
     /// The shard.
     pub shard: u16,
 }
@@ -92,12 +90,7 @@ pub struct Attempted {
 
 impl Inspected {
     pub(super) fn of(id: &str) -> Self {
-        Inspected {
-            id: id.to_owned(),
-            minted: minted_partition(id).is_some(),
-            things: Vec::new(),
-            unanswered: Vec::new(),
-        }
+        Inspected { id: id.to_owned(), minted: minted_shard(id).is_some(), things: Vec::new(), unanswered: Vec::new() }
     }
 }
 
@@ -106,7 +99,7 @@ impl Thing {
         Thing {
             kind: kind.to_owned(),
             state: state.to_owned(),
-            place: Place { service: service.to_owned(), partition: seen.partition.0, shard: seen.shard },
+            place: Place { service: service.to_owned(), shard: seen.shard },
             story: Vec::new(),
             user: None,
             amount: None,

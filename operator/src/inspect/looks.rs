@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use shardcart_protocol::insight::{Found, Seen, Wanted};
-use shardcart_types::ids::Partition;
 
 use crate::sources::Sources;
 
@@ -43,7 +42,7 @@ impl<'a> Looks<'a> {
             }
             _ => {
                 self.note_words(format!("the {service} service does not answer"));
-                vec![Seen { partition: Partition(0), shard: 0, found: Found::Silent }; count]
+                vec![Seen { shard: 0, found: Found::Silent }; count]
             }
         }
     }
@@ -51,7 +50,7 @@ impl<'a> Looks<'a> {
     /// Asks one service for one thing.
     pub async fn ask_one(&self, service: &str, wanted: Wanted) -> Seen {
         let mut seen = self.ask(service, vec![wanted]).await;
-        seen.pop().unwrap_or(Seen { partition: Partition(0), shard: 0, found: Found::Silent })
+        seen.pop().unwrap_or(Seen { shard: 0, found: Found::Silent })
     }
 
     fn note(&self, service: &str, seen: &Seen) {

@@ -10,7 +10,7 @@ mod take_over;
 
 use shardcart_protocol::participant::Refusal;
 use shardcart_store::shard_error::ShardError;
-use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId};
+use shardcart_types::ids::{ItemId, OrderId, TxId, UserId};
 
 pub use begin::{Begun, begin};
 pub use decide::decide;
@@ -26,8 +26,8 @@ pub use take_over::{TakenOver, claim, take_over, taken_over};
 pub struct Attempt {
     /// The order.
     pub order: OrderId,
-    /// The order's partition.
-    pub partition: Partition,
+    /// The order's shard.
+    pub shard: u16,
     /// The attempt's id: its fencing token.
     pub tx: TxId,
     /// Until when participants may reserve, in Unix milliseconds by the order shard's clock.
@@ -47,8 +47,8 @@ pub struct Attempt {
 pub struct AttemptRef {
     /// The order.
     pub order: OrderId,
-    /// The order's partition.
-    pub partition: Partition,
+    /// The order's shard.
+    pub shard: u16,
     /// The attempt.
     pub tx: TxId,
 }
@@ -56,7 +56,7 @@ pub struct AttemptRef {
 impl Attempt {
     /// A reference to it.
     pub fn reference(&self) -> AttemptRef {
-        AttemptRef { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
+        AttemptRef { order: self.order.clone(), shard: self.shard, tx: self.tx.clone() }
     }
 }
 

@@ -10,7 +10,6 @@ use shardcart_store::scan;
 use shardcart_store::script::Call;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
-use shardcart_types::ids::Partition;
 
 use crate::attempt::order_of_key;
 use crate::orders::{inflight_key, keys};
@@ -75,12 +74,12 @@ where
     scan::scan(shard, &key::order("*", "*").to_string(), read).await
 }
 
-/// Reads orders by partition and id, in their order; each with its cart and its place in flight at one moment.
+/// Reads orders by id, in their order; each with its cart and its place in flight at one moment.
 ///
 /// # Errors
 /// The shard's.
-pub async fn read(shard: &Shard, orders: &[(Partition, &str)]) -> Result<Vec<Found>, ShardError> {
-    let wanted: Vec<String> = orders.iter().flat_map(|(partition, order)| keys(*partition, order)).collect();
+pub async fn read(shard: &Shard, orders: &[&str]) -> Result<Vec<Found>, ShardError> {
+    let wanted: Vec<String> = orders.iter().flat_map(|order| keys(shard, order)).collect();
     let reply = shard.ask_bulk(&AUDIT.keys(&wanted)).await?;
     Ok(scan::rows(shard, &AUDIT, reply)?.into_iter().map(found).collect())
 }
@@ -143,11 +142,11 @@ pub struct InFlight {
 /// # Errors
 /// The shard's.
 pub async fn in_flight(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
-    let reply = shard.ask_bulk(&INFLIGHT.keys(&[inflight_key(shard.number())])).await?;
+    let reply = shard.ask_bulk(&INFLIGHT.keys(&[inflight_key(shard)])).await?;
     let row = |row: Vec<Option<String>>| {
         let mut row = row.into_iter();
         let (key, status) = (row.next().flatten().unwrap_or_default(), row.next().flatten());
-        let order = id(&key).map_or_else(|| key.clone(), |(_, order)| order.to_owned());
+        let order = id(&key).map_or_else(|| key.clone(), str::to_owned);
         InFlight { order, status, newer: row.nth(1).flatten().is_some() }
     };
     Ok(scan::rows(shard, &INFLIGHT, reply)?.into_iter().map(row).collect())
@@ -158,19 +157,13 @@ pub async fn in_flight(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
 /// # Errors
 /// The shard's.
 pub async fn overwritten(shard: &Shard) -> Result<Vec<(String, i64)>, ShardError> {
-    let mut all = Vec::new();
-    for partition in Partition::of_shard(shard.number()) {
-        let mut read = redis::cmd("HGETALL");
-        read.arg(key::overwritten(partition.0).to_string());
-        let reply = shard.ask_bulk(&Call::read(read)).await?;
-        let lines = Vec::<(String, i64)>::from_redis_value(reply)
-            .map_err(|error| scan::unexpected_reply(shard, "HGETALL", &error.to_string()))?;
-        all.extend(lines);
-    }
-    Ok(all)
+    let mut read = redis::cmd("HGETALL");
+    read.arg(key::overwritten(shard.tag()).to_string());
+    let reply = shard.ask_bulk(&Call::read(read)).await?;
+    Vec::from_redis_value(reply).map_err(|error| scan::unexpected_reply(shard, "HGETALL", &error.to_string()))
 }
 
-/// The partition and the id of an order in its key; `None` for another key.
-pub fn id(key: &str) -> Option<(Partition, &str)> {
+/// The id of an order in its key; `None` for another key.
+pub fn id(key: &str) -> Option<&str> {
     order_of_key(key)
 }

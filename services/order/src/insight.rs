@@ -13,7 +13,7 @@ use shardcart_store::scan;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::{OrderId, Partition, TxId, minted_ms};
+use shardcart_types::ids::{OrderId, TxId, minted_ms};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::audit;
@@ -24,7 +24,7 @@ shardcart_store::scripts! {
     OLDEST = "oldest.lua";
 }
 
-/// How long all orders of a partition may be searched for the one that an attempt belongs to.
+/// How long all orders of a shard may be searched for the one that an attempt belongs to.
 const SEARCH_MAX: Duration = Duration::from_secs(2);
 /// Held during a search: one at a time is load enough for a shard.
 static SEARCH: Mutex<()> = Mutex::const_new(());
@@ -44,10 +44,10 @@ impl LookUp for Orders {
     async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
         let seen = match wanted {
             Wanted::Order { order } => {
-                insight::at_home(shards, order.as_str(), async |shard, at| self::order(shard, at, &order).await).await
+                insight::at_home(shards, order.as_str(), async |shard| self::order(shard, &order).await).await
             }
             Wanted::OrderOf { tx } => {
-                insight::at_home(shards, tx.as_str(), async |shard, at| order_of(shard, at, &tx).await).await
+                insight::at_home(shards, tx.as_str(), async |shard| order_of(shard, &tx).await).await
             }
             _ => return None,
         };
@@ -59,8 +59,8 @@ impl LookUp for Orders {
 ///
 /// # Errors
 /// The shard's.
-pub async fn order(shard: &Shard, at: Partition, order: &OrderId) -> Result<Found, ShardError> {
-    let reply = shard.ask(&INSPECT.keys(&keys(at, order.as_str()))).await?;
+pub async fn order(shard: &Shard, order: &OrderId) -> Result<Found, ShardError> {
+    let reply = shard.ask(&INSPECT.keys(&keys(shard, order.as_str()))).await?;
     let mut rows = scan::rows(shard, &INSPECT, redis::Value::Array(vec![reply]))?;
     Ok(rows.pop().map_or(Found::Unreadable, |row| found(order, row)))
 }
@@ -115,30 +115,30 @@ fn whole(ms: f64) -> u64 {
 }
 
 /// The order whose current or last attempt this is. What is in flight is found at once; for the rest, all orders of the
-/// partition are searched, for two seconds at most. There is one such search at a time, and the wait for it counts.
-async fn order_of(shard: &Shard, at: Partition, tx: &TxId) -> Result<Found, ShardError> {
+/// shard are searched, for two seconds at most. There is one such search at a time, and the wait for it counts.
+async fn order_of(shard: &Shard, tx: &TxId) -> Result<Found, ShardError> {
     for attempt in in_flight_of(shard).await? {
         if attempt.tx == tx.as_str()
             && let Ok(id) = OrderId::parse(&attempt.order)
         {
-            return order(shard, at, &id).await;
+            return order(shard, &id).await;
         }
     }
     let searched = async {
         let _alone = SEARCH.lock().await;
-        search(shard, at, tx).await
+        search(shard, tx).await
     };
     match tokio::time::timeout(SEARCH_MAX, searched).await {
-        Ok(Ok(Some(id))) => order(shard, at, &id).await,
+        Ok(Ok(Some(id))) => order(shard, &id).await,
         Ok(Ok(None)) => Ok(Found::Absent),
         Ok(Err(error)) => Err(error),
         Err(_) => Ok(Found::TooMany),
     }
 }
 
-/// Goes through all orders of a partition until one is found whose current or last attempt this is.
-async fn search(shard: &Shard, at: Partition, tx: &TxId) -> Result<Option<OrderId>, ShardError> {
-    let pattern = key::order(at.0, "*").to_string();
+/// Goes through all orders of a shard until one is found whose current or last attempt this is.
+async fn search(shard: &Shard, tx: &TxId) -> Result<Option<OrderId>, ShardError> {
+    let pattern = key::order(shard.tag(), "*").to_string();
     let (hit, mut hits) = mpsc::unbounded_channel();
     let scanned = scan::scan(shard, &pattern, |batch: Vec<String>| {
         let hit = hit.clone();
@@ -146,7 +146,7 @@ async fn search(shard: &Shard, at: Partition, tx: &TxId) -> Result<Option<OrderI
             let read = scan::fields(shard, &batch, &[field::TX]).await?;
             let is_of = |row: &[Option<String>]| row.first().and_then(Option::as_deref) == Some(tx.as_str());
             let found = batch.iter().zip(read).find(|(_, row)| is_of(row)).and_then(|(key, _)| audit::id(key));
-            if let Some(id) = found.and_then(|(_, order)| OrderId::parse(order).ok()) {
+            if let Some(id) = found.and_then(|order| OrderId::parse(order).ok()) {
                 // The receiver lives as long as the search.
                 let _ = hit.send(id);
             }
@@ -172,9 +172,7 @@ pub struct InFlight {
     pub tx: String,
     /// Whose order it is.
     pub user: String,
-    /// The order's partition.
-    pub partition: u16,
-    /// Its shard.
+    /// The order's shard.
     pub shard: u16,
     /// Since when it is under way, in milliseconds.
     pub age_ms: u64,
@@ -193,7 +191,7 @@ pub async fn oldest(shards: &Shards, most: usize) -> Vec<InFlight> {
 }
 
 async fn in_flight_of(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
-    let reply = shard.ask(&OLDEST.keys(&[inflight_key(shard.number())]).arg(LOOKED_AT_MAX)).await?;
+    let reply = shard.ask(&OLDEST.keys(&[inflight_key(shard)]).arg(LOOKED_AT_MAX)).await?;
     let rows = scan::rows(shard, &OLDEST, reply)?;
     Ok(rows.into_iter().filter_map(|row| in_flight(shard.number(), row)).collect())
 }
@@ -201,7 +199,7 @@ async fn in_flight_of(shard: &Shard) -> Result<Vec<InFlight>, ShardError> {
 fn in_flight(shard: u16, row: Vec<Option<String>>) -> Option<InFlight> {
     let [key, now, status, tx, user, lease] = <[Option<String>; 6]>::try_from(row).ok()?;
     let key = key?;
-    let (partition, order) = audit::id(&key)?;
+    let order = audit::id(&key)?;
     let ms = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).map_or(0, whole);
     let (now, lease, tx) = (ms(now), ms(lease), tx.unwrap_or_default());
     let status = status.unwrap_or_else(|| "unknown".to_owned());
@@ -212,7 +210,6 @@ fn in_flight(shard: u16, row: Vec<Option<String>>) -> Option<InFlight> {
         status,
         tx,
         user: user.unwrap_or_default(),
-        partition: partition.0,
         shard,
         lease_left_ms,
     })

@@ -20,8 +20,8 @@ impl LocalOrders {
     }
 
     async fn status_of(&self, asked: &StatusQuery) -> Result<StatusAnswer, ShardError> {
-        let (shard, partition) = self.0.route(asked.order.as_str())?;
-        let reply = shard.run(&attempt::order_status(partition, &asked.order, asked.tx.as_ref())).await?;
+        let shard = self.0.route(asked.order.as_str())?;
+        let reply = shard.run(&attempt::order_status(shard, &asked.order, asked.tx.as_ref())).await?;
         let (state, incarnation) = attempt::read_order_status(shard, reply)?;
         let Some(status) = state.status.status() else {
             // Nothing can be concluded from what a later release wrote.

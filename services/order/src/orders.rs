@@ -10,9 +10,10 @@ use shardcart_schema::order::{CartLine, OrderStatus};
 use shardcart_schema::reply::Reply;
 use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
 use shardcart_store::script::words;
+use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::{ItemId, OrderId, Partition, UserId};
+use shardcart_types::ids::{ItemId, OrderId, UserId};
 
 use crate::error::{OrderError, Result};
 use crate::scripts::{CREATE, FIND, REMOVE};
@@ -34,17 +35,17 @@ pub struct Order {
 }
 
 /// The keys of an order: its record, its cart, and its shard's set of what is in flight.
-pub(crate) fn keys(partition: Partition, order: &str) -> [String; 3] {
-    [order_key(partition, order), key::cart(partition.0, order).to_string(), inflight_key(partition.shard())]
+pub(crate) fn keys(shard: &Shard, order: &str) -> [String; 3] {
+    [order_key(shard, order), key::cart(shard.tag(), order).to_string(), inflight_key(shard)]
 }
 
-fn order_key(partition: Partition, order: &str) -> String {
-    key::order(partition.0, order).to_string()
+fn order_key(shard: &Shard, order: &str) -> String {
+    key::order(shard.tag(), order).to_string()
 }
 
 /// The key of the set of what is in flight on a shard.
-pub(crate) fn inflight_key(shard: u16) -> String {
-    key::inflight(Partition::first_of(shard).0).to_string()
+pub(crate) fn inflight_key(shard: &Shard) -> String {
+    key::inflight(shard.tag()).to_string()
 }
 
 /// Reads items and units out of a script's `item, line, item, line, …`.
@@ -59,11 +60,11 @@ pub(crate) fn parse_lines(words: &[String]) -> Option<Vec<(ItemId, u64)>> {
 /// - `KeyReused`: refused, nothing changed.
 /// - `Shard`: no shard takes it.
 pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>) -> Result<Done<OrderId>> {
-    let created = shards.mint_once(key, |partition, now_ms| {
-        let order = OrderId::mint(partition, now_ms);
-        let once = key.map(|key| key.creation(partition, order.as_str(), format_args!("create {user}")));
+    let created = shards.mint_once(key, |shard, now_ms| {
+        let order = OrderId::mint(shard.number(), now_ms);
+        let once = key.map(|key| key.creation(shard.tag(), order.as_str(), format_args!("create {user}")));
         // The id carries the moment of creation, so it serves as the first last tx.
-        let call = CREATE.once(once, &[order_key(partition, order.as_str())]).arg(user.as_str()).arg(order.as_str());
+        let call = CREATE.once(once, &[order_key(shard, order.as_str())]).arg(user.as_str()).arg(order.as_str());
         (order, call)
     });
     Ok(created.await?)
@@ -75,9 +76,9 @@ pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>
 /// - `UnknownOrder`, `Pending`, `Paid`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn remove(shards: &Shards, order: &OrderId, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let (shard, partition) = shards.route(order.as_str())?;
-    let [record, cart, _] = keys(partition, order.as_str());
-    let once = key.map(|key| key.change(partition, order.as_str(), "remove"));
+    let shard = shards.route(order.as_str())?;
+    let [record, cart, _] = keys(shard, order.as_str());
+    let once = key.map(|key| key.change(shard.tag(), order.as_str(), "remove"));
     let call = REMOVE.once(once, &[record, cart]);
     changed(&only_word(words(shard.run(&call).await?)), order, shard.number(), REMOVE.name())
 }
@@ -88,8 +89,8 @@ pub async fn remove(shards: &Shards, order: &OrderId, key: Option<&IdempotencyKe
 /// - `UnknownOrder`.
 /// - `Newer`, `Shard`: no answer.
 pub async fn find(shards: &Shards, order: &OrderId) -> Result<Order> {
-    let (shard, partition) = shards.route(order.as_str())?;
-    let [record, cart, _] = keys(partition, order.as_str());
+    let shard = shards.route(order.as_str())?;
+    let [record, cart, _] = keys(shard, order.as_str());
     let words = words(shard.run(&FIND.keys(&[record, cart])).await?);
     match words.as_slice() {
         [word] => Err(changed(word, order, shard.number(), FIND.name())

@@ -52,10 +52,10 @@ impl Participants {
     /// - `Unanswered`: a participant has not told yet how its keys are spread.
     /// - `BeyondList`: a participant does not know one of the shards.
     pub async fn plan(&self, attempt: &Attempt) -> Result<Plan, ParticipantError> {
-        let (item_partition, user_partition) = (self.stock.router().await?, self.payment.router().await?);
-        let plan = Plan::new(attempt, item_partition, user_partition);
+        let (item_shard, user_shard) = (self.stock.router().await?, self.payment.router().await?);
+        let plan = Plan::new(attempt, item_shard, user_shard);
         for part in plan.parts() {
-            self.client(part.service()).check_known(part.at()).await?;
+            self.client(part.service()).check_known(part.shard()).await?;
         }
         Ok(plan)
     }

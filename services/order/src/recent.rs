@@ -163,7 +163,7 @@ fn summary(ended: &Ended) -> AttemptSummary {
 
 #[cfg(test)]
 mod tests {
-    use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId};
+    use shardcart_types::ids::{ItemId, OrderId, TxId, UserId};
 
     use super::*;
 
@@ -171,8 +171,8 @@ mod tests {
         let item = |line: usize| (ItemId::parse(&format!("i{line}")).unwrap(), 2);
         Attempt {
             order: OrderId::parse(&order.to_string()).unwrap(),
-            partition: Partition(0),
-            tx: TxId::mint(Partition(0), 1),
+            shard: 0,
+            tx: TxId::mint(0, 1),
             deadline_ms: 0,
             user: UserId::parse("ann").unwrap(),
             total: 5,

@@ -79,8 +79,8 @@ impl Look {
 }
 
 async fn look(settling: &Participants, order: &OrderId) -> Result<Look, ShardError> {
-    let (shard, partition) = settling.shards.route(order.as_str())?;
-    Ok(match insight::order(shard, partition, order).await? {
+    let shard = settling.shards.route(order.as_str())?;
+    Ok(match insight::order(shard, order).await? {
         Found::Order(found) => {
             let paid = found.status() == Some(OrderStatus::Paid);
             let is_over = found.status() == Some(OrderStatus::Open) || paid && found.due_ms.is_none();

@@ -198,7 +198,7 @@ pub async fn holdings(shard: &Shard, besides: &[String]) -> Result<Holdings, Sha
     let mut holdings = Holdings { reservations: all.reservations, ..Holdings::default() };
     for (key, mut row) in all.records {
         let of_payment = row.split_off(USER.len());
-        match scan::Key::parse(&key).and_then(|key| key.kind) {
+        match key::parse(&key).and_then(|key| key.kind) {
             Some(Kind::User) => holdings.users.push((key, user(row))),
             _ => holdings.payments.push((key, payment(of_payment))),
         }
@@ -234,5 +234,5 @@ pub fn held(reservation: &Reservation) -> Option<Held<'_>> {
 
 /// User and order in a payment's key; `None` for another key.
 pub fn user_and_order(key: &str) -> Option<(&str, &str)> {
-    key::two(scan::Key::parse(key).filter(|key| key.kind == Some(Kind::Payment))?.name)
+    key::two(key::parse(key).filter(|key| key.kind == Some(Kind::Payment))?.name)
 }

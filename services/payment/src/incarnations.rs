@@ -8,7 +8,7 @@ use std::rc::Rc;
 use shardcart_protocol::orders::{Orders, StatusAnswer, StatusQuery};
 use shardcart_schema::incarnation::ANY;
 use shardcart_schema::order::OrderStatus;
-use shardcart_types::ids::{OrderId, minted_partition};
+use shardcart_types::ids::{OrderId, minted_shard};
 
 use crate::error::{PaymentError, Result};
 
@@ -28,7 +28,7 @@ impl Incarnations {
     /// # Errors
     /// `Orders`: no answer; nothing was done.
     pub async fn of(&self, order: &OrderId) -> Result<String> {
-        if minted_partition(order.as_str()).is_some() {
+        if minted_shard(order.as_str()).is_some() {
             return Ok(String::new());
         }
         match self.ask(order).await? {

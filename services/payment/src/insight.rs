@@ -8,7 +8,7 @@ use shardcart_schema::record::field;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::{OrderId, Partition, UserId};
+use shardcart_types::ids::{OrderId, UserId};
 
 use crate::payments;
 
@@ -25,10 +25,10 @@ impl LookUp for Payment {
     async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
         let seen = match wanted {
             Wanted::User { user } => {
-                insight::at_home(shards, user.as_str(), async |shard, at| self::user(shard, at, &user).await).await
+                insight::at_home(shards, user.as_str(), async |shard| self::user(shard, &user).await).await
             }
             Wanted::Payment { user, order } => {
-                let look = async |shard: &Shard, at| payment(shard, at, &user, &order).await;
+                let look = async |shard: &Shard| payment(shard, &user, &order).await;
                 insight::at_home(shards, user.as_str(), look).await
             }
             Wanted::Reservations { tx } => insight::reservations(shards, &tx).await,
@@ -38,8 +38,8 @@ impl LookUp for Payment {
     }
 }
 
-async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, ShardError> {
-    insight::record(shard, &record::USER, key::user(at.0, user), |user| {
+async fn user(shard: &Shard, user: &UserId) -> Result<Found, ShardError> {
+    insight::record(shard, &record::USER, key::user(shard.tag(), user), |user| {
         let (credit, held) = (user.amount(field::CREDIT)?, user.amount(field::HELD)?);
         let here = i64::try_from(credit.saturating_add(held)).unwrap_or(i64::MAX);
         let charged = u64::try_from(user.number(field::NET)?.saturating_sub(here)).unwrap_or(0);
@@ -48,8 +48,8 @@ async fn user(shard: &Shard, at: Partition, user: &UserId) -> Result<Found, Shar
     .await
 }
 
-async fn payment(shard: &Shard, at: Partition, user: &UserId, order: &OrderId) -> Result<Found, ShardError> {
-    insight::record(shard, &record::PAYMENT, payments::payment_key(at, user, order), |payment| {
+async fn payment(shard: &Shard, user: &UserId, order: &OrderId) -> Result<Found, ShardError> {
+    insight::record(shard, &record::PAYMENT, payments::payment_key(shard, user, order), |payment| {
         let (state, by) = (payment.field(field::STATE)?, payment.field(field::BY)?);
         let (amount, incarnation) = (payment.amount(field::CHARGED)?, payment.incarnation().to_owned());
         Some(Found::Payment(PaymentRecord { state, by, amount, incarnation }))

@@ -7,7 +7,7 @@ use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
 use shardcart_types::amount::{AMOUNT_MAX, Amount};
-use shardcart_types::ids::{OrderId, Partition, UserId};
+use shardcart_types::ids::{OrderId, UserId};
 
 use crate::error::{PaymentError, Result};
 use crate::incarnations::Incarnations;
@@ -15,13 +15,13 @@ use crate::scripts::{CANCEL_PAYMENT, PAY, STATUS};
 use crate::users::{changed, unexpected};
 
 /// The keys of a user and of its payment for an order.
-pub(crate) fn keys(partition: Partition, user: &UserId, order: &OrderId) -> [String; 2] {
-    [key::user(partition.0, user).to_string(), payment_key(partition, user, order)]
+pub(crate) fn keys(shard: &Shard, user: &UserId, order: &OrderId) -> [String; 2] {
+    [key::user(shard.tag(), user).to_string(), payment_key(shard, user, order)]
 }
 
 /// The key of a user's payment for an order.
-pub(crate) fn payment_key(partition: Partition, user: &UserId, order: &OrderId) -> String {
-    key::payment(partition.0, user, order).to_string()
+pub(crate) fn payment_key(shard: &Shard, user: &UserId, order: &OrderId) -> String {
+    key::payment(shard.tag(), user, order).to_string()
 }
 
 /// Takes an amount from a user's credit for an order, once: a repeat with the same amount answers the same. With a key
@@ -38,11 +38,11 @@ pub async fn pay_order(
     amount: Amount,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
-    let (shard, partition) = shards.route(user.as_str())?;
+    let shard = shards.route(user.as_str())?;
     let incarnation = incarnations.of(order).await?;
     let request = format_args!("pay {order} {amount}");
-    let once = key.map(|key| key.change(partition, user.as_str(), request).for_incarnation(&incarnation));
-    let call = PAY.once(once, &keys(partition, user, order)).arg(amount.get()).arg(incarnation).repeatable();
+    let once = key.map(|key| key.change(shard.tag(), user.as_str(), request).for_incarnation(&incarnation));
+    let call = PAY.once(once, &keys(shard, user, order)).arg(amount.get()).arg(incarnation).repeatable();
     match change(shard, user, order, call).await {
         Err(PaymentError::OrderPending(_)) if incarnations.is_paid(order).await? => {
             Err(PaymentError::AlreadyPaid(order.clone()))
@@ -63,11 +63,11 @@ pub async fn cancel_payment(
     order: &OrderId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
-    let (shard, partition) = shards.route(user.as_str())?;
+    let shard = shards.route(user.as_str())?;
     let incarnation = incarnations.of(order).await?;
     let request = format_args!("cancel {order}");
-    let once = key.map(|key| key.change(partition, user.as_str(), request).for_incarnation(&incarnation));
-    let call = CANCEL_PAYMENT.once(once, &keys(partition, user, order)).arg(incarnation).arg(AMOUNT_MAX).repeatable();
+    let once = key.map(|key| key.change(shard.tag(), user.as_str(), request).for_incarnation(&incarnation));
+    let call = CANCEL_PAYMENT.once(once, &keys(shard, user, order)).arg(incarnation).arg(AMOUNT_MAX).repeatable();
     match change(shard, user, order, call).await {
         Err(PaymentError::OrderPending(_)) if incarnations.is_paid(order).await? => {
             Err(PaymentError::OrderPaid(order.clone()))
@@ -81,8 +81,8 @@ pub async fn cancel_payment(
 /// # Errors
 /// `Newer`, `Shard`, `Orders`: no answer.
 pub async fn has_paid(shards: &Shards, incarnations: &Incarnations, user: &UserId, order: &OrderId) -> Result<bool> {
-    let (shard, partition) = shards.route(user.as_str())?;
-    let call = STATUS.keys(&keys(partition, user, order)).arg(incarnations.of(order).await?);
+    let shard = shards.route(user.as_str())?;
+    let call = STATUS.keys(&keys(shard, user, order)).arg(incarnations.of(order).await?);
     let words = words(shard.run(&call).await?);
     let word = words.first().map_or("", String::as_str);
     match Reply::parse(word) {

@@ -7,6 +7,7 @@ use shardcart_protocol::reservation::{LocalParticipant, Places, reserve_call};
 use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
 use shardcart_store::script::{Call, Script};
+use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
 use shardcart_types::service::Service;
 
@@ -30,17 +31,17 @@ impl LocalParticipant for LocalPayment {
         &self.0
     }
 
-    /// `None`: an operation is not for payment, or not in its user's partition.
-    fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
+    /// `None`: an operation is not for payment, or not for its user's shard.
+    fn reserve(&self, shard: &Shard, operations: &[&Operation]) -> Option<Call> {
         let mut records = Places::with_capacity(2 * operations.len());
         let (mut wanted, mut kept) = (Vec::with_capacity(32 * operations.len()), Vec::with_capacity(operations.len()));
         let mut incarnations = Vec::with_capacity(operations.len());
         for operation in operations {
             let Step::ReserveCredit { order, incarnation, user, amount } = &operation.step else { return None };
-            if self.0.partition(user.as_str()) != operation.at {
+            if self.0.shard_of(user.as_str()) != shard.number() {
                 return None;
             }
-            let [user, payment] = payments::keys(operation.at, user, order);
+            let [user, payment] = payments::keys(shard, user, order);
             kept.push(reservation_record::credit(operation.deadline_ms, order.as_str(), &user, &payment, *amount));
             let (user, payment) = (records.of(user) as u64, records.of(payment) as u64);
             for number in [operation.deadline_ms, user, payment, *amount] {
@@ -48,7 +49,7 @@ impl LocalParticipant for LocalPayment {
             }
             incarnations.push(incarnation.as_str());
         }
-        let mut call = reserve_call(&RESERVE, operations, records.keys().iter(), &wanted, &kept);
+        let mut call = reserve_call(shard, &RESERVE, operations, records.keys().iter(), &wanted, &kept);
         incarnations.iter().for_each(|incarnation| call.push(*incarnation));
         Some(call)
     }

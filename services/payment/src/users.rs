@@ -12,15 +12,15 @@ use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
 use shardcart_types::amount::{AMOUNT_MAX, Amount};
-use shardcart_types::ids::{Partition, UserId};
+use shardcart_types::ids::UserId;
 
 use crate::error::{PaymentError, Result};
 use crate::scripts::{ADD_FUNDS, CREATE, PAY};
 
 pub use load::load;
 
-fn user_key(partition: Partition, user: &UserId) -> String {
-    key::user(partition.0, user).to_string()
+fn user_key(shard: &Shard, user: &UserId) -> String {
+    key::user(shard.tag(), user).to_string()
 }
 
 /// Creates a user without credit. A repeat creates another, unless it has the same key.
@@ -29,10 +29,10 @@ fn user_key(partition: Partition, user: &UserId) -> String {
 /// - `KeyReused`: refused, nothing changed.
 /// - `Shard`: no shard takes it.
 pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Done<UserId>> {
-    let created = shards.mint_once(key, |partition, now_ms| {
-        let user = UserId::mint(partition, now_ms);
-        let once = key.map(|key| key.creation(partition, user.as_str(), "create_user"));
-        let call = CREATE.once(once, &[user_key(partition, &user)]);
+    let created = shards.mint_once(key, |shard, now_ms| {
+        let user = UserId::mint(shard.number(), now_ms);
+        let once = key.map(|key| key.creation(shard.tag(), user.as_str(), "create_user"));
+        let call = CREATE.once(once, &[user_key(shard, &user)]);
         (user, call)
     });
     Ok(created.await?)
@@ -44,8 +44,8 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
 /// - `UnknownUser`.
 /// - `Newer`, `Shard`: no answer.
 pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
-    let (shard, partition) = shards.route(user.as_str())?;
-    let bytes = shard.run(&Call::get(key::user(partition.0, user))).await?;
+    let shard = shards.route(user.as_str())?;
+    let bytes = shard.run(&Call::get(key::user(shard.tag(), user))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::USER.read(bytes.as_deref()) {
@@ -62,9 +62,9 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
 /// - `UnknownUser`, `OutOfRange`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let (shard, partition) = shards.route(user.as_str())?;
-    let once = key.map(|key| key.change(partition, user.as_str(), format_args!("add_funds {amount}")));
-    let call = ADD_FUNDS.once(once, &[user_key(partition, user)]).arg(amount.get()).arg(AMOUNT_MAX);
+    let shard = shards.route(user.as_str())?;
+    let once = key.map(|key| key.change(shard.tag(), user.as_str(), format_args!("add_funds {amount}")));
+    let call = ADD_FUNDS.once(once, &[user_key(shard, user)]).arg(amount.get()).arg(AMOUNT_MAX);
     change(shard, user, call).await
 }
 
@@ -74,9 +74,9 @@ pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Opti
 /// - `UnknownUser`, `InsufficientCredit`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn pay(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let (shard, partition) = shards.route(user.as_str())?;
-    let once = key.map(|key| key.change(partition, user.as_str(), format_args!("pay {amount}")));
-    let call = PAY.once(once, &[user_key(partition, user)]).arg(amount.get()).arg("");
+    let shard = shards.route(user.as_str())?;
+    let once = key.map(|key| key.change(shard.tag(), user.as_str(), format_args!("pay {amount}")));
+    let call = PAY.once(once, &[user_key(shard, user)]).arg(amount.get()).arg("");
     change(shard, user, call).await
 }
 

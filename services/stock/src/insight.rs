@@ -8,7 +8,7 @@ use shardcart_schema::record::field;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::{ItemId, Partition};
+use shardcart_types::ids::ItemId;
 
 /// The stock service itself, asked in-process.
 pub type LocalInsight = insight::LocalInsight<Stock>;
@@ -23,7 +23,7 @@ impl LookUp for Stock {
     async fn look_up(shards: &Shards, wanted: Wanted) -> Option<Seen> {
         let seen = match wanted {
             Wanted::Item { item } => {
-                insight::at_home(shards, item.as_str(), async |shard, at| self::item(shard, at, &item).await).await
+                insight::at_home(shards, item.as_str(), async |shard| self::item(shard, &item).await).await
             }
             Wanted::Reservations { tx } => insight::reservations(shards, &tx).await,
             _ => return None,
@@ -32,8 +32,8 @@ impl LookUp for Stock {
     }
 }
 
-async fn item(shard: &Shard, at: Partition, item: &ItemId) -> Result<Found, ShardError> {
-    insight::record(shard, &record::ITEM, key::item(at.0, item), |item| {
+async fn item(shard: &Shard, item: &ItemId) -> Result<Found, ShardError> {
+    insight::record(shard, &record::ITEM, key::item(shard.tag(), item), |item| {
         let (price, stock, held) = (item.amount(field::PRICE)?, item.amount(field::STOCK)?, item.amount(field::HELD)?);
         let here = i64::try_from(stock.saturating_add(held)).unwrap_or(i64::MAX);
         let sold =

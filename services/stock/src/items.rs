@@ -12,7 +12,7 @@ use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
 use shardcart_types::amount::{AMOUNT_MAX, Amount};
-use shardcart_types::ids::{ItemId, Partition};
+use shardcart_types::ids::ItemId;
 
 use crate::error::{Result, StockError};
 use crate::scripts::{ADD, CREATE, SUBTRACT};
@@ -28,8 +28,8 @@ pub struct Item {
     pub price: u64,
 }
 
-fn item_key(partition: Partition, item: &ItemId) -> String {
-    key::item(partition.0, item).to_string()
+fn item_key(shard: &Shard, item: &ItemId) -> String {
+    key::item(shard.tag(), item).to_string()
 }
 
 /// Creates an item without stock. A repeat creates another, unless it has the same key.
@@ -38,10 +38,10 @@ fn item_key(partition: Partition, item: &ItemId) -> String {
 /// - `KeyReused`: refused, nothing changed.
 /// - `Shard`: no shard takes it.
 pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>) -> Result<Done<ItemId>> {
-    let created = shards.mint_once(key, |partition, now_ms| {
-        let item = ItemId::mint(partition, now_ms);
-        let once = key.map(|key| key.creation(partition, item.as_str(), format_args!("create {price}")));
-        let call = CREATE.once(once, &[item_key(partition, &item)]).arg(price.get());
+    let created = shards.mint_once(key, |shard, now_ms| {
+        let item = ItemId::mint(shard.number(), now_ms);
+        let once = key.map(|key| key.creation(shard.tag(), item.as_str(), format_args!("create {price}")));
+        let call = CREATE.once(once, &[item_key(shard, &item)]).arg(price.get());
         (item, call)
     });
     Ok(created.await?)
@@ -53,8 +53,8 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
 /// - `UnknownItem`.
 /// - `Newer`, `Shard`: no answer.
 pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
-    let (shard, partition) = shards.route(item.as_str())?;
-    let bytes = shard.run(&Call::get(key::item(partition.0, item))).await?;
+    let shard = shards.route(item.as_str())?;
+    let bytes = shard.run(&Call::get(key::item(shard.tag(), item))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
     match record::ITEM.read(bytes.as_deref()) {
@@ -74,9 +74,9 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
 /// - `UnknownItem`, `OutOfRange`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let (shard, partition) = shards.route(item.as_str())?;
-    let once = key.map(|key| key.change(partition, item.as_str(), format_args!("add {units}")));
-    let call = ADD.once(once, &[item_key(partition, item)]).arg(units.get()).arg(AMOUNT_MAX);
+    let shard = shards.route(item.as_str())?;
+    let once = key.map(|key| key.change(shard.tag(), item.as_str(), format_args!("add {units}")));
+    let call = ADD.once(once, &[item_key(shard, item)]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
 }
 
@@ -86,9 +86,9 @@ pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&Ide
 /// - `UnknownItem`, `InsufficientStock`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let (shard, partition) = shards.route(item.as_str())?;
-    let once = key.map(|key| key.change(partition, item.as_str(), format_args!("subtract {units}")));
-    let call = SUBTRACT.once(once, &[item_key(partition, item)]).arg(units.get());
+    let shard = shards.route(item.as_str())?;
+    let once = key.map(|key| key.change(shard.tag(), item.as_str(), format_args!("subtract {units}")));
+    let call = SUBTRACT.once(once, &[item_key(shard, item)]).arg(units.get());
     change(shard, item, call).await
 }
 

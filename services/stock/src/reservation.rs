@@ -10,6 +10,7 @@ use shardcart_schema::key;
 use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
 use shardcart_store::script::{Call, Script};
+use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
 use shardcart_types::ids::ItemId;
 use shardcart_types::service::Service;
@@ -36,8 +37,8 @@ impl LocalParticipant for LocalStock {
     }
 
     /// `None`: an operation is not for stock, or has an item of another shard.
-    fn reserve(&self, operations: &[&Operation]) -> Option<Call> {
-        let (mut items, mut partitions) = (Places::with_capacity(operations.len()), Vec::new());
+    fn reserve(&self, shard: &Shard, operations: &[&Operation]) -> Option<Call> {
+        let (mut items, mut known) = (Places::with_capacity(operations.len()), 0);
         let (mut wanted, mut kept) = (Vec::new(), Vec::with_capacity(operations.len()));
         for operation in operations {
             let Step::ReserveStock { order, lines } = &operation.step else { return None };
@@ -46,21 +47,20 @@ impl LocalParticipant for LocalStock {
             let mut own = Vec::with_capacity(lines.len());
             for (item, units) in lines {
                 let place = items.of(item.as_str());
-                if place > partitions.len() {
-                    partitions.push(self.0.partition(item.as_str()));
-                }
-                let partition = partitions[place - 1];
-                if partition.shard() != operation.at.shard() {
-                    return None;
+                if place > known {
+                    known = place;
+                    if self.0.shard_of(item.as_str()) != shard.number() {
+                        return None;
+                    }
                 }
                 wanted.extend(reservation_record::double(place as u64));
                 wanted.extend(reservation_record::double(*units));
-                own.push((key::item(partition.0, item), *units));
+                own.push((key::item(shard.tag(), item), *units));
             }
             kept.push(reservation_record::units(operation.deadline_ms, order.as_str(), own.into_iter()));
         }
-        let keys = items.keys().iter().zip(&partitions).map(|(item, partition)| key::item(partition.0, item));
-        Some(reserve_call(&RESERVE, operations, keys, &wanted, &kept))
+        let keys = items.keys().iter().map(|item| key::item(shard.tag(), item));
+        Some(reserve_call(shard, &RESERVE, operations, keys, &wanted, &kept))
     }
 
     fn confirm(&self) -> &'static Script {

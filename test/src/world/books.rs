@@ -25,13 +25,15 @@ pub struct Books {
 impl Books {
     /// Reads all that concerns a world and what was placed in it.
     pub async fn read(data: &Data, world: &World, placed: &[Placed]) -> Books {
-        let orders = placed.iter().map(|placed| (placed.order.clone(), key("order", &placed.order, &placed.order)));
+        let orders = placed
+            .iter()
+            .map(|placed| (placed.order.clone(), key(Service::Order, "order", &placed.order, &placed.order)));
         let payments = placed.iter().map(|placed| {
             let id = format!("{}:{}", placed.user, placed.order);
-            (placed.order.clone(), key("payment", &placed.user, &id))
+            (placed.order.clone(), key(Service::Payment, "payment", &placed.user, &id))
         });
-        let items = world.items.iter().map(|(item, ..)| (item.clone(), key("item", item, item)));
-        let users = world.users.iter().map(|(user, _)| (user.clone(), key("user", user, user)));
+        let items = world.items.iter().map(|(item, ..)| (item.clone(), key(Service::Stock, "item", item, item)));
+        let users = world.users.iter().map(|(user, _)| (user.clone(), key(Service::Payment, "user", user, user)));
         let items = read(data, Service::Stock, items).await;
         let users = read(data, Service::Payment, users).await;
         Books {
@@ -53,9 +55,9 @@ impl Books {
     }
 }
 
-/// The shard and the key of what lies in the partition of `at`.
-fn key(kind: &str, at: &str, id: &str) -> (usize, String) {
-    (ids::shard(at), format!("{{{}}}:{kind}:{id}", ids::partition(at)))
+/// The shard and the key of what lies where `home` does.
+fn key(service: Service, kind: &str, home: &str, id: &str) -> (usize, String) {
+    (ids::shard(home), ids::key(service, home, kind, id))
 }
 
 /// Records by name; those that do not exist are left out.

@@ -13,7 +13,7 @@ on_shop_and_cluster! {
     a_new_order_is_empty_and_unpaid,
     a_new_item_has_its_price_and_no_stock,
     a_new_user_has_no_credit,
-    minted_ids_are_uuids_that_name_a_partition_of_a_shard,
+    minted_ids_are_uuids_that_name_a_shard,
     an_item_can_be_added_to_an_order_in_both_vintages,
     an_order_can_be_found_with_its_items_listed_unit_by_unit,
     taking_an_item_off_takes_one_and_the_line_goes_at_zero,
@@ -90,7 +90,7 @@ async fn a_new_user_has_no_credit(shop: &Stage) {
     assert_eq!(found, json!({"user_id": user, "credit": 0}));
 }
 
-async fn minted_ids_are_uuids_that_name_a_partition_of_a_shard(shop: &Stage) {
+async fn minted_ids_are_uuids_that_name_a_shard(shop: &Stage) {
     for _ in 0..10 {
         let user = shop.create_user().await.text("user_id");
         let item = shop.create_item(1).await.text("item_id");
@@ -98,7 +98,7 @@ async fn minted_ids_are_uuids_that_name_a_partition_of_a_shard(shop: &Stage) {
         for (service, kind, id) in
             [(Service::Payment, "user", &user), (Service::Stock, "item", &item), (Service::Order, "order", &order)]
         {
-            let key = format!("{{{}}}:{kind}:{id}", ids::partition(id));
+            let key = ids::key(service, id, kind, id);
             let found = shop.data.all_keys(service, &format!("*:{kind}:{id}")).await;
             assert_eq!(found, [(ids::shard(id), key)]);
         }

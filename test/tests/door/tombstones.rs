@@ -29,7 +29,7 @@ fn lasting(service: Service) -> &'static [&'static str] {
     }
 }
 
-/// Checks every key of every shard: its kind, its partition's shard, and its end.
+/// Checks every key of every shard: its kind, its shard, and its end.
 async fn only_what_may_remain_is_there(shop: &Stage) {
     for service in Service::ALL {
         for shard in 0..shop.shard_count() {
@@ -38,10 +38,8 @@ async fn only_what_may_remain_is_there(shop: &Stage) {
             for key in keys {
                 let (tag, rest) = key.split_once("}:").unwrap_or_else(|| panic!("{key} has no hash tag"));
                 let kind = rest.split(':').next().unwrap_or_default();
-                if kind != "identity" {
-                    let partition: usize = tag.trim_start_matches('{').parse().expect("a partition");
-                    assert_eq!(partition >> 4, shard, "{service}: {key} is not at home");
-                }
+                let home = ids::tag(service, shard).to_string();
+                assert_eq!(tag.trim_start_matches('{'), home, "{service}: {key} is not at home");
                 let ttl: i64 = redis::cmd("TTL")
                     .arg(&key)
                     .query_async(&mut connection)
@@ -96,15 +94,12 @@ async fn only_data_and_tombstones_with_an_end_remain_after_checkouts(shop: &Stag
         assert!(!tombstones.is_empty(), "{service} keeps tombstones for a while");
         for (shard, key) in tombstones {
             let second: i64 = key.rsplit(':').next().expect("a key has parts").parse().expect("a second");
-            assert_eq!(key, ids::own_key(shard, &format!("ended:{second}")), "a shard's first partition keeps them");
+            assert_eq!(key, ids::own_key(service, shard, &format!("ended:{second}")));
             let mut connection = shop.data.shard(service, shard).await;
             let ends: i64 = redis::cmd("EXPIRETIME").arg(&key).query_async(&mut connection).await.expect("a moment");
             assert!(ends == second + 71 || ends == GONE, "{service}: {key} goes at {ends}");
             for tx in connection.hkeys(&key).await.expect("tombstones lie in hashes") {
-                assert!(
-                    ids::shard(&tx) < shop.shard_count(),
-                    "{shard} {key} {tx}: a tx names the partition of its order"
-                );
+                assert!(ids::shard(&tx) < shop.shard_count(), "{shard} {key} {tx}: a tx names the shard of its order");
             }
         }
     }

@@ -20,7 +20,7 @@ struct Record {
 
 impl Record {
     fn of(service: Service, kind: &str, at: &str, id: &str) -> Record {
-        Record { service, shard: ids::shard(at), key: format!("{{{}}}:{kind}:{id}", ids::partition(at)) }
+        Record { service, shard: ids::shard(at), key: ids::key(service, at, kind, id) }
     }
 
     /// All of it, as it is stored.
@@ -92,7 +92,7 @@ async fn a_reservation_of_a_later_release_is_left_alone_until_that_release_settl
     let tx = data.record(Service::Order, "order", &purchase.order).await["tx"].clone();
     let stock = ids::shard(&purchase.items[0]);
     let mut shard = data.shard(Service::Stock, stock).await;
-    let key = ids::own_key(stock, "held");
+    let key = ids::own_key(Service::Stock, stock, "held");
     let held: Option<Vec<u8>> = cmd("HGET").arg(&key).arg(&tx).query_async(&mut shard).await.expect("bytes");
     let held = held.expect("the units are held");
     let newer = [&[2], &held[1..]].concat();
@@ -106,7 +106,7 @@ async fn a_reservation_of_a_later_release_is_left_alone_until_that_release_settl
         (other.held == 0 && credit.held == 0).then_some(())
     })
     .await;
-    let inflight = ids::own_key(ids::shard(&purchase.order), "inflight");
+    let inflight = ids::own_key(Service::Order, ids::shard(&purchase.order), "inflight");
     let order_key = Record::of(Service::Order, "order", &purchase.order, &purchase.order).key;
     let mut orders = data.shard(Service::Order, ids::shard(&purchase.order)).await;
     let mut looked = Vec::new();

@@ -146,7 +146,7 @@ impl Faulty {
     /// Has the stock shard say of the first of the stuck attempts that it was confirmed.
     async fn contradict(&mut self) {
         let (order, data) = (self.stuck[0].clone(), self.shop.data());
-        let held = ids::own_key(1, "held");
+        let held = ids::own_key(Service::Stock, 1, "held");
         let mut shard = data.shard(Service::Stock, 1).await;
         let (tx, deadline_ms) = eventually("stock knows the attempt", PATIENCE, async || {
             let mut order = data.record(Service::Order, "order", &order).await;
@@ -155,7 +155,7 @@ impl Faulty {
             is_held.then_some((tx, deadline_ms.parse::<u64>().expect("a moment")))
         })
         .await;
-        let ended = ids::own_key(1, &format!("ended:{}", deadline_ms / 1_000));
+        let ended = ids::own_key(Service::Stock, 1, &format!("ended:{}", deadline_ms / 1_000));
         let mut change = pipe();
         change.atomic().hdel(&held, &tx).hset(&ended, &tx, "CONFIRMED");
         change.exec_async(&mut shard).await.expect("a running Redis takes it");

@@ -167,7 +167,7 @@ async fn a_data_directory_is_audited_with_its_shop_running_and_without() {
     front.checkout(&order).await.ok();
     let path = shop.data_dir().display().to_string();
     let mut stock = shop.data().shard(Service::Stock, shardcart_harness::ids::shard(&item)).await;
-    let key = format!("{{{}}}:item:{item}", shardcart_harness::ids::partition(&item));
+    let key = shardcart_harness::ids::key(Service::Stock, &item, "item", &item);
     record::add(&mut stock, &key, "stock", -1).await;
     let table = Audit::run(&Settings::none(), &["--data-dir", &path]).await;
     assert_eq!(table.code, 1, "{table:?}");

@@ -143,9 +143,14 @@ fn id_of(key: &str) -> &str {
     key.split(':').nth(2).expect("a record's key has three parts")
 }
 
-/// The key of `<kind>:<id>`, by the partition in the minted id.
+/// The key of `<kind>:<id>`, on the shard that the minted id names.
 fn key(kind: &str, id: &str) -> String {
-    format!("{{{}}}:{kind}:{id}", ids::partition(id))
+    let service = match kind {
+        "item" => Service::Stock,
+        "user" | "payment" => Service::Payment,
+        _ => Service::Order,
+    };
+    ids::key(service, id, kind, id)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -252,12 +257,12 @@ async fn an_order_that_was_changed_by_hand_is_named() {
     frozen.planted((Service::Order, settled), &[&record, &cart, "one", "two"], plant, &wanted).await;
 
     // What recovery works from.
-    let inflight = ids::own_key(ids::shard(pending), "inflight");
+    let inflight = ids::own_key(Service::Order, ids::shard(pending), "inflight");
     let tx = frozen.tx_of(pending).await;
     let wanted = [("order_not_in_flight", pending.as_str()), ("reservation_without_order", &tx)];
     let plant = async |shard: &mut _| tell(shard, cmd("ZREM").arg(&inflight).arg(key("order", pending))).await;
     frozen.planted((Service::Order, pending), &[&inflight], plant, &wanted).await;
-    let stray = format!("{{{}}}:order:stray", ids::partition(pending));
+    let stray = ids::key(Service::Order, pending, "order", "stray");
     let plant = async |shard: &mut _| tell(shard, cmd("ZADD").arg(&inflight).arg(1).arg(&stray)).await;
     frozen.planted((Service::Order, pending), &[&inflight], plant, &[("stray_in_flight", "stray")]).await;
     Audit::of(&frozen.data).await.clean();
@@ -301,8 +306,8 @@ async fn a_reservation_lost_added_or_not_readable_is_named() {
     let Some(frozen) = Frozen::start().await else { return };
     let Frozen { data, items, unsettled, pending, open, .. } = &frozen;
     let item = items[0].as_str();
-    let held = ids::own_key(ids::shard(item), "held");
-    let ended = ids::own_key(ids::shard(item), "ended:1");
+    let held = ids::own_key(Service::Stock, ids::shard(item), "held");
+    let ended = ids::own_key(Service::Stock, ids::shard(item), "ended:1");
     for order in [unsettled, pending] {
         let tx = frozen.tx_of(order).await;
         let mut stock = frozen.shard(Service::Stock, item).await;

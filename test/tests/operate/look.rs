@@ -135,7 +135,7 @@ async fn inspect_tells_of_an_order_before_and_after_its_checkout() {
     let (front, here) = (shop.front(), beside(&shop));
     let (user, item) = (front.user_with(20).await, front.item_with(10, 5).await);
     let order = front.order_of(&user, &[(&item, 3)]).await;
-    let place = format!("partition {} on order shard {}", ids::partition(&order), ids::shard(&order));
+    let place = format!("on order shard {}", ids::shard(&order));
     let before = Looked::run(&here, &["inspect", &order]).await;
     before.says(0, &["open", &place, "nobody has tried to pay it yet", "no payment", &user, &item, "quoted at 15"]);
 
@@ -151,7 +151,7 @@ async fn inspect_tells_of_an_order_before_and_after_its_checkout() {
         "{told}"
     );
     assert_eq!((&thing["lines"][0]["units"], &thing["lines"][0]["stock"]), (&json!(3), &json!(7)), "{told}");
-    assert_eq!(thing["place"]["partition"], u64::from(ids::partition(&order)));
+    assert_eq!(thing["place"], json!({"service": "order", "shard": ids::shard(&order)}));
 
     let tx = thing["attempts"][0]["tx"].as_str().expect("an attempt").to_owned();
     Looked::run(&here, &["inspect", &tx]).await.says(0, &["attempt", "latest attempt to pay order", &order]);

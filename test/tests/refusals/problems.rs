@@ -447,9 +447,9 @@ async fn an_id_on_a_shard_beyond_the_list_is_503_and_never_404() {
     let shop = Stage::shop().await;
     let item = shop.create_item(1).await.text("item_id");
     assert_eq!(ids::shard(&item), 0);
-    // The same id with another partition: one of the 4096th shard, which nobody has.
+    // The same id with another shard, which nobody has.
     let elsewhere = format!("{}8fff-b{}", &item[..14], &item[20..]);
-    assert_eq!(ids::shard(&elsewhere), 4095);
+    assert!(ids::shard(&elsewhere) > 4095);
 
     for answer in [
         shop.find_item(&elsewhere).await,

@@ -12,7 +12,6 @@ use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::Partition;
 
 /// How all shards are now. `listed` is what lists what is under way on a shard: `Inflight` or `Held`.
 pub async fn states(shards: &Shards, listed: Kind) -> Vec<ShardState> {
@@ -33,7 +32,7 @@ async fn state(service: &str, shard: &Shard, listed: Kind) -> Result<ShardState,
     let round_trip_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
     let command = if listed == Kind::Held { "HLEN" } else { "ZCARD" };
     let mut length = redis::cmd(command);
-    length.arg(key::own(Partition::first_of(shard.number()).0, listed).to_string());
+    length.arg(key::own(shard.tag(), listed).to_string());
     let counted = u64::from_redis_value(shard.ask(&Call::read(length)).await?)
         .map_err(|error| scan::unexpected_reply(shard, command, &error.to_string()))?;
     let field = |name: &str| field(&info, name);

@@ -1,8 +1,8 @@
 #!lua flags=no-writes
 -- Reads what a participant's shard has on record of an attempt.
 --
--- KEYS[1]   {p}:held            hash: tx -> what is held for it (see held.rs)
--- KEYS[2…]  {p}:ended:<second>  hashes: tx -> the answer that it has got for good
+-- KEYS[1]   {tag}:held            hash: tx -> what is held for it (see reservation_record.rs of common/schema)
+-- KEYS[2…]  {tag}:ended:<second>  hashes: tx -> the answer that it has got for good
 -- ARGV[1]   tx
 --
 -- Returns { the answer, what is held }: nil for what is not there

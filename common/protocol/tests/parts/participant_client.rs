@@ -11,7 +11,7 @@ use shardcart_protocol::batch_pacer::Stage;
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_protocol::participant_client::ParticipantClient;
 use shardcart_schema::limit::REQUEST_MAX;
-use shardcart_types::ids::{Partition, TxId, now_ms};
+use shardcart_types::ids::{TxId, minted_shard, now_ms};
 use shardcart_types::routing;
 use shardcart_types::service::Service;
 use tokio::sync::Semaphore;
@@ -118,8 +118,12 @@ fn client(participant: &Rc<Gated>) -> Rc<ParticipantClient> {
 
 /// An operation for a shard.
 fn operation(shard: u16, step: Step) -> Operation {
-    let at = Partition(shard * 16);
-    Operation { at, tx: TxId::mint(at, now_ms()), deadline_ms: 1, trace: None, step }
+    Operation { tx: TxId::mint(shard, now_ms()), deadline_ms: 1, trace: None, step }
+}
+
+/// The shard that it is for: its tx was minted there.
+fn shard_of(operation: &Operation) -> u16 {
+    minted_shard(operation.tx.as_str()).expect("a minted id")
 }
 
 fn cancels(shard: u16, count: usize) -> Vec<Operation> {
@@ -134,7 +138,7 @@ fn txs(operations: &[Operation]) -> Vec<TxId> {
 async fn submit_all(client: &Rc<ParticipantClient>, operations: &[Operation]) -> Vec<rt::task::JoinHandle<Answer>> {
     let submit = |operation: &Operation| {
         let (client, operation) = (Rc::clone(client), operation.clone());
-        rt::spawn(async move { client.submit(operation).await })
+        rt::spawn(async move { client.submit(shard_of(&operation), operation).await })
     };
     let tasks = operations.iter().map(submit).collect();
     // Tasks of one thread run in turn: when this one runs again, those have run.
@@ -152,7 +156,7 @@ async fn a_lone_operation_goes_at_once() {
     let participant = Gated::open();
     let client = client(&participant);
     for number in 1..=5 {
-        assert_eq!(client.submit(operation(0, Step::Confirm)).await, Answer::Confirmed);
+        assert_eq!(client.submit(0, operation(0, Step::Confirm)).await, Answer::Confirmed);
         assert_eq!(participant.sizes(), vec![1; number]);
     }
 }
@@ -164,7 +168,8 @@ async fn operations_submitted_at_once_share_a_batch_and_get_their_own_answers() 
     let operations: Vec<Operation> =
         (0..20).map(|number| operation(0, if number % 3 == 0 { Step::Confirm } else { Step::Cancel })).collect();
 
-    let answered = join_all(operations.iter().map(|operation| client.submit(operation.clone()))).await;
+    let answered =
+        join_all(operations.iter().map(|operation| client.submit(shard_of(operation), operation.clone()))).await;
 
     for (number, answer) in answered.into_iter().enumerate() {
         let expected = if number % 3 == 0 { Answer::Confirmed } else { Answer::Cancelled };
@@ -229,7 +234,8 @@ async fn a_batch_has_no_more_operations_than_are_allowed() {
     let participant = Gated::open();
     let client = client(&participant);
     let operations = cancels(0, 2 * REQUEST_MAX + 5);
-    let answered = join_all(operations.iter().map(|operation| client.submit(operation.clone()))).await;
+    let answered =
+        join_all(operations.iter().map(|operation| client.submit(shard_of(operation), operation.clone()))).await;
     assert_eq!(answered.len(), operations.len());
     assert_eq!(participant.sizes(), [REQUEST_MAX, REQUEST_MAX, 5]);
     assert_eq!(participant.batches().concat(), txs(&operations));
@@ -240,14 +246,15 @@ async fn an_unanswered_batch_answers_everyone_and_the_next_sets_out() {
     let participant = Gated::open();
     let client = client(&participant);
     // It has told before how its keys are spread.
-    client.submit(operation(0, Step::Cancel)).await;
+    client.submit(0, operation(0, Step::Cancel)).await;
     for mood in [Mood::Silent, Mood::Sloppy, Mood::Founded(2)] {
         participant.mood.set(mood);
-        let answered = join_all(cancels(0, 10).into_iter().map(|operation| client.submit(operation))).await;
+        let answered =
+            join_all(cancels(0, 10).into_iter().map(|operation| client.submit(shard_of(&operation), operation))).await;
         assert_eq!(answered, vec![Answer::Unanswered; 10]);
 
         participant.mood.set(Mood::Willing);
-        assert_eq!(client.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
+        assert_eq!(client.submit(0, operation(0, Step::Cancel)).await, Answer::Cancelled);
     }
 }
 
@@ -273,17 +280,18 @@ async fn a_participant_that_never_told_its_topology_leaves_everyone_unanswered_a
     let client = client(&participant);
     participant.mood.set(Mood::Silent);
     assert!(client.router().await.is_err());
-    let answered = join_all(cancels(0, 5).into_iter().map(|operation| client.submit(operation))).await;
+    let answered =
+        join_all(cancels(0, 5).into_iter().map(|operation| client.submit(shard_of(&operation), operation))).await;
     assert_eq!(answered, vec![Answer::Unanswered; 5]);
     assert!(participant.sizes().is_empty(), "nothing was sent that might be misrouted");
 
     participant.mood.set(Mood::Willing);
-    assert_eq!(client.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
+    assert_eq!(client.submit(0, operation(0, Step::Cancel)).await, Answer::Cancelled);
     let asked = participant.asked_for_topology.get();
     for _ in 0..5 {
-        client.submit(operation(0, Step::Cancel)).await;
+        client.submit(0, operation(0, Step::Cancel)).await;
         let route = client.router().await.unwrap();
-        assert_eq!(route("some_item"), routing::partition("some_item", 2));
+        assert_eq!(route("some_item"), routing::shard("some_item", 2));
     }
     assert_eq!(participant.asked_for_topology.get(), asked, "once is enough");
 }
@@ -293,16 +301,16 @@ async fn a_misrouted_batch_is_unanswered_and_teaches_the_right_topology() {
     let participant = Gated::open();
     let client = client(&participant);
     participant.mood.set(Mood::Founded(5));
-    assert_eq!(client.submit(operation(0, Step::Cancel)).await, Answer::Unanswered);
+    assert_eq!(client.submit(0, operation(0, Step::Cancel)).await, Answer::Unanswered);
     participant.mood.set(Mood::Willing);
 
-    assert_eq!(client.submit(operation(0, Step::Cancel)).await, Answer::Cancelled);
+    assert_eq!(client.submit(0, operation(0, Step::Cancel)).await, Answer::Cancelled);
 
     let founding: Vec<u16> = participant.batches.borrow().iter().map(|batch| batch.founding).collect();
     assert_eq!(founding, [2, 5]);
     let route = client.router().await.unwrap();
     for id in 0..100 {
-        assert_eq!(route(&id.to_string()), routing::partition(&id.to_string(), 5));
+        assert_eq!(route(&id.to_string()), routing::shard(&id.to_string(), 5));
     }
 }
 

@@ -15,7 +15,7 @@ use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, Par
 use shardcart_protocol::peers::Peers;
 use shardcart_protocol::remote_participant::RemoteParticipant;
 use shardcart_schema::limit::REQUEST_MAX;
-use shardcart_types::ids::{Partition, TxId, now_ms};
+use shardcart_types::ids::{TxId, now_ms};
 use shardcart_types::secret::Secret;
 use shardcart_types::service::Service;
 
@@ -108,8 +108,7 @@ impl Setup {
 }
 
 fn batch(shard: u16, operations: usize) -> Batch {
-    let at = Partition(shard * 16);
-    let confirm = || Operation { at, tx: TxId::mint(at, now_ms()), deadline_ms: 1, trace: None, step: Step::Confirm };
+    let confirm = || Operation { tx: TxId::mint(shard, now_ms()), deadline_ms: 1, trace: None, step: Step::Confirm };
     Batch { founding: FOUNDING, shard, operations: (0..operations).map(|_| confirm()).collect() }
 }
 

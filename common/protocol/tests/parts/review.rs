@@ -12,8 +12,9 @@ use shardcart_harness::{RedisServer, eventually};
 use shardcart_protocol::orders::{Orders, StatusAnswer};
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_protocol::review;
-use shardcart_schema::reservation_record;
-use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_schema::tag::{Owner, Tag};
+use shardcart_schema::{key, reservation_record};
+use shardcart_types::ids::{OrderId, TxId, now_ms};
 
 use shardcart_harness_shards::{KnownOrders, PATIENCE, Raw, TestShards};
 
@@ -36,23 +37,28 @@ impl Participant for Noting {
     }
 }
 
+/// The key of what a stock shard holds.
+fn held_key(shard: u16) -> String {
+    key::held(Tag::of(Owner::Stock, shard)).to_string()
+}
+
 struct Reservation {
-    at: Partition,
+    shard: u16,
     tx: TxId,
     order: OrderId,
     deadline_ms: u64,
 }
 
 impl Reservation {
-    /// A new one. `at` is the partition that keeps what its shard holds.
-    fn new(at: Partition, deadline_ms: u64) -> Self {
-        let (tx, order) = (TxId::mint(at, now_ms()), OrderId::mint(Partition(5), now_ms()));
-        Reservation { at, tx, order, deadline_ms }
+    /// A new one, on a shard.
+    fn new(shard: u16, deadline_ms: u64) -> Self {
+        let (tx, order) = (TxId::mint(shard, now_ms()), OrderId::mint(0, now_ms()));
+        Reservation { shard, tx, order, deadline_ms }
     }
 
     /// What `reserve.lua` keeps for it.
     fn bytes(&self) -> Vec<u8> {
-        reservation_record::units(self.deadline_ms, self.order.as_str(), [("{3}:item:a", 2)].into_iter())
+        reservation_record::units(self.deadline_ms, self.order.as_str(), [("{s0ei}:item:a", 2)].into_iter())
     }
 }
 
@@ -60,7 +66,7 @@ impl Reservation {
 async fn keep(server: &RedisServer, kept: &[(&Reservation, Vec<u8>)]) {
     for kept in kept.chunks(1_000) {
         let mut hset = redis::cmd("HSET");
-        hset.arg(kept[0].0.at.own_key("held"));
+        hset.arg(held_key(kept[0].0.shard));
         for (reservation, bytes) in kept {
             hset.arg(reservation.tx.as_str()).arg(bytes.as_slice());
         }
@@ -73,7 +79,7 @@ async fn keep(server: &RedisServer, kept: &[(&Reservation, Vec<u8>)]) {
 async fn held(on: &TestShards, shard: u16, ago_ms: u64) -> Reservation {
     let server = &on.servers[usize::from(shard)];
     let deadline_ms = Raw::of(server).await.now_ms().await - ago_ms;
-    let reservation = Reservation::new(Partition::first_of(shard), deadline_ms);
+    let reservation = Reservation::new(shard, deadline_ms);
     keep(server, &[(&reservation, reservation.bytes())]).await;
     reservation
 }
@@ -104,11 +110,11 @@ async fn a_review_asks_about_what_is_held_for_so_long_and_not_sooner() {
 #[actix_web::test]
 async fn a_review_leaves_out_what_this_release_cannot_read() {
     let on = TestShards::start("stock").await;
-    let unexpected = Reservation::new(Partition(0), on.raw.now_ms().await - 90_000);
+    let unexpected = Reservation::new(0, on.raw.now_ms().await - 90_000);
     let whole = unexpected.bytes();
     let newer = [&[2], &whole[1..]].concat();
     for bytes in [newer, whole[..20].to_vec(), b"1 HELD o and more".to_vec(), b"\x01".to_vec(), Vec::new()] {
-        keep(&on.servers[0], &[(&Reservation::new(unexpected.at, unexpected.deadline_ms), bytes)]).await;
+        keep(&on.servers[0], &[(&Reservation::new(unexpected.shard, unexpected.deadline_ms), bytes)]).await;
     }
     let readable = held(&on, 0, 90_000).await;
     let (participant, orders) = (Rc::new(Noting::default()), Rc::new(KnownOrders::default()));
@@ -138,7 +144,7 @@ async fn a_review_cancels_on_the_shard_and_with_the_deadline_of_each_reservation
         // What a shard holds is listed in no order.
         let operation = operations[..16].iter().find(|operation| operation.tx == orphan.tx).expect("it is cancelled");
         assert!(matches!(operation.step, Step::Cancel));
-        assert_eq!((operation.at, operation.deadline_ms), (orphan.at, orphan.deadline_ms));
+        assert_eq!(operation.deadline_ms, orphan.deadline_ms);
         assert!(orders.times_asked_about(&orphan.order, &orphan.tx) >= 1);
     }
 }
@@ -161,7 +167,7 @@ async fn a_review_that_gets_no_answer_cancels_nothing() {
 async fn a_review_asks_nobody_where_nothing_is_held_for_too_long() {
     let on = TestShards::start_many("stock", 2).await;
     // In the future: it has time yet.
-    let young = Reservation::new(Partition(0), 99_999_999_999_999);
+    let young = Reservation::new(0, 99_999_999_999_999);
     keep(&on.servers[0], &[(&young, young.bytes())]).await;
     let late = held(&on, 1, 30_000).await;
     let (participant, orders) = (Rc::new(Noting::default()), Rc::new(KnownOrders::default()));
@@ -178,7 +184,7 @@ async fn a_review_asks_nobody_where_nothing_is_held_for_too_long() {
 async fn a_review_of_more_than_fit_into_one_question_or_one_review_comes_to_all_of_them() {
     let on = TestShards::start("stock").await;
     let deadline_ms = on.raw.now_ms().await - 30_000;
-    let orphans: Vec<_> = (0..10_000).map(|_| Reservation::new(Partition(0), deadline_ms)).collect();
+    let orphans: Vec<_> = (0..10_000).map(|_| Reservation::new(0, deadline_ms)).collect();
     let kept: Vec<_> = orphans.iter().map(|orphan| (orphan, orphan.bytes())).collect();
     keep(&on.servers[0], &kept).await;
     // A participant that forgets what it cancelled, as stock and payment do.
@@ -186,7 +192,7 @@ async fn a_review_of_more_than_fit_into_one_question_or_one_review_comes_to_all_
     impl Participant for Forgetting {
         fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
             async move {
-                let held = Partition::first_of(batch.shard).own_key("held");
+                let held = held_key(batch.shard);
                 let txs = batch.operations.iter().map(|operation| operation.tx.as_str());
                 let command: Vec<&str> = ["HDEL", &held].into_iter().chain(txs).collect();
                 self.0.tell(&command).await;
@@ -202,6 +208,6 @@ async fn a_review_of_more_than_fit_into_one_question_or_one_review_comes_to_all_
     let participant: Rc<dyn Participant> = Rc::new(Forgetting(on.raw.clone()));
     let orders: Rc<dyn Orders> = Rc::new(KnownOrders::default());
     rt::spawn(review::run(Arc::clone(&on.shards), participant, orders, SHORTLY));
-    let left = async || on.raw.ask::<u64>(&["HLEN", "{0}:held"]).await;
+    let left = async || on.raw.ask::<u64>(&["HLEN", &held_key(0)]).await;
     eventually("all are cancelled", PATIENCE, async || (left().await == 0).then_some(())).await;
 }

@@ -1,12 +1,13 @@
--- Makes a script safe to repeat: what it did for a key once, it does not do again for a day. This is put around a script
--- (`Script::once` in common/src/script.rs) when a key is given; without one, the script runs as it stands in its file.
+-- Makes a script safe to repeat: what it did for a key once, it does not do again for a day. This is put around a
+-- script (`Script::once` in common/store/src/script.rs) when a key is given; without one, the script runs as it stands
+-- in its file.
 --
--- KEYS[1]     the record that the script changes: life (empty if its id is never given twice)
--- KEYS[last]  {p}:key:<target>:<key>, for something new {p}:key:<key>
---             string: version, life, answer (`-` if there is none), the request
+-- KEYS[1]     the record that the script changes: incarnation (empty if its id is never given twice)
+-- KEYS[last]  {tag}:key:<target>:<key>, for something new {tag}:key:<key>
+--             string: version, incarnation, answer (`-` if there is none), the request
 -- ARGV[1]     the request, as its client sent it
 -- ARGV[2]     the answer to be given again: the new id, or `-`
--- ARGV[3]     the life of the order that a payment is for (see pay.lua), otherwise empty
+-- ARGV[3]     the incarnation of the order that a payment is for (see pay.lua), otherwise empty
 -- Other keys and arguments are the script's.
 --
 -- Returns what the script answers; DONE is kept | REPLAYED <answer> (DONE before, and not again) | REUSED (the key came
@@ -16,14 +17,15 @@
 local record = table.remove(KEYS)
 local request, answer, order = table.remove(ARGV, 1), table.remove(ARGV, 1), table.remove(ARGV, 1)
 local target = redis.call('GET', KEYS[1])
-local mine = (target and string.sub(target, string.byte(target, RECORD.LIFE_PLACE_AT) + 1) or '') .. INCARNATION.SEPARATOR
+local of_target = target and string.sub(target, string.byte(target, RECORD.INCARNATION_PLACE_AT) + 1) or ''
+local mine = of_target .. INCARNATION.SEPARATOR
 
 local done = redis.call('GET', record)
 if done then
-  local version, life, first_answer, first_request = string.match(done, '^(%d+) ?(%S*) ?(%S*) ?(.*)$')
+  local version, incarnation, first_answer, first_request = string.match(done, '^(%d+) ?(%S*) ?(%S*) ?(.*)$')
   if version ~= IDEMPOTENCY.VERSION then return REPLY.NEWER end
-  -- What was done in another life of an id is not done in this one. What is gone has no other life.
-  local same = life == mine .. order or order == INCARNATION.ANY and string.sub(life, 1, #mine) == mine
+  -- What was done in another incarnation of an id is not done in this one. What is gone has no other incarnation.
+  local same = incarnation == mine .. order or order == INCARNATION.ANY and string.sub(incarnation, 1, #mine) == mine
   if same or not target then
     if first_request ~= request then return REPLY.REUSED end
     return { REPLY.REPLAYED, first_answer }
@@ -36,7 +38,8 @@ end
 
 local reply = run()
 if reply == REPLY.DONE then
-  local life = mine .. (order == INCARNATION.ANY and '' or order)
-  redis.call('SET', record, table.concat({ IDEMPOTENCY.VERSION, life, answer, request }, ' '), 'PX', LIMIT.IDEMPOTENCY_LASTS_MS)
+  local incarnation = mine .. (order == INCARNATION.ANY and '' or order)
+  local kept = table.concat({ IDEMPOTENCY.VERSION, incarnation, answer, request }, ' ')
+  redis.call('SET', record, kept, 'PX', LIMIT.IDEMPOTENCY_LASTS_MS)
 end
 return reply

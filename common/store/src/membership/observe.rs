@@ -55,10 +55,11 @@ impl Membership {
         let Some(known) = known else {
             return Err("no shard holds a data set: check the addresses".to_owned());
         };
-        let first = Identity { shard: 0, service: self.service.to_owned(), schema: SCHEMA_VERSION, ..known.clone() };
+        let first =
+            Identity { service: self.service.to_owned(), schema: SCHEMA_VERSION, ..known.of_shard(0, self.tags[0]) };
         for (shard, found) in (0..).zip(&found) {
             if let Some(found) = found {
-                Identity { shard, ..first.clone() }.admit(found)?;
+                self.identity_of(&first, shard).admit(found)?;
             }
         }
         self.check_founding(&first)?;

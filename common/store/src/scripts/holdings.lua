@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- Reads all that a shard holds, with the records that it concerns, at one moment.
 --
--- KEYS[1]   {p}:held  hash: tx -> what is held for it (see common/src/held.rs)
+-- KEYS[1]   {tag}:held  hash: tx -> what is held for it (see reservation_record.rs of common/schema)
 -- KEYS[2…]  other records to read
 -- ARGV      fields of the records
 --
@@ -9,7 +9,7 @@
 -- concerned or was asked for, nil for what is not there, `?` in one that cannot be read
 --
 -- The records' keys come from what is held: they were passed as keys when it was written, and are on this shard.
--- @include fields
+-- @include legible
 -- The keys of what is held for an attempt. A record of a later release tells none.
 local function keys_of(record)
   local keys, place = {}, RESERVATION.USER_AT

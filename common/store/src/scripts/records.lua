@@ -5,7 +5,7 @@
 -- ARGV  the fields
 --
 -- Returns for each record the values of the fields, nil for one that is not there, `?` for each if it cannot be read
--- @include fields
+-- @include legible
 local answer = {}
 for place, key in ipairs(KEYS) do answer[place] = legible(key, unpack(ARGV)) end
 return answer

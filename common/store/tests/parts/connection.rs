@@ -290,12 +290,13 @@ async fn a_server_with_another_identity_is_not_used_and_stops_the_machine() {
         ("data_set", "another", "belongs to another data set (another"),
         ("service", "payment", "belongs to the payment service, not to stock"),
         ("shard", "1", "at place 0 stands shard 1"),
-        ("schema", "3", "has schema 3, this release knows 2"),
+        ("schema", "4", "has schema 4, this release knows 3"),
+        ("tag", "s1hvf", "has the tag s1hvf, and its keys have s0ei"),
         ("currency", "USD", "is in USD, not in EUR"),
         ("founding", "7", "was founded with 7 shards"),
     ] {
         let (on, fatal, shards) = with_alarm().await;
-        on.raw.tell(&["HSET", "{shard}:identity", field, value]).await;
+        on.raw.tell(&["HSET", "{s0ei}:identity", field, value]).await;
         assert_eq!(count(shards.shard(0).unwrap()).await.unwrap(), 2, "an admitted connection is not asked again");
         break_connections(&on.raw).await;
 
@@ -321,7 +322,7 @@ async fn a_server_that_is_set_to_evict_is_not_used_and_stops_the_machine() {
 #[actix_web::test]
 async fn members_that_were_added_since_are_no_reason_to_stop() {
     let (on, _, shards) = with_alarm().await;
-    on.raw.tell(&["HSET", "{shard}:identity", "members", "5"]).await;
+    on.raw.tell(&["HSET", "{s0ei}:identity", "members", "5"]).await;
     break_connections(&on.raw).await;
     assert_eq!(count(shards.shard(0).unwrap()).await.unwrap(), 2);
 }

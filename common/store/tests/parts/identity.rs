@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use shardcart_schema::key::IDENTITY as KEY;
+use shardcart_schema::tag::{Owner, Tag};
 use shardcart_store::identity::{Found, Identity};
 use shardcart_store::shard::Shard;
 
 use crate::support::{Raw, TestShards};
 
+/// The key of the record of shard 0.
+const KEY: &str = "{s0ei}:identity";
+
+fn tag() -> Tag {
+    Tag::of(Owner::Stock, 0)
+}
+
 fn identity() -> Identity {
-    Identity { data_set: "d".to_owned(), ..Identity::of_new_data_set("stock", 2, "EUR") }
+    Identity { data_set: "d".to_owned(), ..Identity::of_new_data_set("stock", tag(), 2, "EUR") }
 }
 
 /// A server without a record, reached through shards that had one.
@@ -22,7 +29,7 @@ async fn empty() -> TestShards {
 }
 
 async fn found(shard: &Shard) -> Found {
-    Found::parse(shard.run(&Identity::read()).await.expect("the shard answers")).expect("a readable record")
+    Found::parse(shard.run(&Identity::read(tag())).await.expect("the shard answers")).expect("a readable record")
 }
 
 async fn write(shard: &Shard, identity: &Identity) -> Found {
@@ -50,7 +57,8 @@ async fn writing_on_an_empty_shard_makes_the_record() {
         ("service", "stock"),
         ("shard", "0"),
         ("founding", "2"),
-        ("schema", "2"),
+        ("schema", "3"),
+        ("tag", "s0ei"),
         ("currency", "EUR"),
         ("members", "1"),
     ];
@@ -108,7 +116,7 @@ async fn a_record_that_lacks_a_field_or_garbles_one_is_not_read() {
     let whole = on.raw.hash(KEY).await;
     for (field, value) in &whole {
         on.raw.tell(&["HDEL", KEY, field]).await;
-        let reply = on.first().run(&Identity::read()).await.unwrap();
+        let reply = on.first().run(&Identity::read(tag())).await.unwrap();
         let refused = Found::parse(reply).unwrap_err();
         assert!(refused.contains(field), "{refused}");
         on.raw.tell(&["HSET", KEY, field, value]).await;
@@ -116,7 +124,7 @@ async fn a_record_that_lacks_a_field_or_garbles_one_is_not_read() {
     for field in ["shard", "founding", "schema", "members"] {
         for bad in ["", "-1", "65536", "1.5", "x"] {
             on.raw.tell(&["HSET", KEY, field, bad]).await;
-            let reply = on.first().run(&Identity::read()).await.unwrap();
+            let reply = on.first().run(&Identity::read(tag())).await.unwrap();
             let refused = Found::parse(reply).unwrap_err();
             assert!(refused.contains("bad number"), "{field}={bad}: {refused}");
         }

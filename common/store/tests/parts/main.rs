@@ -1,5 +1,6 @@
 //! Shards on real Redis servers: connections, pipelines, replica acknowledgement, identity, membership, minting.
 
+mod cluster;
 mod connection;
 mod identity;
 mod membership;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, join3};
 use shardcart_harness::{Fsync, RedisServer};
-use shardcart_schema::key::IDENTITY as KEY;
+use shardcart_schema::key;
+use shardcart_schema::tag::{Owner, Tag};
 use shardcart_store::membership::{Fatal, Membership};
 use shardcart_store::settings::RedisSettings;
 use shardcart_store::shard_error::ShardError;
@@ -16,9 +17,23 @@ async fn servers(count: usize) -> Vec<RedisServer> {
     join_all((0..count).map(|_| server())).await
 }
 
+/// The key of the identity record of a shard.
+fn key_of(service: &str, shard: usize) -> String {
+    let owner = Owner::parse(service).expect("a service that keeps data");
+    key::identity(Tag::of(owner, u16::try_from(shard).expect("shards are numbered in 16 bits"))).to_string()
+}
+
+/// The key of the identity record of a server, if it has one.
+async fn key_on(server: &RedisServer) -> Option<String> {
+    Raw::of(server).await.ask::<Vec<String>>(&["KEYS", "*:identity"]).await.pop()
+}
+
 /// The identity record of a server.
 async fn record(server: &RedisServer) -> BTreeMap<String, String> {
-    Raw::of(server).await.hash(KEY).await
+    match key_on(server).await {
+        Some(key) => Raw::of(server).await.hash(&key).await,
+        None => BTreeMap::new(),
+    }
 }
 
 async fn refusal(service: &'static str, servers: &[RedisServer]) -> String {
@@ -77,7 +92,7 @@ async fn joining_completes_what_a_crash_left_half_made() {
         for (number, server) in servers.iter().enumerate() {
             let raw = Raw::of(server).await;
             if number < left {
-                raw.tell(&["HSET", KEY, "members", "1"]).await;
+                raw.tell(&["HSET", &key_of("stock", number), "members", "1"]).await;
             } else {
                 raw.tell(&["FLUSHALL"]).await;
             }
@@ -107,7 +122,7 @@ async fn growing_keeps_the_founding_shards_and_moves_no_foreign_id() {
     let large = Shards::new(&joined).unwrap();
     for id in 0..1000 {
         let id = id.to_string();
-        assert_eq!(large.partition(&id), small.partition(&id));
+        assert_eq!(large.shard_of(&id), small.shard_of(&id));
     }
     // Who has the shorter list still joins.
     let shorter = join("stock", &servers[..2], &settings()).await.unwrap();
@@ -193,8 +208,12 @@ async fn a_member_that_came_back_empty_is_refused_and_left_empty() {
         // From here on both are as they were.
         let raw = Raw::of(&servers[number]).await;
         for (field, value) in &other {
-            let value = if field == "shard" { number.to_string() } else { value.clone() };
-            raw.tell(&["HSET", KEY, field, &value]).await;
+            let value = match field.as_str() {
+                "shard" => number.to_string(),
+                "tag" => Tag::of(Owner::Stock, u16::try_from(number).unwrap()).to_string(),
+                _ => value.clone(),
+            };
+            raw.tell(&["HSET", &key_of("stock", number), field, &value]).await;
         }
         join("stock", &servers, &settings()).await.unwrap();
     }
@@ -213,13 +232,21 @@ async fn a_data_set_in_another_currency_is_refused() {
 async fn a_data_set_of_an_earlier_or_a_later_schema_is_refused() {
     let servers = servers(2).await;
     join("payment", &servers, &settings()).await.unwrap();
-    for schema in ["1", "3"] {
-        for server in &servers {
-            Raw::of(server).await.tell(&["HSET", KEY, "schema", schema]).await;
-        }
-        let refused = refusal("payment", &servers).await;
-        assert!(refused.contains(&format!("has schema {schema}, this release knows 2")), "{refused}");
+    for (number, server) in servers.iter().enumerate() {
+        Raw::of(server).await.tell(&["HSET", &key_of("payment", number), "schema", "4"]).await;
     }
+    let refused = refusal("payment", &servers).await;
+    assert!(refused.contains("has schema 4, this release knows 3"), "{refused}");
+
+    // Up to schema 2 the record lay under one key on every shard, and named no tag.
+    for (number, server) in servers.iter().enumerate() {
+        let (raw, key) = (Raw::of(server).await, key_of("payment", number));
+        raw.tell(&["HSET", &key, "schema", "2"]).await;
+        raw.tell(&["HDEL", &key, "tag"]).await;
+        raw.tell(&["RENAME", &key, key::OLD_IDENTITY]).await;
+    }
+    let refused = refusal("payment", &servers).await;
+    assert!(refused.contains("shard 0 has schema 2, this release knows 3"), "{refused}");
 }
 
 #[actix_web::test]
@@ -289,13 +316,10 @@ async fn an_id_on_a_shard_beyond_the_list_is_not_routed() {
     let joined =
         Membership::establish("stock", addresses(&servers), None, &settings(), Fatal::default()).await.unwrap();
     let shards = Shards::new(&joined).unwrap();
-    for (partition, shard) in [(0, Some(0)), (15, Some(0)), (16, Some(1)), (31, Some(1)), (32, None), (65_535, None)] {
-        let id = shardcart_types::ids::mint(shardcart_types::ids::Partition(partition), 1);
-        match shards.route(&id) {
-            Ok((found, at)) => assert_eq!((Some(found.number()), at.0), (shard, partition)),
-            Err(ShardError::BeyondList { shard: beyond }) => {
-                assert_eq!((shard, beyond), (None, partition / 16));
-            }
+    for number in [0, 1, 2, u16::MAX] {
+        match shards.route(&shardcart_types::ids::mint(number, 1)) {
+            Ok(found) => assert_eq!((found.number(), number < 2), (number, true)),
+            Err(ShardError::BeyondList { shard }) => assert_eq!((shard, number < 2), (number, false)),
             Err(other) => panic!("{other}"),
         }
     }

@@ -8,45 +8,38 @@ use shardcart_store::idempotency::{Done, IdempotencyKey};
 use shardcart_store::membership::{Fatal, Membership};
 use shardcart_store::script::{Call, Script};
 use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::{MintError, Shards};
-use shardcart_types::ids::{Partition, TxId, minted_partition};
+use shardcart_types::ids::{TxId, minted_shard};
 
 use crate::support::{TestShards, addresses, impatient, server, settings};
 
 /// Makes nothing, and says that it did.
-fn create(partition: Partition, now_ms: u64) -> (TxId, Call) {
-    let id = TxId::mint(partition, now_ms);
+fn create(shard: &Shard, now_ms: u64) -> (TxId, Call) {
+    let id = TxId::mint(shard.number(), now_ms);
     let mut echo = redis::cmd("ECHO");
     echo.arg("DONE");
     (id, Call::read(echo))
 }
 
 /// As a script answers whose id is taken.
-fn create_taken(partition: Partition, now_ms: u64) -> (TxId, Call) {
+fn create_taken(shard: &Shard, now_ms: u64) -> (TxId, Call) {
     let mut echo = redis::cmd("ECHO");
     echo.arg("EXISTS");
-    (TxId::mint(partition, now_ms), Call::read(echo))
+    (TxId::mint(shard.number(), now_ms), Call::read(echo))
 }
 
-/// Mints so many ids, and counts them by partition.
-async fn mint(shards: &Shards, count: usize) -> BTreeMap<Partition, usize> {
+/// Mints so many ids, and counts them by shard.
+async fn mint(shards: &Shards, count: usize) -> BTreeMap<u16, usize> {
     let mut minted = BTreeMap::new();
     for _ in 0..count {
         let id = shards.mint(create).await.expect("a shard answers");
-        let partition = minted_partition(id.as_str()).expect("a minted id names its partition");
-        assert_eq!(shards.partition(id.as_str()), partition);
-        *minted.entry(partition).or_default() += 1;
+        let shard = minted_shard(id.as_str()).expect("a minted id names its shard");
+        assert_eq!(shards.shard_of(id.as_str()), shard);
+        *minted.entry(shard).or_default() += 1;
     }
     minted
-}
-
-fn by_shard(minted: &BTreeMap<Partition, usize>) -> BTreeMap<u16, usize> {
-    let mut shards = BTreeMap::new();
-    for (partition, count) in minted {
-        *shards.entry(partition.shard()).or_default() += count;
-    }
-    shards
 }
 
 async fn machine(servers: &[RedisServer], id: Option<&str>, settings: &RedisSettings) -> Shards {
@@ -56,11 +49,10 @@ async fn machine(servers: &[RedisServer], id: Option<&str>, settings: &RedisSett
 }
 
 #[actix_web::test]
-async fn ids_are_minted_on_every_shard_and_partition_in_turn() {
+async fn ids_are_minted_on_every_shard_in_turn() {
     let on = TestShards::start_many("stock", 3).await;
-    let minted = mint(&on.shards, 3 * 16 * 4).await;
-    assert_eq!(minted.len(), 48);
-    assert!(minted.values().all(|count| *count == 4), "{minted:?}");
+    let minted = mint(&on.shards, 3 * 4).await;
+    assert_eq!(minted, BTreeMap::from([(0, 4), (1, 4), (2, 4)]));
 }
 
 #[actix_web::test]
@@ -69,7 +61,7 @@ async fn ids_are_minted_on_the_shards_of_the_machine() {
     for (id, expected) in [("1/3", vec![0]), ("2/3", vec![1]), ("1/2", vec![0, 2]), ("2/2", vec![1]), ("5/6", vec![1])]
     {
         let shards = machine(&on.servers, Some(id), &settings()).await;
-        let minted = by_shard(&mint(&shards, 32).await);
+        let minted = mint(&shards, 32).await;
         assert_eq!(minted.keys().copied().collect::<Vec<_>>(), expected, "machine {id}");
     }
 }
@@ -80,7 +72,7 @@ async fn ids_are_not_minted_on_shards_that_are_not_open_yet() {
     let open = RedisSettings { mint_shards: Some(2), ..settings() };
     for id in [None, Some("1/2"), Some("3/3")] {
         let shards = machine(&on.servers, id, &open).await;
-        let minted = by_shard(&mint(&shards, 32).await);
+        let minted = mint(&shards, 32).await;
         assert!(!minted.contains_key(&2), "machine {id:?}: {minted:?}");
     }
 }
@@ -89,17 +81,17 @@ async fn ids_are_not_minted_on_shards_that_are_not_open_yet() {
 async fn ids_are_minted_elsewhere_while_a_shard_does_not_answer() {
     let mut on = TestShards::start_many("stock", 2).await;
     let alone = machine(&on.servers, Some("1/2"), &impatient()).await;
-    assert_eq!(by_shard(&mint(&alone, 8).await), BTreeMap::from([(0, 8)]));
+    assert_eq!(mint(&alone, 8).await, BTreeMap::from([(0, 8)]));
     on.servers[0].kill9();
-    assert_eq!(by_shard(&mint(&alone, 8).await), BTreeMap::from([(1, 8)]));
-    assert_eq!(by_shard(&mint(&on.shards, 8).await), BTreeMap::from([(1, 8)]));
+    assert_eq!(mint(&alone, 8).await, BTreeMap::from([(1, 8)]));
+    assert_eq!(mint(&on.shards, 8).await, BTreeMap::from([(1, 8)]));
 
     on.servers[1].kill9();
     let nowhere = alone.mint(create).await;
     assert!(nowhere.is_err(), "{nowhere:?}");
 
     on.servers[0].restart().await;
-    let back = by_shard(&mint(&alone, 1).await);
+    let back = mint(&alone, 1).await;
     assert_eq!(back, BTreeMap::from([(0, 1)]));
 }
 
@@ -111,14 +103,14 @@ async fn ids_that_are_taken_are_not_given() {
 
     // Taken on the first shard that is asked, free on the next.
     let mut asked = Vec::new();
-    let minted = on.shards.mint(|partition, now_ms| {
-        asked.push(partition.shard());
-        if asked.len() == 1 { create_taken(partition, now_ms) } else { create(partition, now_ms) }
+    let minted = on.shards.mint(|shard, now_ms| {
+        asked.push(shard.number());
+        if asked.len() == 1 { create_taken(shard, now_ms) } else { create(shard, now_ms) }
     });
     let minted = minted.await.unwrap();
     assert_eq!(asked.len(), 2);
     assert_ne!(asked[0], asked[1]);
-    assert_eq!(minted_partition(minted.as_str()).map(Partition::shard), Some(asked[1]));
+    assert_eq!(minted_shard(minted.as_str()), Some(asked[1]));
 }
 
 /// Keeps what is created, and nothing else.
@@ -130,10 +122,10 @@ static CREATE: LazyLock<Script> = LazyLock::new(|| {
 /// Creates something with a key, on one machine.
 async fn create_once(shards: &Shards, name: &str, request: &str) -> Result<Done<TxId>, MintError> {
     let key = IdempotencyKey::parse(name.as_bytes()).expect("a well-formed key");
-    let created = shards.mint_once(Some(&key), |partition, now_ms| {
-        let id = TxId::mint(partition, now_ms);
-        let once = key.creation(partition, id.as_str(), request);
-        let call = CREATE.once(Some(once), &[partition.key("made", id.as_str())]);
+    let created = shards.mint_once(Some(&key), |shard, now_ms| {
+        let id = TxId::mint(shard.number(), now_ms);
+        let once = key.creation(shard.tag(), id.as_str(), request);
+        let call = CREATE.once(Some(once), &[format!("{{{}}}:made:{id}", shard.tag())]);
         (id, call)
     });
     created.await
@@ -153,7 +145,7 @@ async fn ids_with_a_key_are_minted_once_whichever_machine_is_asked() {
         assert!(!id.is_replay);
         assert_eq!(create_once(second, &name, "create").await.unwrap(), Done::before(id.value.clone()));
         assert!(matches!(create_once(second, &name, "another").await, Err(MintError::KeyReused(_))));
-        *shards.entry(minted_partition(id.value.as_str()).expect("a minted id").shard()).or_default() += 1;
+        *shards.entry(minted_shard(id.value.as_str()).expect("a minted id")).or_default() += 1;
     }
     assert!(shards.values().all(|count| *count > 16) && shards.len() == 2, "keys spread: {shards:?}");
 }
@@ -167,7 +159,7 @@ async fn ids_with_a_key_are_found_again_when_there_are_more_shards() {
     }
     on.servers.push(server().await);
     let grown = machine(&on.servers, Some("3/3"), &settings()).await;
-    assert_eq!(by_shard(&mint(&grown, 8).await), BTreeMap::from([(2, 8)]));
+    assert_eq!(mint(&grown, 8).await, BTreeMap::from([(2, 8)]));
     for (number, id) in minted.into_iter().enumerate() {
         assert_eq!(create_once(&grown, &number.to_string(), "create").await.unwrap(), Done::before(id));
     }
@@ -176,9 +168,9 @@ async fn ids_with_a_key_are_found_again_when_there_are_more_shards() {
 #[actix_web::test]
 async fn ids_with_a_key_that_is_a_minted_id_are_minted_on_a_shard_that_exists() {
     let on = TestShards::start("stock").await;
-    let elsewhere = TxId::mint(Partition(u16::MAX), 1);
+    let elsewhere = TxId::mint(u16::MAX, 1);
     let id = create_once(&on.shards, elsewhere.as_str(), "create").await.unwrap().value;
-    assert_eq!(minted_partition(id.as_str()).map(Partition::shard), Some(0));
+    assert_eq!(minted_shard(id.as_str()), Some(0));
 }
 
 #[actix_web::test]
@@ -203,6 +195,6 @@ async fn ids_with_a_key_are_minted_nowhere_else_while_their_shard_does_not_answe
     on.servers[1].restart().await;
     for number in failed {
         let id = create_once(&shards, &number.to_string(), "create").await.unwrap();
-        assert_eq!(minted_partition(id.value.as_str()).map(Partition::shard), Some(1));
+        assert_eq!(minted_shard(id.value.as_str()), Some(1));
     }
 }

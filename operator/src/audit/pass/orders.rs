@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use futures_util::future::try_join_all;
 use serde_json::json;
 use shardcart_order::audit::{self as orders, Found};
+use shardcart_schema::key;
 use shardcart_schema::order::OrderStatus;
-use shardcart_store::scan::Key;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 
@@ -26,10 +26,10 @@ impl Pass<'_> {
             try_join_all(shards.iter().map(|shard| async move {
                 let read = |mut keys: Vec<String>| async move {
                     let all = keys.len();
-                    keys.retain(|key| orders::id(key).is_some_and(|(_, id)| part.has(self.names.id(id))));
+                    keys.retain(|key| orders::id(key).is_some_and(|id| part.has(self.names.id(id))));
                     if !keys.is_empty() {
                         let ids: Vec<_> = keys.iter().filter_map(|key| orders::id(key)).collect();
-                        for ((key, (_, id)), found) in keys.iter().zip(&ids).zip(orders::read(shard, &ids).await?) {
+                        for ((key, id), found) in keys.iter().zip(&ids).zip(orders::read(shard, &ids).await?) {
                             self.read_order(shard, key, id, &found, part, &mut others.borrow_mut());
                         }
                     }
@@ -69,8 +69,8 @@ impl Pass<'_> {
         if !is_mine {
             return;
         }
-        if let Some(key) = Key::parse(key) {
-            self.is_home(&self.source.order, shard, key, id);
+        if let Some(key) = key::parse(key) {
+            self.is_home(&self.source.order, shard, &key, id);
         }
         match found {
             Found::Absent => {}

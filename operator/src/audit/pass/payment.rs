@@ -8,7 +8,6 @@ use serde_json::json;
 use shardcart_payment::audit::{self as payments, FoundPayment, FoundUser, Payment};
 use shardcart_schema::key;
 use shardcart_schema::payment::PaymentState;
-use shardcart_store::scan::Key;
 use shardcart_store::shard::Shard;
 
 use super::super::findings::Kind;
@@ -23,7 +22,7 @@ impl Pass<'_> {
         try_join_all(shards.iter().map(|shard| async move {
             let read = |mut keys: Vec<String>| async move {
                 let all = keys.len();
-                keys.retain(|key| Key::parse(key).is_some_and(|key| self.slice.has(self.names.id(key.name))));
+                keys.retain(|key| key::parse(key).is_some_and(|key| self.slice.has(self.names.id(key.name))));
                 if !keys.is_empty() {
                     for (key, found) in keys.iter().zip(payments::read_users(shard, &keys).await?) {
                         self.read_user(shard, key, &found, is_second);
@@ -40,7 +39,7 @@ impl Pass<'_> {
     }
 
     fn read_user(&self, shard: &Shard, key: &str, found: &FoundUser, is_second: bool) {
-        let Some(key) = Key::parse(key) else { return };
+        let Some(key) = key::parse(key) else { return };
         let id = self.names.id(key.name);
         let mut users = self.users.borrow_mut();
         match found {
@@ -53,7 +52,7 @@ impl Pass<'_> {
             FoundUser::Newer | FoundUser::Unreadable => users.left_out(id),
         }
         if is_second {
-            self.is_home(&self.source.payment, shard, key, key.name);
+            self.is_home(&self.source.payment, shard, &key, key.name);
             match found {
                 FoundUser::Newer => self.odd_record(Kind::NotUnderstood, "user", key.name, "another version"),
                 FoundUser::Unreadable => self.odd_record(Kind::Unreadable, "user", key.name, "no amounts"),
@@ -184,7 +183,7 @@ impl Pass<'_> {
             }
         }
         for (key, user) in &holdings.users {
-            let Some(id) = Key::parse(key).map(|key| key.name).filter(|id| self.slice.has(self.names.id(id))) else {
+            let Some(id) = key::parse(key).map(|key| key.name).filter(|id| self.slice.has(self.names.id(id))) else {
                 continue;
             };
             let wanted = held.get(key.as_str()).copied().unwrap_or(0);
@@ -214,11 +213,10 @@ impl Pass<'_> {
         let missing = self.users.borrow().missing();
         for (id, charged) in missing {
             let id = self.names.text(id);
-            let partition = self.source.payment.partition(&id);
-            let found = match self.source.payment.shard(partition.shard()) {
+            let found = match self.source.payment.route(&id) {
                 Err(_) => FoundUser::Absent,
                 Ok(shard) => {
-                    let keys = [key::user(partition.0, &id).to_string()];
+                    let keys = [key::user(shard.tag(), &id).to_string()];
                     let mut found = payments::read_users(shard, &keys).await.map_err(shard_failed("payment"))?;
                     found.pop().unwrap_or(FoundUser::Absent)
                 }

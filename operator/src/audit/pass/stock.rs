@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
 use serde_json::json;
-use shardcart_schema::key;
+use shardcart_schema::key::{self, Parts};
 use shardcart_stock::audit::{self as stock, Found};
-use shardcart_store::scan::{Key, Reservation};
+use shardcart_store::scan::Reservation;
 use shardcart_store::shard::Shard;
 
 use super::super::findings::Kind;
@@ -54,10 +54,10 @@ impl Pass<'_> {
         try_join_all(shards.iter().map(|shard| async move {
             let read = |mut keys: Vec<String>| async move {
                 let all = keys.len();
-                keys.retain(|key| Key::parse(key).is_some_and(|key| self.slice.has(self.names.id(key.name))));
+                keys.retain(|key| key::parse(key).is_some_and(|key| self.slice.has(self.names.id(key.name))));
                 if !keys.is_empty() {
                     for (key, found) in keys.iter().zip(stock::read(shard, &keys).await?) {
-                        let Some(parsed) = Key::parse(key) else { continue };
+                        let Some(parsed) = key::parse(key) else { continue };
                         let id = self.names.id(parsed.name);
                         match found {
                             Found::Item(units) => each(shard.number(), key, id, units),
@@ -79,8 +79,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn check_item(&self, shard: &Shard, key: Key<'_>, found: Found) {
-        self.is_home(&self.source.stock, shard, key, key.name);
+    fn check_item(&self, shard: &Shard, key: Parts<'_>, found: Found) {
+        self.is_home(&self.source.stock, shard, &key, key.name);
         match found {
             Found::Newer => self.odd_record(Kind::NotUnderstood, "item", key.name, "another version"),
             Found::Unreadable => self.odd_record(Kind::Unreadable, "item", key.name, "no amounts"),
@@ -98,14 +98,14 @@ impl Pass<'_> {
                 for (key, units) in lines {
                     *held.entry(key).or_default() += units;
                     if paid.is_paid(&reservation.tx)
-                        && let Some(key) = Key::parse(key)
+                        && let Some(key) = key::parse(key)
                     {
                         self.items.borrow_mut().opened_unsettled(self.names.id(key.name), units);
                     }
                 }
             }
             for (key, found) in &holdings.items {
-                let Some(id) = Key::parse(key).map(|key| key.name).filter(|id| self.slice.has(self.names.id(id)))
+                let Some(id) = key::parse(key).map(|key| key.name).filter(|id| self.slice.has(self.names.id(id)))
                 else {
                     continue;
                 };
@@ -130,7 +130,7 @@ impl Pass<'_> {
                 continue;
             }
             for (key, units) in stock::lines(reservation).unwrap_or_default() {
-                if let Some(key) = Key::parse(key) {
+                if let Some(key) = key::parse(key) {
                     self.items.borrow_mut().unsettled(self.names.id(key.name), units);
                 }
             }
@@ -141,11 +141,10 @@ impl Pass<'_> {
         let missing = self.items.borrow().missing();
         for (id, bought) in missing {
             let id = self.names.text(id);
-            let partition = self.source.stock.partition(&id);
-            let found = match self.source.stock.shard(partition.shard()) {
+            let found = match self.source.stock.route(&id) {
                 Err(_) => Found::Absent,
                 Ok(shard) => {
-                    let found = stock::read(shard, &[key::item(partition.0, &id).to_string()])
+                    let found = stock::read(shard, &[key::item(shard.tag(), &id).to_string()])
                         .await
                         .map_err(shard_failed("stock"))?;
                     found.first().copied().unwrap_or(Found::Absent)

@@ -354,13 +354,13 @@ $("search").addEventListener("submit", async (event) => {
 $("found-close").addEventListener("click", () => { searches += 1; $("found").hidden = true; $("wanted").focus(); });
 
 function thingCard(thing, { id, minted }) {
-  const { service, partition, shard } = thing.place;
+  const { service, shard } = thing.place;
   const head = h("div", { className: "head" }, h("h3", {}, thing.kind[0].toUpperCase() + thing.kind.slice(1)), chip(thing.state, TONES[thing.state] ?? ""));
   const card = h("div", { className: "thing" }, head);
   card.dataset.kind = thing.kind;
   card.dataset.state = thing.state;
   const how = minted ? "which its id says" : "by the hash of its id";
-  card.append(h("p", { className: "place" }, `Partition ${partition} on ${service} shard ${shard}, ${how}.`));
+  card.append(h("p", { className: "place" }, `On ${service} shard ${shard}, ${how}.`));
   thing.story.forEach((words) => card.append(h("p", {}, words)));
   if (thing.in_flight && thing.kind === "order") {
     const button = h("button", { type: "button", className: "small", onclick: () => settle(id, button) }, "Settle now");

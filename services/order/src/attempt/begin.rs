@@ -39,9 +39,9 @@ pub async fn begin(
     deadline: Duration,
 ) -> Answer<Vec<Answer<Begun>>> {
     let mut call = BEGIN.with_keys(1 + 2 * attempts.len());
-    call.key(inflight_key(shard.number()));
-    push_keys(&mut call, attempts, Kind::Order);
-    push_keys(&mut call, attempts, Kind::Cart);
+    call.key(inflight_key(shard));
+    push_keys(&mut call, shard, attempts, Kind::Order);
+    push_keys(&mut call, shard, attempts, Kind::Cart);
     call.push(millis(lease));
     call.push(millis(deadline));
     attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
@@ -75,7 +75,7 @@ fn attempt_of(attempt: &AttemptRef, record: &[u8], cart: &[u8]) -> Option<Attemp
     }
     Some(Attempt {
         order: attempt.order.clone(),
-        partition: attempt.partition,
+        shard: attempt.shard,
         tx: attempt.tx.clone(),
         deadline_ms: order.amount(field::DEADLINE)?,
         user: UserId::parse(order.text(field::USER)).ok()?,

@@ -14,7 +14,7 @@ use crate::scripts::DECIDE;
 /// `Unanswered`: each of them may be paid now. Ask again to find out.
 pub async fn decide(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = DECIDE.with_keys(attempts.len());
-    push_keys(&mut call, attempts, Kind::Order);
+    push_keys(&mut call, shard, attempts, Kind::Order);
     attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
     let replies = replies(shard, call.repeatable(), attempts.len()).await?;
     Ok(replies

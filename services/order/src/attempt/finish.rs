@@ -15,8 +15,8 @@ use crate::scripts::FINISH;
 /// See [`ShardError`](shardcart_store::shard_error::ShardError).
 pub async fn finish(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = FINISH.with_keys(1 + attempts.len());
-    call.key(inflight_key(shard.number()));
-    push_keys(&mut call, attempts, Kind::Order);
+    call.key(inflight_key(shard));
+    push_keys(&mut call, shard, attempts, Kind::Order);
     attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
     let replies = replies(shard, call.repeatable(), attempts.len()).await?;
     Ok(replies

@@ -15,7 +15,7 @@ use crate::scripts::{ABORT, REFUSE};
 /// # Errors
 /// See [`ShardError`](shardcart_store::shard_error::ShardError).
 pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answer<OrderState> {
-    let [record, ..] = keys(attempt.partition, attempt.order.as_str());
+    let [record, ..] = keys(shard, attempt.order.as_str());
     ask(shard, ABORT.keys(&[record]).arg(attempt.tx.as_str()).arg(refusal.to_record())).await
 }
 
@@ -26,8 +26,8 @@ pub async fn abort(shard: &Shard, attempt: &Attempt, refusal: &Refusal) -> Answe
 /// See [`ShardError`](shardcart_store::shard_error::ShardError).
 pub async fn refuse(shard: &Shard, refused: &[(AttemptRef, Refusal)]) -> Answer<Vec<Answer<OrderState>>> {
     let mut call = REFUSE.with_keys(1 + refused.len());
-    call.key(inflight_key(shard.number()));
-    refused.iter().for_each(|(attempt, _)| call.key(key::order(attempt.partition.0, &attempt.order)));
+    call.key(inflight_key(shard));
+    refused.iter().for_each(|(attempt, _)| call.key(key::order(shard.tag(), &attempt.order)));
     refused.iter().for_each(|(attempt, _)| call.push(attempt.tx.as_str()));
     refused.iter().for_each(|(_, refusal)| call.push(refusal.to_record()));
     let replies = replies(shard, call.repeatable(), refused.len()).await?;

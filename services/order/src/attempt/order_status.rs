@@ -2,7 +2,7 @@
 
 use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
-use shardcart_types::ids::{OrderId, Partition, TxId};
+use shardcart_types::ids::{OrderId, TxId};
 
 use crate::attempt::reply::order_state;
 use crate::attempt::{Answer, OrderState};
@@ -11,8 +11,8 @@ use crate::scripts::ORDER_STATUS;
 
 /// The call that asks for the state of an order; its reply is read with [`read_order_status`]. If `held` is the order's
 /// current attempt, recovery looks at the order soon. May be repeated.
-pub fn order_status(partition: Partition, order: &OrderId, held: Option<&TxId>) -> Call {
-    let [record, _, inflight] = keys(partition, order.as_str());
+pub fn order_status(shard: &Shard, order: &OrderId, held: Option<&TxId>) -> Call {
+    let [record, _, inflight] = keys(shard, order.as_str());
     ORDER_STATUS.keys(&[record, inflight]).arg(held.map_or("", TxId::as_str)).repeatable()
 }
 

@@ -10,9 +10,9 @@ use shardcart_store::shard_error::ShardError;
 
 use crate::attempt::{Answer, AttemptRef, OrderState, Status};
 
-pub(super) fn push_keys(call: &mut Call, attempts: &[AttemptRef], kind: Kind) {
-    for AttemptRef { partition, order, .. } in attempts {
-        call.key(key::named(partition.0, kind, order));
+pub(super) fn push_keys(call: &mut Call, shard: &Shard, attempts: &[AttemptRef], kind: Kind) {
+    for AttemptRef { order, .. } in attempts {
+        call.key(key::named(shard.tag(), kind, order));
     }
 }
 

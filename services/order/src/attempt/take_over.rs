@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use shardcart_protocol::participant::Refusal;
-use shardcart_schema::key::Kind;
+use shardcart_schema::key::{self, Kind};
 use shardcart_schema::limit::LEASE_MAX_MS;
 use shardcart_schema::reply::Reply;
-use shardcart_store::scan::Key;
 use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
-use shardcart_types::ids::{OrderId, Partition, TxId, UserId};
+use shardcart_types::ids::{OrderId, TxId, UserId};
 
 use crate::attempt::reply::{millis, order_state, unexpected};
 use crate::attempt::{Answer, Attempt, Status};
@@ -29,28 +28,26 @@ pub enum TakenOver {
     Nothing,
 }
 
-/// Claims the orders that are due on a shard, `most` of them, for as long as `hold`. Returns them with their
-/// partitions.
+/// Claims the orders that are due on a shard, `most` of them, for as long as `hold`.
 ///
 /// # Errors
 /// See [`ShardError`](shardcart_store::shard_error::ShardError).
-pub async fn claim(shard: &Shard, hold: Duration, most: usize) -> Answer<Vec<(Partition, OrderId)>> {
-    let call = CLAIM.keys(&[inflight_key(shard.number())]).arg(millis(hold)).arg(most).arg(LEASE_MAX_MS).repeatable();
+pub async fn claim(shard: &Shard, hold: Duration, most: usize) -> Answer<Vec<OrderId>> {
+    let call = CLAIM.keys(&[inflight_key(shard)]).arg(millis(hold)).arg(most).arg(LEASE_MAX_MS).repeatable();
     let due = words(shard.run(&call).await?);
-    let order =
-        |key: &String| order_of_key(key).and_then(|(partition, id)| Some((partition, OrderId::parse(id).ok()?)));
+    let order = |key: &String| order_of_key(key).and_then(|id| OrderId::parse(id).ok());
     Ok(due.iter().filter_map(order).collect())
 }
 
-/// The partition and the id of an order in its key; `None` for another key.
-pub(crate) fn order_of_key(key: &str) -> Option<(Partition, &str)> {
-    Key::parse(key).filter(|key| key.kind == Some(Kind::Order)).map(|key| (key.partition, key.name))
+/// The id of an order in its key; `None` for another key.
+pub(crate) fn order_of_key(key: &str) -> Option<&str> {
+    key::parse(key).filter(|key| key.kind == Some(Kind::Order)).map(|key| key.name)
 }
 
 /// The call that takes an order over; its reply is read with [`taken_over`]. May be repeated.
-pub fn take_over(partition: Partition, order: &OrderId) -> Call {
+pub fn take_over(shard: &Shard, order: &OrderId) -> Call {
     TAKE_OVER
-        .keys(&keys(partition, order.as_str()))
+        .keys(&keys(shard, order.as_str()))
         .arg(Refusal::CheckoutAborted.to_record())
         .arg(LEASE_MAX_MS)
         .repeatable()
@@ -60,9 +57,9 @@ pub fn take_over(partition: Partition, order: &OrderId) -> Call {
 ///
 /// # Errors
 /// `Unanswered`: a reply that the script does not give.
-pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: redis::Value) -> Answer<TakenOver> {
+pub fn taken_over(shard: &Shard, order: &OrderId, reply: redis::Value) -> Answer<TakenOver> {
     let words = words(reply);
-    let attempt = || attempt(order, partition, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words));
+    let attempt = || attempt(shard, order, &words).ok_or_else(|| unexpected(shard, TAKE_OVER.name(), &words));
     if words.first().is_some_and(|word| Reply::parse(word) == Some(Reply::Taken)) {
         return attempt().map(TakenOver::Taken);
     }
@@ -74,13 +71,13 @@ pub fn taken_over(shard: &Shard, partition: Partition, order: &OrderId, reply: r
 }
 
 /// Reads `{ _, tx, _, deadline, user, total, incarnation, item, line, … }`.
-fn attempt(order: &OrderId, partition: Partition, words: &[String]) -> Option<Attempt> {
+fn attempt(shard: &Shard, order: &OrderId, words: &[String]) -> Option<Attempt> {
     let [_, tx, _, deadline, user, total, incarnation, lines @ ..] = words else {
         return None;
     };
     Some(Attempt {
         order: order.clone(),
-        partition,
+        shard: shard.number(),
         tx: TxId::parse(tx).ok()?,
         deadline_ms: deadline.parse().ok()?,
         user: UserId::parse(user).ok()?,

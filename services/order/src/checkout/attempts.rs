@@ -44,7 +44,7 @@ impl Attempts {
     /// # Errors
     /// See [`ShardError`].
     pub async fn begin(&self, attempt: AttemptRef) -> Answer<Begun> {
-        self.begin.ask(attempt.partition.shard(), attempt).await
+        self.begin.ask(attempt.shard, attempt).await
     }
 
     /// Commits an attempt if it is still pending. May be repeated.
@@ -52,7 +52,7 @@ impl Attempts {
     /// # Errors
     /// `Unanswered`: it may be paid now; only asking again tells.
     pub async fn decide(&self, attempt: AttemptRef) -> Answer<OrderState> {
-        self.decide.ask(attempt.partition.shard(), attempt).await
+        self.decide.ask(attempt.shard, attempt).await
     }
 
     /// Gives an attempt up in one step: only where nobody holds anything for it, now or ever. May be repeated.
@@ -60,7 +60,7 @@ impl Attempts {
     /// # Errors
     /// See [`ShardError`].
     pub async fn refuse(&self, attempt: AttemptRef, refusal: Refusal) -> Answer<OrderState> {
-        self.refuse.ask(attempt.partition.shard(), (attempt, refusal)).await
+        self.refuse.ask(attempt.shard, (attempt, refusal)).await
     }
 }
 

@@ -13,7 +13,7 @@ use shardcart_store::shard::Shard;
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::Context;
-use shardcart_types::ids::{OrderId, UserId, minted_partition};
+use shardcart_types::ids::{OrderId, UserId, minted_shard};
 
 use crate::attempt::{Attempt, Status};
 use crate::checkout::admission::{Admission, TooMany};
@@ -61,8 +61,8 @@ impl Coordinator {
     /// # Errors
     /// `Participant`: no such shard.
     pub async fn check_user(&self, user: &UserId) -> Result<()> {
-        let Some(partition) = minted_partition(user.as_str()) else { return Ok(()) };
-        match self.participants.payment.check_known(partition).await {
+        let Some(shard) = minted_shard(user.as_str()) else { return Ok(()) };
+        match self.participants.payment.check_known(shard).await {
             Err(error @ ParticipantError::BeyondList { .. }) => Err(error.into()),
             // A cart can be filled while the payment service does not answer.
             _ => Ok(()),
@@ -97,11 +97,11 @@ impl Coordinator {
     async fn pay(&self, order: &OrderId) -> Result<()> {
         let asked = Instant::now();
         let give_up = asked + self.settings.checkout_wait_ms;
-        let (shard, partition) = self.participants.shards.route(order.as_str())?;
+        let shard = self.participants.shards.route(order.as_str())?;
         let mut has_waited = false;
         loop {
             let admitted = self.admission.admit().await.map_err(|TooMany| OrderError::TooMany)?;
-            let state = match self.begin(shard, partition, order).await? {
+            let state = match self.begin(shard, order).await? {
                 Start::Own(attempt) => {
                     let outcome = self.drive(shard, &attempt, give_up).await;
                     if metrics::on() {
@@ -117,7 +117,7 @@ impl Coordinator {
                 Status::Pending | Status::Aborting => {
                     drop(admitted);
                     trace::about_tx(&state.tx);
-                    let waited = Box::pin(self.wait(shard, partition, order, &state.tx, give_up));
+                    let waited = Box::pin(self.wait(shard, order, &state.tx, give_up));
                     let outcome = tokio::time::timeout_at(give_up.into(), waited)
                         .await
                         .unwrap_or(Err(OrderError::OutcomeUnknown));

@@ -37,7 +37,7 @@ impl Coordinator {
                 // sent it, too.
                 Ok(state) if state.tx != attempt.tx.as_str() => {
                     let tx = attempt.tx.as_str();
-                    return Box::pin(self.wait(shard, attempt.partition, &attempt.order, tx, give_up)).await;
+                    return Box::pin(self.wait(shard, &attempt.order, tx, give_up)).await;
                 }
                 Ok(state) => return ended(attempt, &state),
                 Err(_) if patience.pause().await => {}

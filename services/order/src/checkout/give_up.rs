@@ -67,7 +67,7 @@ impl Coordinator {
     async fn cancel(&self, attempt: &Attempt, part: Part<'_>, until: Instant) -> bool {
         let mut patience = Patience::until(until);
         loop {
-            let answer = self.submit(part, operation(attempt, part, participant::Step::Cancel)).await;
+            let answer = self.submit(part, operation(attempt, participant::Step::Cancel)).await;
             match answer {
                 Answer::Cancelled => return true,
                 Answer::Conflict => {

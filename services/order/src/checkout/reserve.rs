@@ -53,7 +53,7 @@ impl Coordinator {
     async fn ask(&self, asking: &Asking<'_>, part: Part<'_>) -> Answer {
         let mut patience = Patience::until(asking.until);
         loop {
-            let operation = operation(asking.attempt, part, part.reserve(asking.attempt));
+            let operation = operation(asking.attempt, part.reserve(asking.attempt));
             let answer = self.submit(part, operation).await;
             fault::point(Point::AfterReserve);
             match answer {
@@ -76,7 +76,7 @@ impl Coordinator {
 
     /// Sends an operation to its participant, and waits for the answer in bounded time.
     pub(super) async fn submit(&self, part: Part<'_>, operation: Operation) -> Answer {
-        let answer = self.participants.client(part.service()).submit(operation);
+        let answer = self.participants.client(part.service()).submit(part.shard(), operation);
         tokio::time::timeout(SUBMIT_MAX, answer).await.unwrap_or(Answer::Unanswered)
     }
 }
@@ -100,9 +100,9 @@ impl Asking<'_> {
     }
 }
 
-/// An operation of an attempt for the shard of one part.
-pub(super) fn operation(attempt: &Attempt, part: Part<'_>, step: participant::Step) -> Operation {
-    Operation { at: part.at(), tx: attempt.tx.clone(), deadline_ms: attempt.deadline_ms, trace: trace::current(), step }
+/// An operation of an attempt.
+pub(super) fn operation(attempt: &Attempt, step: participant::Step) -> Operation {
+    Operation { tx: attempt.tx.clone(), deadline_ms: attempt.deadline_ms, trace: trace::current(), step }
 }
 
 fn is_held(answer: &Answer) -> bool {

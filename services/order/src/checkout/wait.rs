@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use shardcart_protocol::participant::Refusal;
 use shardcart_store::shard::Shard;
-use shardcart_types::ids::{OrderId, Partition, minted_ms};
+use shardcart_types::ids::{OrderId, minted_ms};
 
 use crate::attempt::{self, Status};
 use crate::checkout::coordinator::Coordinator;
@@ -18,15 +18,8 @@ impl Coordinator {
     /// # Errors
     /// - `Refused`: that attempt took nothing, and never will.
     /// - `OutcomeUnknown`, `Newer`: it may have been paid.
-    pub(super) async fn wait(
-        &self,
-        shard: &Shard,
-        partition: Partition,
-        order: &OrderId,
-        tx: &str,
-        give_up: Instant,
-    ) -> Result<()> {
-        let look = attempt::order_status(partition, order, None);
+    pub(super) async fn wait(&self, shard: &Shard, order: &OrderId, tx: &str, give_up: Instant) -> Result<()> {
+        let look = attempt::order_status(shard, order, None);
         let mut lease_end = Instant::now() + self.settings.checkout_lease_ms;
         let mut patience = Patience::until(give_up);
         while patience.pause().await {

@@ -4,9 +4,10 @@ use shardcart_schema::limit::LINES_MAX;
 use shardcart_schema::reply::Reply;
 use shardcart_store::idempotency::{Done, IdempotencyKey, Once};
 use shardcart_store::script::words;
+use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
 use shardcart_types::amount::{AMOUNT_MAX, Quantity};
-use shardcart_types::ids::{ItemId, OrderId, Partition};
+use shardcart_types::ids::{ItemId, OrderId};
 
 use crate::error::{OrderError, Result};
 use crate::orders::{changed, keys, only_word};
@@ -26,9 +27,9 @@ pub async fn add_item(
     price: u64,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
-    let (shard, partition) = shards.route(order.as_str())?;
-    let [record, cart, _] = keys(partition, order.as_str());
-    let once = key.map(|key| adding(key, partition, order, item, units));
+    let shard = shards.route(order.as_str())?;
+    let [record, cart, _] = keys(shard, order.as_str());
+    let once = key.map(|key| adding(key, shard, order, item, units));
     let call = ADD_ITEM.once(once, &[record, cart]).arg(item.as_str()).arg(units.get()).arg(price);
     let call = call.arg(LINES_MAX).arg(AMOUNT_MAX);
     let word = only_word(words(shard.run(&call).await?));
@@ -51,9 +52,9 @@ pub async fn was_added(
     units: Quantity,
     key: &IdempotencyKey,
 ) -> Result<bool> {
-    let (shard, partition) = shards.route(order.as_str())?;
-    let [record, _, _] = keys(partition, order.as_str());
-    let call = REPLAY.once(Some(adding(key, partition, order, item, units)), &[record]);
+    let shard = shards.route(order.as_str())?;
+    let [record, _, _] = keys(shard, order.as_str());
+    let call = REPLAY.once(Some(adding(key, shard, order, item, units)), &[record]);
     let word = only_word(words(shard.run(&call).await?));
     match Reply::parse(&word) {
         Some(Reply::None) => Ok(false),
@@ -61,8 +62,8 @@ pub async fn was_added(
     }
 }
 
-fn adding(key: &IdempotencyKey, partition: Partition, order: &OrderId, item: &ItemId, units: Quantity) -> Once {
-    key.change(partition, order.as_str(), format_args!("addItem {item} {units}"))
+fn adding(key: &IdempotencyKey, shard: &Shard, order: &OrderId, item: &ItemId, units: Quantity) -> Once {
+    key.change(shard.tag(), order.as_str(), format_args!("addItem {item} {units}"))
 }
 
 /// Takes one unit of an item off a cart. Safe to repeat only with a key.
@@ -76,9 +77,9 @@ pub async fn remove_item(
     item: &ItemId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
-    let (shard, partition) = shards.route(order.as_str())?;
-    let [record, cart, _] = keys(partition, order.as_str());
-    let once = key.map(|key| key.change(partition, order.as_str(), format_args!("removeItem {item}")));
+    let shard = shards.route(order.as_str())?;
+    let [record, cart, _] = keys(shard, order.as_str());
+    let once = key.map(|key| key.change(shard.tag(), order.as_str(), format_args!("removeItem {item}")));
     let call = REMOVE_ITEM.once(once, &[record, cart]).arg(item.as_str());
     let word = only_word(words(shard.run(&call).await?));
     match Reply::parse(&word) {

@@ -7,7 +7,7 @@ use shardcart_store::bulk;
 use shardcart_store::bulk::LoadError;
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_store::shards::Shards;
-use shardcart_types::ids::{Partition, TxId, now_ms};
+use shardcart_types::ids::{TxId, now_ms};
 
 use crate::orders::{inflight_key, keys};
 use crate::scripts::LOAD;
@@ -26,13 +26,12 @@ pub async fn load(
 ) -> Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let mut all = vec![inflight_key(shard)];
-        all.extend(Partition::of_shard(shard).map(|partition| key::overwritten(partition.0).to_string()));
-        for (partition, order) in chunk {
-            let [record, cart, _] = keys(*partition, &order.to_string());
+        let mut all = vec![inflight_key(shard), key::overwritten(shard.tag()).to_string()];
+        for order in chunk {
+            let [record, cart, _] = keys(shard, &order.to_string());
             all.extend([record, cart]);
         }
-        let incarnation = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
+        let incarnation = TxId::mint(shard.number(), now_ms());
         let mut call = LOAD.keys(&all).arg(incarnation.as_str()).arg(price);
         for _ in chunk {
             call = call.arg(fastrand::u64(..users)).arg(fastrand::u64(..items)).arg(fastrand::u64(..items));

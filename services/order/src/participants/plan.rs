@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shardcart_protocol::participant::Step;
-use shardcart_types::ids::{ItemId, Partition};
+use shardcart_types::ids::ItemId;
 use shardcart_types::service::Service;
 
 use crate::attempt::Attempt;
@@ -11,8 +11,8 @@ use crate::attempt::Attempt;
 /// What one stock shard is asked to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockPart {
-    /// The lowest partition of the lines on the shard.
-    pub at: Partition,
+    /// The shard.
+    pub shard: u16,
     /// Items and units.
     pub lines: Vec<(ItemId, u64)>,
 }
@@ -20,8 +20,8 @@ pub struct StockPart {
 /// What the user's payment shard is asked to hold: the whole sum of the attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentPart {
-    /// The user's partition.
-    pub at: Partition,
+    /// The shard.
+    pub shard: u16,
 }
 
 /// All shards that take part in an attempt.
@@ -44,19 +44,14 @@ pub enum Part<'a> {
 
 impl Plan {
     /// Plans an attempt, by how items and users are spread over the shards of stock and payment.
-    pub fn new(
-        attempt: &Attempt,
-        item_partition: impl Fn(&str) -> Partition,
-        user_partition: impl Fn(&str) -> Partition,
-    ) -> Self {
+    pub fn new(attempt: &Attempt, item_shard: impl Fn(&str) -> u16, user_shard: impl Fn(&str) -> u16) -> Self {
         let mut stock: BTreeMap<u16, StockPart> = BTreeMap::new();
         for (item, units) in &attempt.lines {
-            let at = item_partition(item.as_str());
-            let part = stock.entry(at.shard()).or_insert(StockPart { at, lines: Vec::new() });
-            part.at = part.at.min(at);
+            let shard = item_shard(item.as_str());
+            let part = stock.entry(shard).or_insert(StockPart { shard, lines: Vec::new() });
             part.lines.push((item.clone(), *units));
         }
-        let payment = PaymentPart { at: user_partition(attempt.user.as_str()) };
+        let payment = PaymentPart { shard: user_shard(attempt.user.as_str()) };
         Plan { stock: stock.into_values().collect(), payment }
     }
 
@@ -75,11 +70,11 @@ impl Part<'_> {
         }
     }
 
-    /// A partition of the shard that is asked.
-    pub fn at(self) -> Partition {
+    /// The shard that is asked.
+    pub fn shard(self) -> u16 {
         match self {
-            Part::Stock(part) => part.at,
-            Part::Payment(part) => part.at,
+            Part::Stock(part) => part.shard,
+            Part::Payment(part) => part.shard,
         }
     }
 

@@ -1,8 +1,8 @@
 #!lua
 -- Adds units of an item to an open order's cart, at the price quoted now.
 --
--- KEYS[1]  {p}:order:<id>  record: status, total
--- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
+-- KEYS[1]  {tag}:order:<id>  record: status, total
+-- KEYS[2]  {tag}:cart:<id>   hash: item -> units and the sum quoted for them
 -- ARGV[1]  item
 -- ARGV[2]  units, at least 1
 -- ARGV[3]  price of one

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Claims what recovery should look at: moves its due time on, so that two machines do not look at the same.
 --
--- KEYS[1]  {p}:inflight  sorted set: an order's key -> when recovery looks at it (Unix ms)
+-- KEYS[1]  {tag}:inflight  sorted set: an order's key -> when recovery looks at it (Unix ms)
 -- ARGV[1]  how long a claim keeps others away, ms
 -- ARGV[2]  how many at most
 -- ARGV[3]  ms from now; a due time beyond it was written before this server's clock was set back: it counts as due

@@ -1,8 +1,8 @@
 #!lua flags=no-writes
 -- Reads an order and its cart at one moment.
 --
--- KEYS[1]  {p}:order:<id>  record: user, status, total
--- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
+-- KEYS[1]  {tag}:order:<id>  record: user, status, total
+-- KEYS[2]  {tag}:cart:<id>   hash: item -> units and the sum quoted for them
 --
 -- Returns { UNKNOWN } | { NEWER } | { status, user, total, item, line, item, line, … }
 local order = redis.call('GET', KEYS[1])

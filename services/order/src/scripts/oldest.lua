@@ -1,14 +1,14 @@
 #!lua flags=no-writes
 -- Reads what is in flight on a shard, those that are due first.
 --
--- KEYS[1]  {p}:inflight  sorted set: an order's key -> when recovery looks at it (Unix ms)
+-- KEYS[1]  {tag}:inflight  sorted set: an order's key -> when recovery looks at it (Unix ms)
 -- ARGV[1]  how many at most
 --
--- Returns { key, now, status, tx, user, lease } for each: now by this server's clock (Unix ms), nil for what is not there,
--- `?` for what cannot be read
+-- Returns { key, now, status, tx, user, lease } for each: now by this server's clock (Unix ms), nil for what is not
+-- there, `?` for what cannot be read
 --
 -- The orders' keys come from the set: they are on this shard.
--- @include fields
+-- @include legible
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local answer = {}

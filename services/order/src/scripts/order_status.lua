@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
--- How an order stands. Asked about an attempt that a participant still holds: makes sure that recovery looks at the order.
+-- How an order stands. Asked about an attempt that a participant still holds: makes sure that recovery looks at the
+-- order.
 --
--- KEYS[1]  {p}:order:<id>  record: status, tx, refusal, life
--- KEYS[2]  {p}:inflight    sorted set: an order's key -> when recovery looks at it (Unix ms)
+-- KEYS[1]  {tag}:order:<id>  record: status, tx, refusal, incarnation
+-- KEYS[2]  {tag}:inflight    sorted set: an order's key -> when recovery looks at it (Unix ms)
 -- ARGV[1]  tx that is still held, or empty
 --
--- Returns { status, tx, refusal, life } | { UNKNOWN, '', '' } | { NEWER, '', '' }
+-- Returns { status, tx, refusal, incarnation } | { UNKNOWN, '', '' } | { NEWER, '', '' }
 -- @include fields
 local order = fields(KEYS[1], ORDER.STATUS, ORDER.TX, ORDER.REFUSAL, RECORD.INCARNATION, RECORD.V)
 if order[5] then return { REPLY.NEWER, '', '' } end

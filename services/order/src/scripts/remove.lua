@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Removes an open order and its cart.
 --
--- KEYS[1]  {p}:order:<id>  record: status
--- KEYS[2]  {p}:cart:<id>   hash
+-- KEYS[1]  {tag}:order:<id>  record: status
+-- KEYS[2]  {tag}:cart:<id>   hash
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | NEWER (a record of a later release)
 -- @include fields

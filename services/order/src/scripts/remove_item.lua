@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Takes one unit of an item off an open order's cart; the line goes with its last unit.
 --
--- KEYS[1]  {p}:order:<id>  record: status, total
--- KEYS[2]  {p}:cart:<id>   hash: item -> units and the sum quoted for them
+-- KEYS[1]  {tag}:order:<id>  record: status, total
+-- KEYS[2]  {tag}:cart:<id>   hash: item -> units and the sum quoted for them
 -- ARGV[1]  item
 --
 -- Returns DONE | UNKNOWN | PENDING | PAID | NO_LINE | NEWER (a record of a later release)
 -- @include fields
+-- @include set
 local order = fields(KEYS[1], ORDER.STATUS, ORDER.TOTAL, RECORD.V)
 if order[3] then return REPLY.NEWER end
 if not order[1] then return REPLY.UNKNOWN end

@@ -47,9 +47,9 @@ async fn taken_over(shard: &Shard) -> Result<Vec<TakenOver>, ShardError> {
     let due = attempt::claim(shard, CLAIM, CLAIMED_MAX).await?;
     let mut taken = Vec::new();
     for due in due.chunks(PREPARED_MAX) {
-        let calls = due.iter().map(|(partition, order)| attempt::take_over(*partition, order)).collect();
-        for ((partition, order), reply) in due.iter().zip(shard.run_all(calls).await?) {
-            match reply.and_then(|reply| attempt::taken_over(shard, *partition, order, reply)) {
+        let calls = due.iter().map(|order| attempt::take_over(shard, order)).collect();
+        for (order, reply) in due.iter().zip(shard.run_all(calls).await?) {
+            match reply.and_then(|reply| attempt::taken_over(shard, order, reply)) {
                 Ok(found) => taken.push(found),
                 // An order that cannot be taken over does not delay the others.
                 Err(error) => log::error!(order:%, error:%; "recovery cannot read an order; it stays in flight"),

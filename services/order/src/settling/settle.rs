@@ -11,7 +11,6 @@ use shardcart_telemetry::metrics;
 use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::span::Span;
 use shardcart_telemetry::trace::{Origin, export};
-use shardcart_types::ids::Partition;
 use shardcart_types::service::Service;
 
 use crate::attempt::{self, AttemptRef};
@@ -24,16 +23,16 @@ impl Participants {
     /// An attempt that a participant does not acknowledge stays in flight, for recovery. May be repeated.
     pub async fn settle(&self, settlements: &[Settlement]) {
         let began = Instant::now();
-        let mut told: BTreeMap<(Service, u16), Vec<(usize, Partition)>> = BTreeMap::new();
+        let mut told: BTreeMap<(Service, u16), Vec<usize>> = BTreeMap::new();
         for (place, settlement) in settlements.iter().enumerate() {
-            for (service, at) in &settlement.parts {
-                told.entry((*service, at.shard())).or_default().push((place, *at));
+            for part in &settlement.parts {
+                told.entry(*part).or_default().push(place);
             }
         }
-        let unsettled = join_all(told.into_iter().map(async |((service, shard), parts)| {
+        let unsettled = join_all(told.into_iter().map(async |((service, shard), places)| {
             let mut unsettled = Vec::new();
-            for parts in parts.chunks(REQUEST_MAX) {
-                unsettled.extend(self.tell(service, shard, settlements, parts).await);
+            for places in places.chunks(REQUEST_MAX) {
+                unsettled.extend(self.tell(service, shard, settlements, places).await);
             }
             unsettled
         }));
@@ -48,36 +47,31 @@ impl Participants {
 
     /// Tells one participant shard the decisions of some attempts, given by their places in `settlements`. Returns the
     /// places that it does not acknowledge.
-    async fn tell(
-        &self,
-        service: Service,
-        shard: u16,
-        settlements: &[Settlement],
-        parts: &[(usize, Partition)],
-    ) -> Vec<usize> {
-        let operation = |(place, at): &(usize, Partition)| {
+    async fn tell(&self, service: Service, shard: u16, settlements: &[Settlement], places: &[usize]) -> Vec<usize> {
+        let operation = |place: &usize| {
             let settlement = &settlements[*place];
             let step = if settlement.paid { Step::Confirm } else { Step::Cancel };
             Operation {
-                at: *at,
                 tx: settlement.tx.clone(),
                 deadline_ms: settlement.deadline_ms,
                 trace: settlement.origin.clone(),
                 step,
             }
         };
-        let answers = self.client(service).run(shard, parts.iter().map(operation).collect()).await;
+        let answers = self.client(service).run(shard, places.iter().map(operation).collect()).await;
         fault::point(Point::MidSettle);
-        let places = parts.iter().map(|(place, _)| *place);
-        let unsettled =
-            places.zip(answers).filter(|(place, answer)| !is_settled(&settlements[*place], service, answer));
+        let unsettled = places
+            .iter()
+            .copied()
+            .zip(answers)
+            .filter(|(place, answer)| !is_settled(&settlements[*place], service, answer));
         unsettled.map(|(place, _)| place).collect()
     }
 
     async fn finish(&self, settled: impl Iterator<Item = &Settlement>) {
         let mut shards: BTreeMap<u16, Vec<&Settlement>> = BTreeMap::new();
         for settlement in settled {
-            shards.entry(settlement.partition.shard()).or_default().push(settlement);
+            shards.entry(settlement.shard).or_default().push(settlement);
         }
         join_all(shards.into_iter().map(async |(number, settlements)| {
             for together in settlements.chunks(CALL_MAX) {

@@ -2,7 +2,7 @@
 
 use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::Origin;
-use shardcart_types::ids::{OrderId, Partition, TxId};
+use shardcart_types::ids::{OrderId, TxId};
 use shardcart_types::service::Service;
 
 use crate::attempt::{Attempt, AttemptRef};
@@ -13,16 +13,16 @@ use crate::participants::Plan;
 pub struct Settlement {
     /// The order.
     pub order: OrderId,
-    /// The order's partition.
-    pub partition: Partition,
+    /// The order's shard.
+    pub shard: u16,
     /// The attempt.
     pub tx: TxId,
     /// Its deadline, Unix milliseconds.
     pub deadline_ms: u64,
     /// Confirm, or cancel.
     pub paid: bool,
-    /// Who is told: a partition of each shard that takes part.
-    pub parts: Vec<(Service, Partition)>,
+    /// Who is told: each shard that takes part.
+    pub parts: Vec<(Service, u16)>,
     /// The trace and the request that decided it; none when recovery found it.
     pub origin: Option<Origin>,
 }
@@ -32,18 +32,18 @@ impl Settlement {
     pub fn of(attempt: &Attempt, paid: bool, plan: &Plan) -> Self {
         Settlement {
             order: attempt.order.clone(),
-            partition: attempt.partition,
+            shard: attempt.shard,
             tx: attempt.tx.clone(),
             deadline_ms: attempt.deadline_ms,
             paid,
-            parts: plan.parts().map(|part| (part.service(), part.at())).collect(),
+            parts: plan.parts().map(|part| (part.service(), part.shard())).collect(),
             origin: trace::own(),
         }
     }
 
     /// A reference to the attempt.
     pub(crate) fn reference(&self) -> AttemptRef {
-        AttemptRef { order: self.order.clone(), partition: self.partition, tx: self.tx.clone() }
+        AttemptRef { order: self.order.clone(), shard: self.shard, tx: self.tx.clone() }
     }
 
     /// Its origin, if its trace is recorded.

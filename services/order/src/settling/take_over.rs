@@ -19,11 +19,11 @@ impl Participants {
     /// # Errors
     /// The order's shard gives no answer.
     pub async fn resolve(&self, order: &OrderId) -> Result<(), ShardError> {
-        let (shard, partition) = self.shards.route(order.as_str())?;
+        let shard = self.shards.route(order.as_str())?;
         let began = export::begin(trace::current);
-        let reply = shard.run(&attempt::take_over(partition, order)).await;
+        let reply = shard.run(&attempt::take_over(shard, order)).await;
         export::ended(began, "take_over.lua", "order", shard.number(), reply.is_err());
-        if let Some(settlement) = self.settlement(attempt::taken_over(shard, partition, order, reply?)?).await {
+        if let Some(settlement) = self.settlement(attempt::taken_over(shard, order, reply?)?).await {
             self.settle(&[settlement]).await;
         }
         Ok(())

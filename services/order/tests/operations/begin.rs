@@ -64,7 +64,7 @@ async fn begin_of_a_pending_order_tells_whose_attempt_it_is() {
     let order = orders.filled_order().await;
     let first = orders.begun(&order).await;
     let before = orders.raw.everything().await;
-    for tx in [orders.later_tx(&order).await, TxId::mint(first.partition, 1)] {
+    for tx in [orders.later_tx(&order).await, TxId::mint(first.shard, 1)] {
         let truth = expect_standing(orders.begin(&order, &tx).await.unwrap());
         assert_eq!((truth.status, truth.tx.as_str()), (Status::Pending, first.tx.as_str()));
     }
@@ -122,7 +122,7 @@ async fn begin_of_a_tx_that_is_not_later_than_the_last_is_moved() {
     for ms in [0, 1, last_ms - 1, last_ms] {
         // In the same millisecond the random bits may be larger or smaller: neither is later.
         for _ in 0..8 {
-            let tx = TxId::mint(last.partition, ms);
+            let tx = TxId::mint(last.shard, ms);
             match orders.begin(&order, &tx).await.unwrap() {
                 Begun::Moved { last_ms: told } => assert_eq!(told, last_ms),
                 other => panic!("{ms} after {last_ms}: {other:?}"),
@@ -131,7 +131,7 @@ async fn begin_of_a_tx_that_is_not_later_than_the_last_is_moved() {
     }
     assert_eq!(orders.raw.everything().await, before);
 
-    let next = TxId::mint(last.partition, last_ms + 1);
+    let next = TxId::mint(last.shard, last_ms + 1);
     expect_attempt(orders.begin(&order, &next).await.unwrap());
 }
 
@@ -140,7 +140,7 @@ async fn begin_with_a_tx_minted_before_the_order_was_created_is_moved() {
     let orders = TestOrders::start().await;
     let early = now_ms() - 1;
     let order = orders.filled_order().await;
-    let begun = orders.begin(&order, &TxId::mint(orders.partition(&order), early)).await;
+    let begun = orders.begin(&order, &TxId::mint(orders.shard_of(&order), early)).await;
     assert!(matches!(begun, Ok(Begun::Moved { .. })), "{begun:?}");
     assert_eq!(orders.status(&order).await, "open");
 }
@@ -149,13 +149,13 @@ async fn begin_with_a_tx_minted_before_the_order_was_created_is_moved() {
 async fn begin_orders_txs_by_their_moment_over_every_digit() {
     let orders = TestOrders::start().await;
     let order = orders.order().await;
-    let partition = orders.partition(&order);
+    let shard = orders.shard_of(&order);
     // A carry into each hexadecimal digit of the moment, the one before the hyphen included.
     for digit in 0..12 {
         let carry = 1_u64 << (4 * digit);
         let base = 0x0fff_ffff_ffff_u64 & !(0xf * carry);
         for (lower, higher) in [(9, 10), (0, 1), (7, 8), (14, 15)] {
-            let [last, next] = [lower, higher].map(|value| TxId::mint(partition, base + value * carry));
+            let [last, next] = [lower, higher].map(|value| TxId::mint(shard, base + value * carry));
             orders.set(&order, &[("tx", next.as_str())]).await;
             let begun = orders.begin(&order, &last).await;
             assert!(matches!(begun, Ok(Begun::Moved { .. })), "{last} after {next}: {begun:?}");
@@ -170,7 +170,7 @@ async fn begin_orders_txs_by_their_moment_over_every_digit() {
 async fn begin_of_an_unknown_order_leaves_nothing() {
     let orders = TestOrders::start().await;
     let order = order("17");
-    let tx = TxId::mint(orders.partition(&order), now_ms());
+    let tx = TxId::mint(orders.shard_of(&order), now_ms());
     let truth = expect_standing(orders.begin(&order, &tx).await.unwrap());
     assert_eq!(truth.status, Status::Unknown);
     assert!(orders.raw.everything().await.is_empty());
@@ -225,7 +225,7 @@ async fn begin_tells_the_life_of_a_foreign_order() {
     orders::load(&orders.shards, &loads(), 1, 4, 3, 7).await.unwrap();
     let zero = order("0");
     let attempt = orders.begun(&zero).await;
-    assert_eq!(attempt.incarnation, orders.field(&zero, "life").await);
+    assert_eq!(attempt.incarnation, orders.field(&zero, "incarnation").await);
     assert!(!attempt.incarnation.is_empty());
 }
 

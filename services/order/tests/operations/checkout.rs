@@ -203,8 +203,8 @@ async fn checkout_repeated_after_a_refusal_is_a_new_attempt() {
 async fn checkout_reports_an_unknown_item_before_too_little_stock_over_shards() {
     let orders = TestOrders::start().await;
     for unknown_on in [0, 1] {
-        let stock = Scripted::with_shards(2, move |operation| match &operation.step {
-            Step::ReserveStock { lines, .. } if operation.at.shard() == unknown_on => {
+        let stock = Scripted::with_shards(2, move |shard, operation| match &operation.step {
+            Step::ReserveStock { lines, .. } if shard == unknown_on => {
                 Answer::Refused(Refusal::UnknownItem(lines[0].0.clone()))
             }
             Step::ReserveStock { lines, .. } => Answer::Refused(Refusal::InsufficientStock(lines[0].0.clone())),
@@ -224,8 +224,8 @@ async fn checkout_reports_an_unknown_item_before_too_little_stock_over_shards() 
 async fn checkout_reports_what_is_certain_before_what_may_pass() {
     let orders = TestOrders::start().await;
     for passing in [Answer::Busy(Refusal::InsufficientStock(item("held"))), Answer::Unanswered] {
-        let stock = Scripted::with_shards(2, move |operation| match &operation.step {
-            Step::ReserveStock { .. } if operation.at.shard() == 0 => passing.clone(),
+        let stock = Scripted::with_shards(2, move |shard, operation| match &operation.step {
+            Step::ReserveStock { .. } if shard == 0 => passing.clone(),
             Step::ReserveStock { .. } => Answer::Refused(Refusal::InsufficientStock(item("short"))),
             _ => Answer::Cancelled,
         });
@@ -241,8 +241,8 @@ async fn checkout_reports_what_is_certain_before_what_may_pass() {
 #[actix_web::test]
 async fn checkout_cancels_at_the_shard_that_held_when_another_refused() {
     let orders = TestOrders::start().await;
-    let stock = Scripted::with_shards(2, |operation| match &operation.step {
-        Step::ReserveStock { lines, .. } if operation.at.shard() == 1 => {
+    let stock = Scripted::with_shards(2, |shard, operation| match &operation.step {
+        Step::ReserveStock { lines, .. } if shard == 1 => {
             Answer::Refused(Refusal::InsufficientStock(lines[0].0.clone()))
         }
         _ => willing(operation),
@@ -256,13 +256,7 @@ async fn checkout_cancels_at_the_shard_that_held_when_another_refused() {
 
     refusal(checkouts.checkout(&order).await);
 
-    let cancelled: Vec<u16> = stock
-        .operations()
-        .iter()
-        .filter(|operation| matches!(operation.step, Step::Cancel))
-        .map(|operation| operation.at.shard())
-        .collect();
-    assert_eq!(cancelled, [0]);
+    assert_eq!(stock.cancelled_on(), [0]);
     assert!(payment.asked().is_empty());
     assert_eq!(orders.status(&order).await, "open");
 }

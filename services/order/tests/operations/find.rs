@@ -4,7 +4,7 @@ use shardcart_order::error::OrderError;
 use shardcart_order::orders::{self, Order};
 use shardcart_protocol::participant::Refusal;
 use shardcart_store::shard_error::ShardError;
-use shardcart_types::ids::{OrderId, Partition, now_ms};
+use shardcart_types::ids::{OrderId, now_ms};
 
 use crate::support::{TestOrders, item, order, user};
 
@@ -38,7 +38,7 @@ async fn find_shows_paid_from_the_decision_on_and_never_for_what_is_given_up() {
 #[actix_web::test]
 async fn find_of_an_order_that_does_not_exist_is_unknown_and_leaves_nothing() {
     let orders = TestOrders::start().await;
-    for id in [OrderId::mint(Partition(3), now_ms()), order("0"), order("A.b-c_9")] {
+    for id in [OrderId::mint(0, now_ms()), order("0"), order("A.b-c_9")] {
         let found = orders::find(&orders.shards, &id).await;
         assert!(matches!(found, Err(OrderError::UnknownOrder(_))), "{found:?}");
     }
@@ -57,7 +57,7 @@ async fn find_of_an_order_of_a_later_release_gives_no_answer() {
 #[actix_web::test]
 async fn find_of_an_id_beyond_the_address_list_is_not_taken_for_unknown() {
     let orders = TestOrders::start().await;
-    let far = OrderId::mint(Partition(16), now_ms());
+    let far = OrderId::mint(1, now_ms());
     let found = orders::find(&orders.shards, &far).await;
     assert!(matches!(found, Err(OrderError::Shard(ShardError::BeyondList { shard: 1 }))), "{found:?}");
 }

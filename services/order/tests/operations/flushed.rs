@@ -48,7 +48,7 @@ async fn a_call_for_many_after_a_flush_begins_decides_and_ends_every_attempt_onc
     let mut named = Vec::new();
     for _ in 0..60 {
         let order = orders.filled_order().await;
-        named.push(AttemptRef { partition: orders.partition(&order), tx: orders.later_tx(&order).await, order });
+        named.push(AttemptRef { shard: orders.shard_of(&order), tx: orders.later_tx(&order).await, order });
     }
 
     orders.raw.forget_scripts().await;
@@ -76,7 +76,7 @@ async fn a_pipeline_after_a_flush_takes_over_every_order_once() {
     for _ in 0..60 {
         attempts.push(orders.begun_late(&orders.filled_order().await).await);
     }
-    let calls: Vec<_> = attempts.iter().map(|attempt| attempt::take_over(attempt.partition, &attempt.order)).collect();
+    let calls: Vec<_> = attempts.iter().map(|attempt| attempt::take_over(orders.shard(), &attempt.order)).collect();
     orders.raw.forget_scripts().await;
 
     let replies = orders.shard().run_all(calls).await.unwrap();

@@ -5,7 +5,7 @@ use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
 use shardcart_store::shard_error::ShardError;
-use shardcart_types::ids::{OrderId, minted_partition};
+use shardcart_types::ids::{OrderId, minted_shard};
 
 use crate::support::{TestOrders, item, loads, order, quantity, user};
 
@@ -37,7 +37,7 @@ async fn was_added(orders: &TestOrders, order: &OrderId, units: u64, name: &str)
 
 /// Where what was done to an order for a key is kept.
 fn record(orders: &TestOrders, order: &OrderId, name: &str) -> String {
-    orders.partition(order).key("key", &format!("{order}:{name}"))
+    orders.key_of("key", &format!("{order}:{name}"))
 }
 
 fn is_reused<T: std::fmt::Debug>(done: &Result<T>) -> bool {
@@ -149,8 +149,8 @@ async fn create_with_a_key_gives_one_order_of_one_user() {
     assert!(is_reused(&create(&orders, "k", "v").await));
 
     let order = &created[0].value;
-    let partition = minted_partition(order.as_str()).expect("a minted id");
-    assert_eq!(orders.raw.text(&partition.key("key", "k")).await, Some(format!("1 / {order} create u")));
+    assert_eq!(minted_shard(order.as_str()), Some(0));
+    assert_eq!(orders.raw.text(&orders.key_of("key", "k")).await, Some(format!("1 / {order} create u")));
     assert_eq!(orders.raw.everything().await.len(), 2, "an order and a record");
 }
 

@@ -8,7 +8,7 @@ use shardcart_protocol::participant::Refusal;
 use shardcart_store::bulk::{LOAD_MAX, LoadError};
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_types::amount::AMOUNT_MAX;
-use shardcart_types::ids::{OrderId, Partition, TxId, minted_ms, minted_partition, now_ms};
+use shardcart_types::ids::{OrderId, TxId, minted_ms, minted_shard, now_ms};
 
 use crate::support::{PATIENCE, TestOrders, expect_attempt, loads, order};
 
@@ -53,7 +53,7 @@ async fn load_makes_a_new_life_of_each_order_each_time() {
     let mut incarnations = BTreeSet::new();
     for _ in 0..5 {
         load(&orders, 1, 4, 3, 7).await.unwrap();
-        let incarnation = orders.field(&zero, "life").await;
+        let incarnation = orders.field(&zero, "incarnation").await;
         assert_eq!(orders.field(&zero, "tx").await, incarnation, "its moment is the first last tx");
         assert_eq!(orders.order_status(&zero, None).await.1, incarnation);
         incarnations.insert(incarnation);
@@ -67,14 +67,14 @@ async fn load_forgets_that_an_order_was_paid_and_its_old_attempts_cannot_touch_i
     load(&orders, 1, 4, 3, 7).await.unwrap();
     let zero = order("0");
     // Minted by a coordinator whose clock is an hour ahead of those that load.
-    let ahead = TxId::mint(orders.partition(&zero), now_ms() + 3_600_000);
+    let ahead = TxId::mint(orders.shard_of(&zero), now_ms() + 3_600_000);
     let old = expect_attempt(orders.begin(&zero, &ahead).await.unwrap());
     orders.decide(&old).await;
     orders.finish(&old).await;
     load(&orders, 1, 4, 3, 7).await.unwrap();
-    let incarnation = orders.field(&zero, "life").await;
+    let incarnation = orders.field(&zero, "incarnation").await;
     assert_eq!(minted_ms(&incarnation), ahead.minted_ms() + 1, "later than every attempt before: {incarnation}");
-    assert_eq!(minted_partition(&incarnation), Some(orders.partition(&zero)), "an id like others: {incarnation}");
+    assert_eq!(minted_shard(&incarnation), Some(orders.shard_of(&zero)), "an id like others: {incarnation}");
     assert_eq!(orders.field(&zero, "tx").await, incarnation);
     let before = orders.raw.everything().await;
 
@@ -102,7 +102,7 @@ async fn load_keeps_what_overwritten_paid_orders_had_bought_and_of_others_nothin
     let overwritten = async || {
         let mut units = std::collections::BTreeMap::new();
         for (key, lines) in orders.raw.everything().await.into_iter().filter(|(key, _)| key.ends_with(":overwritten")) {
-            assert!(key.starts_with('{'), "{key} is in a partition");
+            assert_eq!(key, "{o0ahjy}:overwritten");
             for line in lines.split(' ') {
                 let (item, sold) = line.split_once('=').unwrap();
                 *units.entry(item.to_owned()).or_insert(0) += sold.parse::<u64>().unwrap();
@@ -134,17 +134,15 @@ async fn load_keeps_what_overwritten_paid_orders_had_bought_and_of_others_nothin
 #[actix_web::test]
 async fn load_is_refused_while_anything_is_in_flight_on_the_shard() {
     let orders = TestOrders::start().await;
-    for partition in Partition::of_shard(0) {
-        let other = OrderId::mint(partition, now_ms());
-        orders.set_due(&other, Some(1)).await;
-        let before = orders.raw.everything().await;
+    let other = OrderId::mint(0, now_ms());
+    orders.set_due(&other, Some(1)).await;
+    let before = orders.raw.everything().await;
 
-        let loaded = load(&orders, 3, 4, 3, 7).await;
+    let loaded = load(&orders, 3, 4, 3, 7).await;
 
-        assert!(matches!(loaded, Err(LoadError::InUse)), "{partition:?}: {loaded:?}");
-        assert_eq!(orders.raw.everything().await, before);
-        orders.set_due(&other, None).await;
-    }
+    assert!(matches!(loaded, Err(LoadError::InUse)), "{loaded:?}");
+    assert_eq!(orders.raw.everything().await, before);
+    orders.set_due(&other, None).await;
     load(&orders, 3, 4, 3, 7).await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use shardcart_order::order_status::LocalOrders;
 use shardcart_order::orders;
 use shardcart_protocol::orders::{Orders, StatusAnswer, StatusQuery};
 use shardcart_protocol::participant::Refusal;
-use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_types::ids::{OrderId, TxId, now_ms};
 
 use crate::support::{TestOrders, loads, order};
 
@@ -69,7 +69,7 @@ async fn order_status_makes_nobody_look_at_what_is_not_the_orders_attempt() {
     let current = orders.begun(&pending).await;
     orders.set_due(&pending, None).await;
     let missing = order("17");
-    let stranger = TxId::mint(Partition(3), now_ms());
+    let stranger = TxId::mint(0, now_ms());
     let before = orders.raw.everything().await;
 
     for (order, held) in [
@@ -114,7 +114,7 @@ async fn order_statuses_answer_every_question_in_its_place() {
     orders.abort(&attempts[1], &Refusal::CheckoutAborted).await;
     orders.decide(&attempts[2]).await;
     orders.make_newer(newer).await;
-    let far = OrderId::mint(Partition(16), now_ms());
+    let far = OrderId::mint(1, now_ms());
     let asked = |order: &OrderId| StatusQuery { order: order.clone(), tx: None };
 
     let statuses = LocalOrders::new(Arc::clone(&orders.shards))

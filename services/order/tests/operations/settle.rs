@@ -6,7 +6,7 @@ use shardcart_order::attempt::Attempt;
 use shardcart_order::participants::{Part, Participants, Plan};
 use shardcart_order::settling::Settlement;
 use shardcart_protocol::participant::{Answer, Refusal, Step};
-use shardcart_types::ids::{ItemId, Partition, TxId, now_ms};
+use shardcart_types::ids::{ItemId, TxId, now_ms};
 use shardcart_types::routing;
 use shardcart_types::service::Service;
 
@@ -159,7 +159,10 @@ async fn settle_of_an_attempt_that_is_over_does_not_end_the_next() {
 #[actix_web::test]
 async fn settle_asks_each_shard_that_the_cart_touches_and_the_users() {
     let orders = TestOrders::start().await;
-    let (stock, payment) = (Scripted::with_shards(3, willing), Scripted::with_shards(2, willing));
+    let (stock, payment) = (
+        Scripted::with_shards(3, |_, operation| willing(operation)),
+        Scripted::with_shards(2, |_, operation| willing(operation)),
+    );
     let settling = orders.settling(&stock, &payment);
     let order = orders.order().await;
     for line in 0..30_u64 {
@@ -176,15 +179,14 @@ async fn settle_asks_each_shard_that_the_cart_touches_and_the_users() {
             panic!("{reserve:?}");
         };
         assert_eq!(of, order);
-        let home = |item: &ItemId| routing::partition(item.as_str(), 3);
-        assert_eq!(some.iter().map(|(item, _)| home(item)).min(), Some(part.at));
-        assert!(some.iter().all(|(item, _)| home(item).shard() == part.at.shard()));
+        let home = |item: &ItemId| routing::shard(item.as_str(), 3);
+        assert!(some.iter().all(|(item, _)| home(item) == part.shard));
         lines.extend(some);
     }
     assert_eq!(plan.stock.len(), 3, "thirty items lie on all three shards");
     assert_eq!(lines.len(), 30);
     assert!(lines.iter().all(|(item, units)| item.as_str() == (units - 1).to_string()));
-    assert_eq!(plan.payment.at, routing::partition("u", 2));
+    assert_eq!(plan.payment.shard, routing::shard("u", 2));
     match Part::Payment(&plan.payment).reserve(&attempt) {
         Step::ReserveCredit { amount, user: of, .. } => assert_eq!((amount, of), (465, user("u"))),
         other => panic!("{other:?}"),
@@ -194,19 +196,19 @@ async fn settle_asks_each_shard_that_the_cart_touches_and_the_users() {
 #[actix_web::test]
 async fn settle_has_the_same_parts_in_whatever_order_the_lines_come() {
     let orders = TestOrders::start().await;
-    let (stock, payment) = (Scripted::with_shards(3, willing), Scripted::willing());
+    let (stock, payment) = (Scripted::with_shards(3, |_, operation| willing(operation)), Scripted::willing());
     let settling = orders.settling(&stock, &payment);
     let mut attempt = Attempt {
         order: order("o"),
-        partition: Partition(0),
-        tx: TxId::mint(Partition(0), now_ms()),
+        shard: 0,
+        tx: TxId::mint(0, now_ms()),
         deadline_ms: 1,
         user: user("u"),
         total: 1,
         incarnation: String::new(),
         lines: (0..30).map(|line| (ItemId::parse(&line.to_string()).unwrap(), 1)).collect(),
     };
-    let places = |plan: Plan| -> Vec<Partition> { plan.parts().map(Part::at).collect() };
+    let places = |plan: Plan| -> Vec<u16> { plan.parts().map(Part::shard).collect() };
     let first = places(settling.plan(&attempt).await.unwrap());
     for _ in 0..attempt.lines.len() {
         attempt.lines.rotate_left(1);

@@ -14,11 +14,13 @@ use shardcart_order::participants::Participants;
 use shardcart_protocol::participant::{
     Answer, Batch, Operation, Participant, ParticipantError, Refusal, Step, Topology,
 };
+use shardcart_schema::key;
+use shardcart_schema::tag::{Owner, Tag};
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_types::amount::Quantity;
-use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, UserId, now_ms};
+use shardcart_types::ids::{ItemId, OrderId, TxId, UserId, now_ms};
 
 pub use shardcart_harness_shards::{PATIENCE, Raw, TestShards};
 
@@ -53,8 +55,8 @@ impl TestOrders {
         self.shards.shard(0).expect("there is a shard 0")
     }
 
-    pub fn partition(&self, order: &OrderId) -> Partition {
-        self.shards.partition(order.as_str())
+    pub fn shard_of(&self, order: &OrderId) -> u16 {
+        self.shards.shard_of(order.as_str())
     }
 
     /// A new order with an empty cart.
@@ -78,17 +80,17 @@ impl TestOrders {
 
     /// The key of an order's record.
     pub fn key(&self, order: &OrderId) -> String {
-        self.partition(order).key("order", order.as_str())
+        self.key_of("order", order.as_str())
     }
 
     /// The key of an order's cart.
     pub fn cart_key(&self, order: &OrderId) -> String {
-        self.partition(order).key("cart", order.as_str())
+        self.key_of("cart", order.as_str())
     }
 
     /// The key of what is in flight on an order's shard.
     pub fn inflight_key(&self, order: &OrderId) -> String {
-        inflight_key(self.partition(order).shard())
+        inflight_key(self.shard_of(order))
     }
 
     /// An order's record byte by byte; `None` if there is none.
@@ -135,7 +137,7 @@ impl TestOrders {
     /// A tx that is later than all that an order has had.
     pub async fn later_tx(&self, order: &OrderId) -> TxId {
         let last = TxId::parse(&self.field(order, "tx").await).map_or(0, |last| last.minted_ms());
-        TxId::mint(self.partition(order), now_ms().max(last + 1))
+        TxId::mint(self.shard_of(order), now_ms().max(last + 1))
     }
 
     pub async fn begin(&self, order: &OrderId, tx: &TxId) -> Result<Begun, ShardError> {
@@ -149,7 +151,7 @@ impl TestOrders {
         lease: Duration,
         deadline: Duration,
     ) -> Result<Begun, ShardError> {
-        let named = AttemptRef { order: order.clone(), partition: self.partition(order), tx: tx.clone() };
+        let named = AttemptRef { order: order.clone(), shard: self.shard_of(order), tx: tx.clone() };
         only(attempt::begin(self.shard(), &[named], lease, deadline).await)
     }
 
@@ -192,22 +194,18 @@ impl TestOrders {
 
     pub async fn claim_on(&self, shard: &Shard, hold: Duration, most: usize) -> Vec<OrderId> {
         let claimed = attempt::claim(shard, hold, most).await.expect("the shard answers");
-        let order = |(partition, order)| {
-            assert_eq!(partition, self.partition(&order), "{order}");
-            order
-        };
-        claimed.into_iter().map(order).collect()
+        assert!(claimed.iter().all(|order| self.shard_of(order) == shard.number()), "{claimed:?}");
+        claimed
     }
 
     pub async fn take_over(&self, order: &OrderId) -> TakenOver {
-        let partition = self.partition(order);
-        let call = attempt::take_over(partition, order);
+        let call = attempt::take_over(self.shard(), order);
         let reply = self.shard().run(&call).await.expect("the shard answers");
-        attempt::taken_over(self.shard(), partition, order, reply).expect("a reply of the script")
+        attempt::taken_over(self.shard(), order, reply).expect("a reply of the script")
     }
 
     pub async fn order_status(&self, order: &OrderId, held: Option<&TxId>) -> (OrderState, String) {
-        let call = attempt::order_status(self.partition(order), order, held);
+        let call = attempt::order_status(self.shard(), order, held);
         let reply = self.shard().run(&call).await.expect("the shard answers");
         attempt::read_order_status(self.shard(), reply).expect("a reply of the script")
     }
@@ -219,19 +217,19 @@ impl TestOrders {
 }
 
 /// What a participant answers to an operation.
-type Answers = dyn Fn(&Operation) -> Answer;
+type Answers = dyn Fn(u16, &Operation) -> Answer;
 
 /// A participant that answers as a test tells it, and notes what it is asked.
 pub struct Scripted {
     founding: u16,
     answers: RefCell<Box<Answers>>,
-    asked: RefCell<Vec<Operation>>,
+    asked: RefCell<Vec<(u16, Operation)>>,
     batches: Cell<usize>,
 }
 
 impl Scripted {
     /// One with so many shards.
-    pub fn with_shards(founding: u16, answers: impl Fn(&Operation) -> Answer + 'static) -> Rc<Self> {
+    pub fn with_shards(founding: u16, answers: impl Fn(u16, &Operation) -> Answer + 'static) -> Rc<Self> {
         Rc::new(Scripted {
             founding,
             answers: RefCell::new(Box::new(answers)),
@@ -242,7 +240,7 @@ impl Scripted {
 
     /// One with a single shard.
     pub fn new(answers: impl Fn(&Operation) -> Answer + 'static) -> Rc<Self> {
-        Scripted::with_shards(1, answers)
+        Scripted::with_shards(1, move |_, operation| answers(operation))
     }
 
     /// One with a single shard that has enough of everything.
@@ -252,13 +250,13 @@ impl Scripted {
 
     /// From now on it answers so.
     pub fn answer(&self, answers: impl Fn(&Operation) -> Answer + 'static) {
-        *self.answers.borrow_mut() = Box::new(answers);
+        *self.answers.borrow_mut() = Box::new(move |_, operation| answers(operation));
     }
 
     /// What it was asked, in words, with the tx: `reserve`, `confirm`, `cancel`.
     pub fn asked(&self) -> Vec<(&'static str, TxId)> {
         let asked = self.asked.borrow();
-        asked.iter().map(|operation| (word(&operation.step), operation.tx.clone())).collect()
+        asked.iter().map(|(_, operation)| (word(&operation.step), operation.tx.clone())).collect()
     }
 
     /// What it was asked for an attempt, in words.
@@ -274,7 +272,14 @@ impl Scripted {
 
     /// The operations it was asked for.
     pub fn operations(&self) -> Vec<Operation> {
-        self.asked.borrow().clone()
+        self.asked.borrow().iter().map(|(_, operation)| operation.clone()).collect()
+    }
+
+    /// The shards that were asked to cancel.
+    pub fn cancelled_on(&self) -> Vec<u16> {
+        let asked = self.asked.borrow();
+        let cancels = asked.iter().filter(|(_, operation)| matches!(operation.step, Step::Cancel));
+        cancels.map(|(shard, _)| *shard).collect()
     }
 }
 
@@ -298,11 +303,10 @@ fn word(step: &Step) -> &'static str {
 impl Participant for Scripted {
     fn run(&self, batch: Batch) -> LocalBoxFuture<'_, Result<Vec<Answer>, ParticipantError>> {
         assert_eq!(batch.founding, self.founding);
-        assert!(batch.operations.iter().all(|operation| operation.at.shard() == batch.shard));
         self.batches.set(self.batches.get() + 1);
         let answers = batch.operations.iter().map(|operation| {
-            self.asked.borrow_mut().push(operation.clone());
-            (self.answers.borrow())(operation)
+            self.asked.borrow_mut().push((batch.shard, operation.clone()));
+            (self.answers.borrow())(batch.shard, operation)
         });
         let answers = answers.collect();
         async move { Ok(answers) }.boxed_local()
@@ -327,17 +331,17 @@ pub fn expect_standing(begun: Begun) -> OrderState {
     }
 }
 
-/// The key of what is in flight on a shard: in its first partition.
+/// The key of what is in flight on a shard.
 pub fn inflight_key(shard: u16) -> String {
-    format!("{{{}}}:inflight", 16 * shard)
+    key::inflight(Tag::of(Owner::Order, shard)).to_string()
 }
 
 /// An attempt of which only its name is known.
 pub fn only_named(named: &AttemptRef) -> Attempt {
-    let AttemptRef { order, partition, tx } = named.clone();
+    let AttemptRef { order, shard, tx } = named.clone();
     Attempt {
         order,
-        partition,
+        shard,
         tx,
         deadline_ms: 0,
         user: user("u"),

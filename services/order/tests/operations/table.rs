@@ -5,7 +5,7 @@ use shardcart_model::order::{Ask, Order, Refusal as Refused, Reply, Status};
 use shardcart_model::table::{self, Whose};
 use shardcart_order::attempt::{self, Attempt, Begun, OrderState, TakenOver};
 use shardcart_protocol::participant::Refusal;
-use shardcart_types::ids::{OrderId, Partition, TxId, now_ms};
+use shardcart_types::ids::{OrderId, TxId, now_ms};
 
 use crate::support::{TestOrders, under, user};
 
@@ -114,12 +114,12 @@ fn handed_out(status: &str, taken: &Attempt) -> Told {
 #[actix_web::test]
 async fn every_row_of_the_table_holds() {
     let orders = TestOrders::start().await;
-    let partition = Partition(7);
+    let shard = 0;
     for row in table::order() {
         let attempt = Attempt {
-            order: OrderId::mint(partition, now_ms()),
-            partition,
-            tx: TxId::mint(partition, 1_000_000),
+            order: OrderId::mint(shard, now_ms()),
+            shard,
+            tx: TxId::mint(shard, 1_000_000),
             deadline_ms: orders.raw.now_ms().await + 250_000,
             user: user("u"),
             total: 0,
@@ -131,8 +131,8 @@ async fn every_row_of_the_table_holds() {
         let before = (orders.raw.everything().await, orders.bytes(&attempt.order).await);
         let asking = match row.whose {
             Whose::Own => attempt.clone(),
-            Whose::Earlier => under(&attempt, &TxId::mint(partition, 999_999)),
-            Whose::Later => under(&attempt, &TxId::mint(partition, 1_000_001)),
+            Whose::Earlier => under(&attempt, &TxId::mint(shard, 999_999)),
+            Whose::Later => under(&attempt, &TxId::mint(shard, 1_000_001)),
         };
 
         let told = ask(&orders, row.ask, &asking).await;

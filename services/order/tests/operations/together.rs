@@ -51,13 +51,7 @@ fn told(begun: &Begun) -> String {
     match begun {
         Begun::Attempt(attempt) => format!(
             "begun {} {} {} {} {} {:?} {:?}",
-            attempt.tx,
-            attempt.order,
-            attempt.user,
-            attempt.total,
-            attempt.incarnation,
-            attempt.partition,
-            attempt.lines
+            attempt.tx, attempt.order, attempt.user, attempt.total, attempt.incarnation, attempt.shard, attempt.lines
         ),
         Begun::NotBegun(truth) => stands(truth),
         Begun::Moved { last_ms } => format!("moved {last_ms}"),
@@ -81,12 +75,12 @@ impl Twins {
     async fn start() -> Self {
         let (together, apart) = (TestOrders::start().await, TestOrders::start().await);
         let all: Vec<OrderId> = (0..ORDERS).map(|place| order(&format!("order-{place}"))).collect();
-        let first = TxId::mint(together.partition(&all[0]), 1_000);
+        let first = TxId::mint(together.shard_of(&all[0]), 1_000);
         for orders in [&together, &apart] {
             for (place, order) in all.iter().enumerate() {
                 let (user, total, incarnation) = lasting(place);
                 let refusal = if place < ORDERS / 2 { String::new() } else { refusals()[place - 2].to_record() };
-                let fields = [("user", user), ("total", total), ("life", incarnation), ("refusal", refusal)];
+                let fields = [("user", user), ("total", total), ("incarnation", incarnation), ("refusal", refusal)];
                 let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
                 orders.set(order, &[&fields[..], &[("status", "open"), ("tx", first.as_str())]].concat()).await;
                 for line in 0..place {
@@ -165,7 +159,7 @@ impl Twins {
         let mut current = Vec::new();
         for order in &self.all[2..] {
             let tx = TxId::parse(&self.apart.field(order, "tx").await).expect("a well-formed tx");
-            current.push(AttemptRef { order: order.clone(), partition: self.apart.partition(order), tx });
+            current.push(AttemptRef { order: order.clone(), shard: self.apart.shard_of(order), tx });
         }
         current
     }
@@ -270,8 +264,8 @@ async fn many_attempts_together_come_to_what_they_come_to_one_after_the_other() 
             // Some coordinators' clocks are behind.
             let ms = minted_ms - random.u64(0..=20);
             let order = twins.all[random.usize(..ORDERS)].clone();
-            let partition = twins.together.partition(&order);
-            known.push(AttemptRef { tx: TxId::mint(partition, ms), order, partition });
+            let shard = twins.together.shard_of(&order);
+            known.push(AttemptRef { tx: TxId::mint(shard, ms), order, shard });
         }
         known.drain(..known.len().saturating_sub(RECENT));
         let asked_about = [known.as_slice(), &twins.current().await].concat();

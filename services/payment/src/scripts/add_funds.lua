@@ -1,7 +1,7 @@
 #!lua
 -- Adds to a user's credit.
 --
--- KEYS[1]  {p}:user:<id>  record: credit, held, net
+-- KEYS[1]  {tag}:user:<id>  record: credit, held, net
 -- ARGV[1]  amount, from 0
 -- ARGV[2]  the largest amount: credit + held and net stay within it
 --

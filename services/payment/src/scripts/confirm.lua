@@ -2,8 +2,9 @@
 -- Makes final what attempts hold of users' credit: it is charged. One attempt after the other, as if each had a call of
 -- its own.
 --
--- KEYS[1]   {p}:held            hash: tx -> what is held for it (see common/src/held.rs)
--- KEYS[2]   {p}:ended:<second>  hash: tx -> the answer that it has got for good; of attempts with a deadline in this second
+-- KEYS[1]   {tag}:held            hash: tx -> what is held for it (see reservation_record.rs of common/schema)
+-- KEYS[2]   {tag}:ended:<second>  hash: tx -> the answer that it has got for good; of attempts with a deadline in this
+--                                 second
 -- ARGV[1]   when tombstones of this second end (Unix ms)
 -- ARGV[2]   doubles: the deadline of each attempt (Unix ms)
 -- ARGV[3…]  the tx of each attempt
@@ -13,11 +14,13 @@
 --
 -- The other keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
--- @include together
+-- @include told
+-- @include write
+-- @include now_ms
 -- @include settle
-local charged, gone, tombstones, left = {}, {}, {}, {}
+local charged, gone, tombstones, given = {}, {}, {}, {}
 local function confirm(place, tx)
-  if left[tx] then return REPLY.CONFIRMED end
+  if given[tx] then return REPLY.CONFIRMED end
   if not held[place] then
     local answer = ended[place]
     if answer then return (answer == REPLY.CONFIRMED or answer == REPLY.NEWER) and answer or REPLY.CONFLICT end
@@ -28,10 +31,13 @@ local function confirm(place, tx)
   charged[part.user] = (charged[part.user] or 0) + part.amount
   if is_reserved(part) then
     local payment = records[part.payment]
-    -- `charged` is one byte shorter than `reserved`, and so the life begins one byte earlier.
-    change(part.payment, pack('<BB', RECORD.VERSION, byte(payment, RECORD.LIFE_PLACE_AT) - STATE.RESERVED_LONGER_THAN_CHARGED) .. sub(payment, RECORD.NUMBERS_AT, PAYMENT.NUMBERS_END) .. STATE.CHARGED_TEXT .. sub(payment, PAYMENT.BEHIND_RESERVED))
+    -- `charged` is one byte shorter than `reserved`, and so the incarnation begins one byte earlier.
+    change(part.payment,
+      pack('<BB', RECORD.VERSION, byte(payment, RECORD.INCARNATION_PLACE_AT) - STATE.RESERVED_LONGER_THAN_CHARGED)
+      .. sub(payment, RECORD.NUMBERS_AT, PAYMENT.NUMBERS_END) .. STATE.CHARGED_TEXT
+      .. sub(payment, PAYMENT.BEHIND_RESERVED))
   end
-  left[tx] = true
+  given[tx] = true
   gone[#gone + 1] = tx
   tombstones[#tombstones + 1] = tx
   tombstones[#tombstones + 1] = REPLY.CONFIRMED
@@ -43,7 +49,8 @@ for place, tx in ipairs(txs) do answers[place] = confirm(place, tx) end
 
 for user, amount in pairs(charged) do
   local record = records[user]
-  change(user, sub(record, 1, USER.CREDIT_END) .. pack('<d', read('<d', record, USER.HELD_AT) - amount) .. sub(record, USER.NET_AT))
+  local holds = read('<d', record, USER.HELD_AT)
+  change(user, sub(record, 1, USER.CREDIT_END) .. pack('<d', holds - amount) .. sub(record, USER.NET_AT))
 end
 write(changes, {}, gone, tombstones, ARGV[1])
 return told(answers)

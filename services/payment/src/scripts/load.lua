@@ -1,10 +1,10 @@
 #!lua
 -- Overwrites many users of one shard, while nothing is held on it.
 --
--- KEYS[1]     {p}:held       hash: what is held on the shard
--- KEYS[2…]    {p}:user:<id>  records
+-- KEYS[1]     {tag}:held       hash: what is held on the shard
+-- KEYS[2…]    {tag}:user:<id>  records
 -- ARGV[1]     credit
--- ARGV[2]     life: tells these users from those that had the ids before, whose payments no longer count
+-- ARGV[2]     incarnation: tells these users from those that had the ids before, whose payments no longer count
 --
 -- Returns DONE | IN_USE (nothing written)
 if redis.call(REPLY.EXISTS, KEYS[1]) == 1 then return REPLY.IN_USE end

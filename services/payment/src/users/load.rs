@@ -8,7 +8,7 @@ use shardcart_store::bulk::LoadError;
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_store::shards::Shards;
 use shardcart_types::amount::Amount;
-use shardcart_types::ids::{Partition, TxId, now_ms};
+use shardcart_types::ids::{TxId, now_ms};
 
 use crate::scripts::LOAD;
 
@@ -24,9 +24,9 @@ pub async fn load(
 ) -> Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let held = [key::held(Partition::first_of(shard).0).to_string()].into_iter();
-        let users = chunk.iter().map(|(partition, user)| key::user(partition.0, user).to_string());
-        let incarnation = TxId::mint(chunk.first().map_or(Partition(0), |(partition, _)| *partition), now_ms());
+        let held = [key::held(shard.tag()).to_string()].into_iter();
+        let users = chunk.iter().map(|user| key::user(shard.tag(), user).to_string());
+        let incarnation = TxId::mint(shard.number(), now_ms());
         LOAD.keys(&held.chain(users).collect::<Vec<_>>()).arg(credit.get()).arg(incarnation.as_str())
     })
     .await

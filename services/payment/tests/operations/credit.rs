@@ -3,7 +3,7 @@
 use shardcart_payment::error::PaymentError;
 use shardcart_payment::users;
 use shardcart_store::shard_error::ShardError;
-use shardcart_types::ids::{Partition, UserId, now_ms};
+use shardcart_types::ids::{UserId, now_ms};
 
 use crate::support::{TestPayment, user};
 
@@ -19,7 +19,7 @@ async fn credit_is_what_can_be_spent_now() {
 #[actix_web::test]
 async fn credit_of_an_unknown_user_is_unknown_and_leaves_nothing() {
     let payment = TestPayment::start().await;
-    for id in [UserId::mint(Partition(3), now_ms()), user("0"), user("A.b-c_9")] {
+    for id in [UserId::mint(0, now_ms()), user("0"), user("A.b-c_9")] {
         let credit = users::credit(&payment.shards, &id).await;
         assert!(matches!(credit, Err(PaymentError::UnknownUser(_))), "{credit:?}");
     }
@@ -38,7 +38,7 @@ async fn credit_of_a_user_of_a_later_release_gives_no_answer() {
 #[actix_web::test]
 async fn credit_of_an_id_beyond_the_address_list_is_not_taken_for_unknown() {
     let payment = TestPayment::start().await;
-    let far = UserId::mint(Partition(16), now_ms());
+    let far = UserId::mint(1, now_ms());
     let credit = users::credit(&payment.shards, &far).await;
     assert!(matches!(credit, Err(PaymentError::Shard(ShardError::BeyondList { shard: 1 }))), "{credit:?}");
 }

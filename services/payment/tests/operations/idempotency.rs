@@ -6,7 +6,7 @@ use shardcart_payment::payments;
 use shardcart_payment::users;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
 use shardcart_store::shard_error::ShardError;
-use shardcart_types::ids::{OrderId, UserId, minted_partition};
+use shardcart_types::ids::{OrderId, UserId, minted_shard};
 
 use crate::support::{Purse, TestPayment, amount, new_order, order, user};
 
@@ -34,7 +34,7 @@ async fn cancel(payment: &TestPayment, user: &UserId, order: &OrderId, name: &st
 
 /// The record of what was done to a user for a key.
 async fn record(payment: &TestPayment, user: &UserId, name: &str) -> Option<String> {
-    payment.raw.text(&payment.partition(user).key("key", &format!("{user}:{name}"))).await
+    payment.raw.text(&payment.key_of("key", &format!("{user}:{name}"))).await
 }
 
 fn is_reused<T: std::fmt::Debug>(done: &Result<T>) -> bool {
@@ -70,7 +70,7 @@ async fn a_key_is_kept_for_a_day() {
     let before = payment.raw.now_ms().await;
     pay(&payment, &user, 3, "p").await.unwrap();
     let after = payment.raw.now_ms().await;
-    let record = payment.partition(&user).key("key", &format!("{user}:p"));
+    let record = payment.key_of("key", &format!("{user}:p"));
     let end = payment.raw.expires_ms(&record).await.expect("a record goes by itself");
     assert!((before + DAY_MS..=after + DAY_MS).contains(&end), "{before} {end} {after}");
 }
@@ -125,8 +125,8 @@ async fn create_with_a_key_gives_one_user() {
     assert!(created.iter().all(|one| one.value == created[0].value), "{created:?}");
 
     let user = &created[0].value;
-    let partition = minted_partition(user.as_str()).expect("a minted id");
-    let kept = payment.raw.text(&partition.key("key", "k")).await;
+    assert_eq!(minted_shard(user.as_str()), Some(0));
+    let kept = payment.raw.text(&payment.key_of("key", "k")).await;
     assert_eq!(kept, Some(format!("1 / {user} create_user")));
     assert_eq!(payment.raw.everything().await.len(), 2, "a user and a record");
 }
@@ -206,7 +206,7 @@ async fn a_payment_for_an_order_that_is_gone_is_still_a_replay() {
 async fn a_record_of_a_later_release_is_left_alone() {
     let payment = TestPayment::start().await;
     let (user, order) = (payment.user_with(20).await, new_order());
-    let record = payment.partition(&user).key("key", &format!("{user}:k"));
+    let record = payment.key_of("key", &format!("{user}:k"));
     payment.raw.tell(&["SET", &record, "2 whatever"]).await;
     let before = payment.raw.everything().await;
     for done in [

@@ -175,8 +175,8 @@ async fn lives_of_a_reloaded_user_are_noted_with_what_its_checkouts_take() {
     payment.orders.live(&foreign, "paid", "a");
     payment.reserve(&attempt, 4).await;
 
-    let incarnation = payment.raw.record(&payment.key(&zero)).await.remove("life").unwrap();
-    let noted = async || payment.raw.record(&payment.payment_key(&zero, &foreign)).await.remove("life");
+    let incarnation = payment.raw.record(&payment.key(&zero)).await.remove("incarnation").unwrap();
+    let noted = async || payment.raw.record(&payment.payment_key(&zero, &foreign)).await.remove("incarnation");
     assert_eq!(noted().await, Some(format!("{incarnation}/a")));
     payment.confirm(&attempt).await;
     assert_eq!(noted().await, Some(format!("{incarnation}/a")));

@@ -342,7 +342,6 @@ async fn reserve_leaves_records_of_a_later_release_alone() {
 async fn reserve_lists_exactly_what_is_held() {
     let payment = TestPayment::start().await;
     let mut attempts = Vec::new();
-    // Users lie in partitions of their own.
     for number in 0..16 {
         let user = payment.user_with(10).await;
         let mut attempt = payment.attempt(&user).await;

@@ -11,12 +11,13 @@ use shardcart_payment::reservation::LocalPayment;
 use shardcart_payment::users;
 use shardcart_protocol::orders::Orders;
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
+use shardcart_schema::tag::Tag;
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_types::amount::Amount;
-use shardcart_types::ids::{OrderId, Partition, TxId, UserId, now_ms};
+use shardcart_types::ids::{OrderId, TxId, UserId, now_ms};
 
 pub use shardcart_harness_shards::{
-    KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,
+    KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, TestShards, assert_alike, some_deadline_ms,
 };
 
 /// The payment service with one shard; its Redis ends with the test.
@@ -69,8 +70,8 @@ impl DerefMut for Attempt {
 
 impl Attempt {
     /// A new attempt, of which a deadline is given.
-    pub fn new(user: UserId, at: Partition, order: OrderId, incarnation: &str, deadline_ms: u64) -> Self {
-        let named = shardcart_harness_shards::Attempt { at, tx: TxId::mint(at, now_ms()), deadline_ms, order };
+    pub fn new(user: UserId, tag: Tag, order: OrderId, incarnation: &str, deadline_ms: u64) -> Self {
+        let named = shardcart_harness_shards::Attempt { tag, tx: TxId::mint(0, now_ms()), deadline_ms, order };
         Attempt { named, user, incarnation: incarnation.to_owned() }
     }
 
@@ -91,7 +92,7 @@ impl Attempt {
 
     /// A later attempt to pay the same order.
     pub fn next(&self) -> Self {
-        Attempt::new(self.user.clone(), self.at, self.order.clone(), &self.incarnation, self.deadline_ms)
+        Attempt::new(self.user.clone(), self.tag, self.order.clone(), &self.incarnation, self.deadline_ms)
     }
 }
 
@@ -151,18 +152,14 @@ impl TestPayment {
         payments::has_paid(&self.shards, &self.incarnations, user, order).await
     }
 
-    pub fn partition(&self, user: &UserId) -> Partition {
-        self.shards.partition(user.as_str())
-    }
-
     /// The key of a user's record.
     pub fn key(&self, user: &UserId) -> String {
-        self.partition(user).key("user", user.as_str())
+        self.key_of("user", user.as_str())
     }
 
     /// The key of a user's payment for an order.
     pub fn payment_key(&self, user: &UserId, order: &OrderId) -> String {
-        self.partition(user).key("payment", &format!("{user}:{order}"))
+        self.key_of("payment", &format!("{user}:{order}"))
     }
 
     pub async fn purse(&self, user: &UserId) -> Purse {
@@ -198,14 +195,14 @@ impl TestPayment {
 
     /// An attempt of a user, with much time left, to pay a new order.
     pub async fn attempt(&self, user: &UserId) -> Attempt {
-        let order = OrderId::mint(Partition(5), now_ms());
+        let order = OrderId::mint(0, now_ms());
         self.attempt_for(user, &order, "").await
     }
 
     /// An attempt of a user, with much time left, to pay this order in this incarnation of its id.
     pub async fn attempt_for(&self, user: &UserId, order: &OrderId, incarnation: &str) -> Attempt {
         let deadline_ms = self.raw.now_ms().await + 60_000;
-        Attempt::new(user.clone(), self.partition(user), order.clone(), incarnation, deadline_ms)
+        Attempt::new(user.clone(), self.tag(), order.clone(), incarnation, deadline_ms)
     }
 
     /// An attempt of a user whose deadline passed so many milliseconds ago.
@@ -256,5 +253,5 @@ pub fn order(id: &str) -> OrderId {
 
 /// A new order, minted here.
 pub fn new_order() -> OrderId {
-    OrderId::mint(Partition(5), now_ms())
+    OrderId::mint(0, now_ms())
 }

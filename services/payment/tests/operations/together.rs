@@ -3,7 +3,7 @@
 use shardcart_protocol::participant::{Operation, Participant};
 use shardcart_types::ids::{OrderId, UserId};
 
-use crate::support::{Attempt, Raw, TestPayment, assert_alike, order, some_deadline_ms, user};
+use crate::support::{Attempt, TestPayment, TestShards, assert_alike, order, some_deadline_ms, user};
 
 /// Credit of each user: the usual ones, then one with hardly any and one of a later release. One more does not exist.
 const CREDIT: [u64; 4] = [5_000, 5_000, 3, 40];
@@ -24,7 +24,7 @@ fn paid(place: usize) -> OrderId {
 async fn fill(payment: &TestPayment) {
     for (place, credit) in CREDIT.into_iter().enumerate() {
         let (key, credit) = (payment.key(&payer(place)), credit.to_string());
-        payment.raw.set(&key, &[("credit", &credit), ("held", "0"), ("net", &credit), ("life", "now")]).await;
+        payment.raw.set(&key, &[("credit", &credit), ("held", "0"), ("net", &credit), ("incarnation", "now")]).await;
     }
     payment.raw.make_newer(&payment.key(&payer(CREDIT.len() - 1))).await;
     // Payments that were there before: paid directly, given back, and charged by checkouts in incarnations before.
@@ -43,7 +43,7 @@ async fn fill(payment: &TestPayment) {
         let numbers = [("charged", charged), ("refunded", refunded)];
         payment
             .raw
-            .set(&key, &[numbers.as_slice(), &[("state", state), ("by", by), ("life", incarnation)]].concat())
+            .set(&key, &[numbers.as_slice(), &[("state", state), ("by", by), ("incarnation", incarnation)]].concat())
             .await;
     }
 }
@@ -67,7 +67,7 @@ async fn wanted(payment: &TestPayment, random: &mut fastrand::Rng, made: usize) 
         1 | 2 => POOR,
         _ => random.usize(..USUAL),
     });
-    let (at, amount) = (payment.partition(&user), random.u64(0..=5));
+    let (at, amount) = (payment.tag(), random.u64(0..=5));
     let deadline_ms = some_deadline_ms(random, payment.raw.now_ms().await);
     let incarnation = ["second", "first"][random.usize(0..3).min(1)];
     let order = paid((made / WANTED + random.usize(..WANTED)) % ORDERS);
@@ -80,8 +80,8 @@ async fn many_operations_together_do_what_they_do_one_after_the_other() {
     let (together, apart) = (TestPayment::start().await, TestPayment::start().await);
     fill(&together).await;
     fill(&apart).await;
-    let stores: [(&dyn Participant, &Raw); 2] =
-        [(&together.participant, &together.raw), (&apart.participant, &apart.raw)];
+    let stores: [(&dyn Participant, &TestShards); 2] =
+        [(&together.participant, &together), (&apart.participant, &apart)];
     let busy = ["Busy(InsufficientCredit", "Busy(CheckoutAborted"];
     let refused = ["Refused(InsufficientCredit", "Refused(AlreadyPaid", "Refused(UnknownUser"];
     let mut made = 0;

@@ -14,7 +14,7 @@ use super::look::{self, LookArgs};
 /// Show what is known under an id: an order, an item, a user, or an attempt (tx)
 ///
 /// An id does not say what it belongs to, and one that was not made here may belong to several things: all of them are
-/// shown, each with its state, its partition and shard, and what there is of lines, payment and attempts.
+/// shown, each with its state, its shard, and what there is of lines, payment and attempts.
 ///
 /// Ends with 0: found; 1: nothing has this id; 2: it cannot be an id, or a setting is wrong; 3: not everyone who may
 /// know it answers.

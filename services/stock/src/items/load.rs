@@ -8,7 +8,6 @@ use shardcart_store::bulk::LoadError;
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_store::shards::Shards;
 use shardcart_types::amount::Amount;
-use shardcart_types::ids::Partition;
 
 use crate::scripts::LOAD;
 
@@ -25,8 +24,8 @@ pub async fn load(
 ) -> Result<(), LoadError> {
     bulk::check(settings, count)?;
     bulk::load(shards, settings, count, |shard, chunk| {
-        let held = [key::held(Partition::first_of(shard).0).to_string()].into_iter();
-        let items = chunk.iter().map(|(partition, item)| key::item(partition.0, item).to_string());
+        let held = [key::held(shard.tag()).to_string()].into_iter();
+        let items = chunk.iter().map(|item| key::item(shard.tag(), item).to_string());
         LOAD.keys(&held.chain(items).collect::<Vec<_>>()).arg(price.get()).arg(stock.get())
     })
     .await

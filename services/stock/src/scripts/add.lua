@@ -1,7 +1,7 @@
 #!lua
 -- Adds units to an item's stock.
 --
--- KEYS[1]  {p}:item:<id>  record: stock, held, net
+-- KEYS[1]  {tag}:item:<id>  record: stock, held, net
 -- ARGV[1]  units, from 0
 -- ARGV[2]  the largest amount: stock + held and net stay within it
 --

@@ -2,8 +2,9 @@
 -- Makes final what attempts hold on this shard: the units are sold. One attempt after the other, as if each had a call
 -- of its own.
 --
--- KEYS[1]   {p}:held            hash: tx -> what is held for it (see common/src/held.rs)
--- KEYS[2]   {p}:ended:<second>  hash: tx -> the answer that it has got for good; of attempts with a deadline in this second
+-- KEYS[1]   {tag}:held            hash: tx -> what is held for it (see reservation_record.rs of common/schema)
+-- KEYS[2]   {tag}:ended:<second>  hash: tx -> the answer that it has got for good; of attempts with a deadline in this
+--                                 second
 -- ARGV[1]   when tombstones of this second end (Unix ms)
 -- ARGV[2]   doubles: the deadline of each attempt (Unix ms)
 -- ARGV[3…]  the tx of each attempt
@@ -13,11 +14,13 @@
 --
 -- The items' keys come from what is held: they were passed as keys when it was written, and are on this shard.
 -- Everything is read before anything is written.
--- @include together
+-- @include told
+-- @include write
+-- @include now_ms
 -- @include settle
-local sold, gone, tombstones, left = {}, {}, {}, {}
+local sold, gone, tombstones, given = {}, {}, {}, {}
 local function confirm(place, tx)
-  if left[tx] then return REPLY.CONFIRMED end
+  if given[tx] then return REPLY.CONFIRMED end
   if not held[place] then
     local answer = ended[place]
     if answer then return (answer == REPLY.CONFIRMED or answer == REPLY.NEWER) and answer or REPLY.CONFLICT end
@@ -25,11 +28,11 @@ local function confirm(place, tx)
   end
   local lines = lines_of[place]
   if not lines or is_newer(lines) then return REPLY.NEWER end
-  for at = 1, #lines - 1, 2 do
+  for at = 1, #lines, 2 do
     local item = place_of[lines[at]]
     sold[item] = (sold[item] or 0) + lines[at + 1]
   end
-  left[tx] = true
+  given[tx] = true
   gone[#gone + 1] = tx
   tombstones[#tombstones + 1] = tx
   tombstones[#tombstones + 1] = REPLY.CONFIRMED
@@ -43,7 +46,8 @@ local items = {}
 for item, units in pairs(sold) do
   local record = records[item]
   items[#items + 1] = keys[item]
-  items[#items + 1] = sub(record, 1, ITEM.STOCK_END) .. pack('<d', read('<d', record, ITEM.HELD_AT) - units) .. sub(record, ITEM.NET_AT)
+  items[#items + 1] = sub(record, 1, ITEM.STOCK_END) .. pack('<d', read('<d', record, ITEM.HELD_AT) - units)
+    .. sub(record, ITEM.NET_AT)
 end
 write_items(items)
 write({}, {}, gone, tombstones, ARGV[1])

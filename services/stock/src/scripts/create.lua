@@ -1,7 +1,8 @@
 #!lua
 -- Creates an item, without stock.
 --
--- KEYS[1]  {p}:item:<id>  record: price, stock (can be bought now), held (in undecided attempts), net (added minus taken out directly)
+-- KEYS[1]  {tag}:item:<id>  record: price, stock (can be bought now), held (in undecided attempts), net (added minus
+--                           taken out directly)
 -- ARGV[1]  price
 --
 -- Returns DONE | EXISTS

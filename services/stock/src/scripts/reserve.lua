@@ -2,13 +2,14 @@
 -- Holds, for each of several attempts, all lines that it wants of this shard, or none of them: one attempt after the
 -- other, as if each had a call of its own.
 --
--- KEYS[1]   {p}:held            hash: tx -> what is held for it (see common/src/held.rs)
--- KEYS[2]   {p}:ended:<second>  hash: tx -> the answer that it has got for good; of attempts with a deadline in this second
--- KEYS[3…]  {p}:item:<id>       records: stock, held; each item once
+-- KEYS[1]   {tag}:held            hash: tx -> what is held for it (see reservation_record.rs of common/schema)
+-- KEYS[2]   {tag}:ended:<second>  hash: tx -> the answer that it has got for good; of attempts with a deadline in this
+--                                 second
+-- KEYS[3…]  {tag}:item:<id>       records: stock, held; each item once
 -- ARGV[1]   n, the number of attempts
 -- ARGV[2]   when tombstones of this second end (Unix ms)
--- ARGV[3]   doubles, for each attempt: deadline (Unix ms), number of lines; for each of its lines: the item's place among
---           the items, and units, from 1
+-- ARGV[3]   doubles, for each attempt: deadline (Unix ms), number of lines; for each of its lines: the item's place
+--           among the items, and units, from 1
 -- ARGV[4…]  n times tx, then n times what is to be kept in `held`
 --
 -- Returns HELD | BUSY <line> | EXPIRED | UNKNOWN <line> | INSUFFICIENT <line> | CANCELLED | CONFIRMED | NEWER for each
@@ -16,7 +17,11 @@
 --
 -- What was answered before is looked for before clock and stock: a repeat must get the first answer even when the
 -- deadline has passed, or the last units have been sold, since. Everything is read before anything is written.
--- @include together
+-- @include numbers
+-- @include told
+-- @include write
+-- @include known
+-- @include now_ms
 local count = tonumber(ARGV[1])
 local held = call('HMGET', KEYS[1], unpack(ARGV, 4, 3 + count))
 local ended = call('HMGET', KEYS[2], unpack(ARGV, 4, 3 + count))
@@ -53,18 +58,18 @@ local function refusal(first, last)
   return short or busy, short
 end
 
-local kept, tombstones, left = {}, {}, {}
+local kept, tombstones, given = {}, {}, {}
 local function reserve(place, deadline, first, last)
   local tx = ARGV[3 + place]
   if held[place] then return byte(held[place]) == RECORD.VERSION and REPLY.HELD or REPLY.NEWER end
-  if ended[place] or left[tx] then return left[tx] or known(ended[place]) end
+  if ended[place] or given[tx] then return given[tx] or known(ended[place]) end
   if now > deadline then return REPLY.EXPIRED end
   for at = first, last, 2 do
     if stock[wanted[at]] < wanted[at + 1] then
       local answer, final = refusal(first, last)
       -- A tombstone makes it final.
       if final then
-        left[tx] = answer
+        given[tx] = answer
         tombstones[#tombstones + 1] = tx
         tombstones[#tombstones + 1] = answer
       end
@@ -75,7 +80,7 @@ local function reserve(place, deadline, first, last)
     local item, units = wanted[at], wanted[at + 1]
     stock[item], holds[item], changed[item] = stock[item] - units, holds[item] + units, true
   end
-  left[tx] = REPLY.HELD
+  given[tx] = REPLY.HELD
   kept[#kept + 1] = tx
   kept[#kept + 1] = ARGV[3 + count + place]
   return REPLY.HELD
@@ -92,7 +97,8 @@ local items = {}
 for item in pairs(changed) do
   local record = records[item]
   items[#items + 1] = KEYS[2 + item]
-  items[#items + 1] = sub(record, 1, RECORD.HEAD_SIZE) .. pack('<dd', stock[item], holds[item]) .. sub(record, ITEM.NET_AT)
+  items[#items + 1] = sub(record, 1, RECORD.HEAD_SIZE) .. pack('<dd', stock[item], holds[item])
+    .. sub(record, ITEM.NET_AT)
 end
 write(items, kept, {}, tombstones, ARGV[2])
 return told(answers)

@@ -1,10 +1,12 @@
--- What confirm.lua and cancel.lua have in common: reads what is held for the attempts, and reads and writes the items of
--- it. It stands where they say so.
+-- @include numbers
+-- @include tombstones_of
+-- What confirm.lua and cancel.lua have in common: reads what is held for the attempts, and reads and writes the items
+-- of it. It stands where they say so.
 local deadlines, txs = numbers(ARGV[2]), { unpack(ARGV, 3) }
 local held = call('HMGET', KEYS[1], unpack(txs))
 local ended = tombstones_of(txs, held)
 
--- The lines of each attempt (item's key, units, …; behind the last of them is one number more), and the items' keys, each
+-- The lines of each attempt (item's key, units, …), and the items' keys, each
 -- once. An attempt whose record is of a later release has none.
 local lines_of, keys, place_of, formats = {}, {}, {}, {}
 for place = 1, #txs do
@@ -13,8 +15,10 @@ for place = 1, #txs do
     local many = read('<H', record, RESERVATION.LINES_AT)
     formats[many] = formats[many] or '<' .. string.rep('Bc0d', many)
     local lines = { read(formats[many], record, RESERVATION.FIRST_LINE_AT) }
+    -- Behind them is where the reading ended.
+    lines[#lines] = nil
     lines_of[place] = lines
-    for at = 1, 2 * many, 2 do
+    for at = 1, #lines, 2 do
       local key = lines[at]
       if not place_of[key] then
         keys[#keys + 1] = key
@@ -44,7 +48,7 @@ end
 -- Whether an item of these lines cannot be written by this release.
 local function is_newer(lines)
   if all_known then return false end
-  for at = 1, #lines - 1, 2 do
+  for at = 1, #lines, 2 do
     if not records[place_of[lines[at]]] then return true end
   end
   return false

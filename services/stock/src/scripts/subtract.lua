@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes units out of an item's stock directly, outside any checkout.
 --
--- KEYS[1]  {p}:item:<id>  record: stock, net
+-- KEYS[1]  {tag}:item:<id>  record: stock, net
 -- ARGV[1]  units, from 0
 --
 -- Returns DONE | UNKNOWN | INSUFFICIENT | NEWER (a record of a later release)

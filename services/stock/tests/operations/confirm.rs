@@ -195,7 +195,7 @@ async fn confirm_and_cancel_of_many_large_carts_in_one_call_settle_every_line() 
     for is_sold in [true, false] {
         let mut operations = Vec::new();
         for cart in items.chunks(LINES) {
-            let attempt = Attempt::new(stock.partition(&cart[0]), deadline_ms);
+            let attempt = Attempt::new(stock.tag(), deadline_ms);
             let lines: Vec<(&ItemId, u64)> = cart.iter().map(|item| (item, 2)).collect();
             assert_eq!(stock.reserve(&attempt, &lines).await, Answer::Held);
             operations.push(if is_sold { attempt.confirm() } else { attempt.cancel() });

@@ -4,7 +4,7 @@ use shardcart_protocol::participant::Prices;
 use shardcart_stock::error::StockError;
 use shardcart_stock::items::{self, Item};
 use shardcart_store::shard_error::ShardError;
-use shardcart_types::ids::{ItemId, Partition, now_ms};
+use shardcart_types::ids::{ItemId, now_ms};
 
 use crate::support::{TestStock, item};
 
@@ -23,7 +23,7 @@ async fn find_shows_what_can_be_bought_now() {
 #[actix_web::test]
 async fn find_of_an_item_that_does_not_exist_is_unknown() {
     let stock = TestStock::start().await;
-    for id in [ItemId::mint(Partition(3), now_ms()), item("0"), item("A.b-c_9")] {
+    for id in [ItemId::mint(0, now_ms()), item("0"), item("A.b-c_9")] {
         let found = items::find(&stock.shards, &id).await;
         assert!(matches!(&found, Err(StockError::UnknownItem(of)) if *of == id), "{found:?}");
         assert_eq!(stock.participant.price(&id).await.unwrap(), None);
@@ -44,7 +44,7 @@ async fn find_of_an_item_of_a_later_release_gives_no_answer() {
 #[actix_web::test]
 async fn find_of_an_id_beyond_the_address_list_is_not_taken_for_unknown() {
     let stock = TestStock::start().await;
-    let far = ItemId::mint(Partition(16), now_ms());
+    let far = ItemId::mint(1, now_ms());
 
     let found = items::find(&stock.shards, &far).await;
 

@@ -5,7 +5,7 @@ use shardcart_stock::error::{Result, StockError};
 use shardcart_stock::items;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
 use shardcart_store::shard_error::ShardError;
-use shardcart_types::ids::{ItemId, minted_partition};
+use shardcart_types::ids::{ItemId, minted_shard};
 
 use crate::support::{TestStock, Units, amount, item, loads};
 
@@ -29,7 +29,7 @@ async fn create(stock: &TestStock, price: u64, key: &IdempotencyKey) -> Result<D
 
 /// Where what was done to an item for a key is kept.
 fn record(stock: &TestStock, item: &ItemId, key: &str) -> String {
-    stock.partition(item).key("key", &format!("{item}:{key}"))
+    stock.key_of("key", &format!("{item}:{key}"))
 }
 
 fn is_reused<T: std::fmt::Debug>(done: &Result<T>) -> bool {
@@ -117,7 +117,7 @@ async fn without_a_key_nothing_is_kept() {
 }
 
 #[actix_web::test]
-async fn create_with_a_key_gives_one_item_in_the_partition_of_its_record() {
+async fn create_with_a_key_gives_one_item_on_the_shard_of_its_record() {
     let stock = TestStock::start().await;
     let first = create(&stock, 7, &key("c")).await.unwrap();
     assert!(!first.is_replay);
@@ -126,8 +126,8 @@ async fn create_with_a_key_gives_one_item_in_the_partition_of_its_record() {
     }
     assert!(is_reused(&create(&stock, 8, &key("c")).await));
 
-    let partition = minted_partition(first.value.as_str()).expect("a minted id");
-    let kept = stock.raw.text(&partition.key("key", "c")).await;
+    assert_eq!(minted_shard(first.value.as_str()), Some(0));
+    let kept = stock.raw.text(&stock.key_of("key", "c")).await;
     assert_eq!(kept, Some(format!("1 / {} create 7", first.value)));
     assert_eq!(stock.raw.everything().await.len(), 2, "an item and a record");
 }
@@ -166,10 +166,10 @@ async fn a_record_of_a_later_release_is_left_alone() {
     let stock = TestStock::start().await;
     let item = stock.item_with(10).await;
     let created = create(&stock, 7, &key("c")).await.unwrap().value;
-    let partition = minted_partition(created.as_str()).expect("a minted id");
+    assert_eq!(minted_shard(created.as_str()), Some(0));
     for newer in ["2", "2 / - add 4 and more", "10 / - add 4"] {
         stock.raw.tell(&["SET", &record(&stock, &item, "a"), newer]).await;
-        stock.raw.tell(&["SET", &partition.key("key", "c"), newer]).await;
+        stock.raw.tell(&["SET", &stock.key_of("key", "c"), newer]).await;
         let before = stock.raw.everything().await;
 
         let added = add(&stock, &item, 4, &key("a")).await;

@@ -4,11 +4,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step};
+use shardcart_schema::tag::Tag;
 use shardcart_stock::items;
 use shardcart_stock::reservation::LocalStock;
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_types::amount::Amount;
-use shardcart_types::ids::{ItemId, OrderId, Partition, TxId, now_ms};
+use shardcart_types::ids::{ItemId, OrderId, TxId, now_ms};
 
 pub use shardcart_harness_shards::{
     KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,
@@ -56,10 +57,10 @@ impl DerefMut for Attempt {
 }
 
 impl Attempt {
-    /// An attempt whose operations name this partition.
-    pub fn new(at: Partition, deadline_ms: u64) -> Self {
-        let (tx, order) = (TxId::mint(at, now_ms()), OrderId::mint(at, now_ms()));
-        Attempt(shardcart_harness_shards::Attempt { at, tx, deadline_ms, order })
+    /// An attempt for the shard with this tag.
+    pub fn new(tag: Tag, deadline_ms: u64) -> Self {
+        let (tx, order) = (TxId::mint(0, now_ms()), OrderId::mint(0, now_ms()));
+        Attempt(shardcart_harness_shards::Attempt { tag, tx, deadline_ms, order })
     }
 
     pub fn reserve(&self, lines: &[(&ItemId, u64)]) -> Operation {
@@ -90,7 +91,7 @@ impl TestStock {
         item
     }
 
-    /// Items on the same shard, in partitions of their own, of which so much can be bought.
+    /// Items on the same shard of which so much can be bought.
     pub async fn items_with<const N: usize>(&self, stock: [u64; N]) -> [ItemId; N] {
         let items = futures_util::future::join_all(stock.map(|stock| self.item_with(stock))).await;
         items.try_into().expect("as many items as numbers")
@@ -102,11 +103,12 @@ impl TestStock {
 
     /// The key of an item's record.
     pub fn key(&self, item: &ItemId) -> String {
-        self.partition(item).key("item", item.as_str())
+        self.key_of("item", item.as_str())
     }
 
-    pub fn partition(&self, item: &ItemId) -> Partition {
-        self.shards.partition(item.as_str())
+    /// The tag of the shard on which an item lies.
+    fn home(&self, item: &ItemId) -> Tag {
+        self.shards.route(item.as_str()).expect("the shard is known").tag()
     }
 
     pub async fn units(&self, item: &ItemId) -> Units {
@@ -131,17 +133,17 @@ impl TestStock {
 
     /// An attempt with much time left, for this item and maybe others.
     pub async fn attempt(&self, item: &ItemId) -> Attempt {
-        Attempt::new(self.partition(item), self.raw.now_ms().await + 60_000)
+        Attempt::new(self.home(item), self.raw.now_ms().await + 60_000)
     }
 
     /// An attempt with so many milliseconds left.
     pub async fn attempt_for(&self, item: &ItemId, left_ms: u64) -> Attempt {
-        Attempt::new(self.partition(item), self.raw.now_ms().await + left_ms)
+        Attempt::new(self.home(item), self.raw.now_ms().await + left_ms)
     }
 
     /// An attempt whose deadline passed so many milliseconds ago.
     pub async fn late_attempt(&self, item: &ItemId, ago_ms: u64) -> Attempt {
-        Attempt::new(self.partition(item), self.raw.now_ms().await - ago_ms)
+        Attempt::new(self.home(item), self.raw.now_ms().await - ago_ms)
     }
 
     pub async fn reserve(&self, attempt: &Attempt, lines: &[(&ItemId, u64)]) -> Answer {

@@ -67,7 +67,7 @@ async fn every_row_of_the_table_holds() {
     let stock = TestStock::start().await;
     for (row, form) in table::stock().into_iter().flat_map(|row| (0..forms(row.record)).map(move |form| (row, form))) {
         let item = stock.item_with(10).await;
-        let (key, at) = (stock.key(&item), stock.partition(&item));
+        let (key, at) = (stock.key(&item), stock.tag());
         let attempt = Attempt::new(at, deadline_ms(row.when, stock.raw.now_ms().await));
         let [units, units_held] = [row.holdings.free, row.holdings.held].map(|units| units.to_string());
         if row.holdings.exists {

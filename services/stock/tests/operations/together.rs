@@ -3,7 +3,7 @@
 use shardcart_protocol::participant::{Operation, Participant};
 use shardcart_types::ids::ItemId;
 
-use crate::support::{Attempt, Raw, TestStock, assert_alike, item, some_deadline_ms};
+use crate::support::{Attempt, TestShards, TestStock, assert_alike, item, some_deadline_ms};
 
 /// Units of each item: the usual ones, then one with hardly any, and one of a later release. One more does not exist.
 const STOCK: [u64; 5] = [100, 5_000, 5_000, 5, 40];
@@ -45,7 +45,7 @@ async fn wanted(stock: &TestStock, random: &mut fastrand::Rng) -> [Operation; 3]
     }
     let lines: Vec<_> = places.into_iter().map(|place| (name(place), random.u64(1..=6))).collect();
     let deadline_ms = some_deadline_ms(random, stock.raw.now_ms().await);
-    let attempt = Attempt::new(stock.partition(&lines[0].0), deadline_ms);
+    let attempt = Attempt::new(stock.tag(), deadline_ms);
     let lines: Vec<(&ItemId, u64)> = lines.iter().map(|(item, units)| (item, *units)).collect();
     [attempt.reserve(&lines), attempt.confirm(), attempt.cancel()]
 }
@@ -55,8 +55,8 @@ async fn many_operations_together_do_what_they_do_one_after_the_other() {
     let (together, apart) = (TestStock::start().await, TestStock::start().await);
     fill(&together).await;
     fill(&apart).await;
-    let stores: [(&dyn Participant, &Raw); 2] =
-        [(&together.participant, &together.raw), (&apart.participant, &apart.raw)];
+    let stores: [(&dyn Participant, &TestShards); 2] =
+        [(&together.participant, &together), (&apart.participant, &apart)];
     let refusals = ["Busy(InsufficientStock", "Refused(InsufficientStock", "Refused(UnknownItem"];
     assert_alike(stores, &refusals, async |random| {
         restock([&together, &apart], random).await;
