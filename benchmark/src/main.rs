@@ -185,8 +185,9 @@ fn show(report: &(impl Display + Serialize + Page), args: &Args) -> Result<(), S
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clap::CommandFactory;
+
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -16,18 +16,17 @@ mod users;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use findings::{Findings, Kind};
 use futures_util::future::try_join_all;
+use ids::{Names, Slice};
+use pass::{Pass, Totals};
+use progress::Progress;
+use report::Report;
 use shardcart_order::audit as order;
 use shardcart_schema::order::OrderStatus;
 use shardcart_store::scan;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
-
-use findings::{Findings, Kind};
-use ids::{Names, Slice};
-use pass::{Pass, Totals};
-use progress::Progress;
-use report::Report;
 use source::Source;
 use totals::Width;
 

@@ -15,8 +15,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::{Access, Refused};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use feed::Feed;
 use serde::Deserialize;
 use serde_json::json;
 use shardcart_http::endpoint;
@@ -31,8 +33,6 @@ use shardcart_types::ids::OrderId;
 use crate::inspect;
 use crate::sources::Sources;
 use crate::status::Status;
-use access::{Access, Refused};
-use feed::Feed;
 
 /// How long one "settle now" may take.
 const SETTLE_MAX: Duration = Duration::from_secs(8);

@@ -8,14 +8,14 @@ pub mod found;
 mod looks;
 mod words;
 
+use found::{Attempted, Inspected, Line, Reservation, Thing};
+use looks::Looks;
 use shardcart_order::recent::AttemptSummary;
 use shardcart_protocol::insight::{Found, ItemRecord, OrderRecord, Seen, Wanted};
 use shardcart_schema::order::OrderStatus;
 use shardcart_types::ids::{InvalidId, ItemId, OrderId, TxId, UserId, minted_ms};
 
 use crate::sources::Sources;
-use found::{Attempted, Inspected, Line, Reservation, Thing};
-use looks::Looks;
 
 /// Lines of an order of which the items are looked up as well.
 const LINES_MAX: usize = 100;

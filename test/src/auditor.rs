@@ -3,7 +3,6 @@
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-
 use shardcart_harness::data::Data;
 use shardcart_harness::processes::binaries;
 use shardcart_harness::processes::settings::Settings;

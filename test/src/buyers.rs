@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-
 use shardcart_harness::data::Data;
 use shardcart_harness::front::Front;
 use shardcart_harness::wait::PAUSE;

@@ -10,7 +10,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-
 use shardcart_harness::http::{HttpAnswer, HttpClient};
 use shardcart_harness::processes::binaries;
 use shardcart_harness::processes::settings::Settings;

@@ -1,10 +1,11 @@
 //! A system that runs already, in containers: the tests are told where it is.
 
-use crate::auditor::Audit;
 use shardcart_harness::data::Data;
 use shardcart_harness::front::Front;
 use shardcart_harness::processes::settings::Settings;
 use shardcart_harness::service::Service;
+
+use crate::auditor::Audit;
 
 /// `address:port` of the gateway of the system to test; the other variables begin with it.
 pub const GATEWAY: &str = "SHARDCART_TEST_GATEWAY";

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::fault::{COORDINATOR_POINTS, Fault, Kind, PARTICIPANT_POINT, Place};
 use shardcart_harness::service::Service;
+
+use crate::fault::{COORDINATOR_POINTS, Fault, Kind, PARTICIPANT_POINT, Place};
 
 /// Machines and shards of each service.
 const EACH: usize = 2;

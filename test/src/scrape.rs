@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::Method;
-
 use shardcart_harness::http::HttpClient;
 
 /// All series of one scrape: name with labels, as written, and value.

@@ -5,9 +5,6 @@ use std::ops::Deref;
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use tokio::sync::Mutex;
-
-use crate::given::Given;
 use shardcart_harness::data::Data;
 use shardcart_harness::front::Front;
 use shardcart_harness::processes::settings::Settings;
@@ -15,6 +12,9 @@ use shardcart_harness::service::Service;
 use shardcart_harness::systems::cluster::{Cluster, ClusterOptions};
 use shardcart_harness::systems::kube::{self, Kube};
 use shardcart_harness::systems::shop::{Shop, ShopOptions};
+use tokio::sync::Mutex;
+
+use crate::given::Given;
 
 /// A running system, with a client of the test's own and a view of its data.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use shardcart_harness::systems::cluster::Cluster;
 use tokio::sync::watch;
 
 use crate::schedule::Planned;
-use shardcart_harness::systems::cluster::Cluster;
 
 /// One thing to do: a fault begins, or ends.
 struct Event {

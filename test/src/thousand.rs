@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::given::Given;
 use shardcart_harness::front::{Answer, Front};
 use shardcart_harness::processes::settings::lease_is_short;
+
+use crate::given::Given;
 
 /// Clients, orders and users.
 pub const ORDERS: u64 = 1000;

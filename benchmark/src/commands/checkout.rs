@@ -116,9 +116,10 @@ pub async fn run(args: &CheckoutArgs) -> Result<Report, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::shop::standin::{Behaviour, StandIn};
-    use clap::Parser;
 
     #[derive(Parser)]
     struct Line {

@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use tokio::task::JoinSet;
-
 use shardcart_harness::Service;
+use tokio::task::JoinSet;
 
 use crate::load::books::{Item, User};
 use crate::load::drive;

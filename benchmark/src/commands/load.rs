@@ -1,7 +1,6 @@
 //! `load`: how long it takes to fill a shop.
 
 use serde::Deserialize;
-
 use shardcart_harness::Service;
 
 use crate::load::fill::{Fill, Goods, How, Ids};

@@ -172,9 +172,10 @@ impl StressArgs {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::shop::standin::{Behaviour, StandIn};
-    use clap::Parser;
 
     #[derive(Parser)]
     struct Line {

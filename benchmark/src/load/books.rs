@@ -6,10 +6,10 @@
 use std::cell::Cell;
 
 use serde::{Deserialize, Serialize};
+use shardcart_harness::Service;
 
 use crate::load::fill::{Fill, Goods};
 use crate::shop::control::Control;
-use shardcart_harness::Service;
 
 /// Above this many items and users together the sums are not read: it would take longer than the measurement.
 const RECORDS_MAX: u64 = 20_000;

@@ -6,9 +6,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt};
-use tokio::task::JoinSet;
-
 use shardcart_harness::Service;
+use tokio::task::JoinSet;
 
 use crate::load::answers::{Answers, What};
 use crate::load::calls::{Call, Mix};

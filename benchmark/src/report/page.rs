@@ -351,10 +351,11 @@ impl Page for LoadReport {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::commands::checkout::{self, CheckoutArgs};
     use crate::shop::standin::{Behaviour, StandIn};
-    use clap::Parser;
 
     #[derive(Parser)]
     struct Line {

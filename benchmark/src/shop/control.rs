@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-
 use shardcart_harness::Service;
 
 use crate::shop::front::{Front, Places, ShopArgs};

@@ -1,8 +1,8 @@
 //! A shop of a few lines for the generator's own tests: it keeps sums, not records.
 
-use shardcart_harness::Service;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use shardcart_harness::Service;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use shardcart_harness::network::ports;
 use shardcart_harness::processes::logged::Logged;
-use shardcart_harness::redis;
-use shardcart_harness::{Fsync, Service};
+use shardcart_harness::{Fsync, Service, redis};
 use tempfile::TempDir;
 
 use crate::measure::cpu::Watched;

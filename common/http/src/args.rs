@@ -4,11 +4,11 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-
-use crate::problem::Problem;
 use shardcart_types::amount::{Amount, Quantity};
 use shardcart_types::code::Code;
 use shardcart_types::ids::{ItemId, OrderId, UserId};
+
+use crate::problem::Problem;
 
 /// A type that one segment of a path can be.
 pub trait Argument: Sized {

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use actix_web::dev::ServiceResponse;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, Route, web};
-
-use crate::problem::Problem;
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::trace::{Context, export};
 use shardcart_types::code::Code;
 use shardcart_types::secret::Secret;
+
+use crate::problem::Problem;
 
 /// `POST path` of a service.
 pub fn post<F, Args>(service: &'static str, path: &str, handler: F) -> Resource

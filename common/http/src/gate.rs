@@ -12,14 +12,13 @@ use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError};
 use futures_util::StreamExt;
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::trace::{self, Context};
+use shardcart_types::code::Code;
 
 use crate::endpoint;
 use crate::problem::Problem;
 use crate::settings::HttpSettings;
-use shardcart_telemetry::metrics;
-use shardcart_telemetry::trace;
-use shardcart_telemetry::trace::Context;
-use shardcart_types::code::Code;
 
 /// The gates of this process, to be looked at.
 static GATES: Mutex<Vec<Weak<Gate>>> = Mutex::new(Vec::new());

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
+use shardcart_store::shards::Shards;
 
 use crate::endpoint;
 use crate::gate::Gate;
-use shardcart_store::shards::Shards;
 
 /// What readiness is asked of: the shards of one service, or of all in `shop`.
 pub struct Health {

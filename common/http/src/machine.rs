@@ -11,24 +11,23 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, rt, web};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
-use tokio::signal::unix::{SignalKind, signal};
-
-use crate::endpoint::no_route;
-use crate::gate::Gate;
-use crate::problem::Problem;
-use crate::settings::HttpSettings;
 use shardcart_store::collect;
 use shardcart_store::membership::{Fatal, Membership};
 use shardcart_store::settings::RedisSettings;
 use shardcart_store::shards::{Shards, ShardsFactory};
-use shardcart_telemetry::logging;
-use shardcart_telemetry::logging::LogFormat;
+use shardcart_telemetry::logging::{self, LogFormat};
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::settings::ObserveSettings;
 use shardcart_telemetry::trace;
 use shardcart_types::address::Address;
 use shardcart_types::code::Code;
 use shardcart_types::machine_id::MachineId;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::endpoint::no_route;
+use crate::gate::Gate;
+use crate::problem::Problem;
+use crate::settings::HttpSettings;
 
 /// A checkout allocates some hundred times: this takes half the time for it that the system's allocator does.
 #[global_allocator]

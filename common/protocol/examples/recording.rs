@@ -12,12 +12,9 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use shardcart_protocol::batch_metrics;
 use shardcart_protocol::participant::Answer;
-use shardcart_telemetry::metrics;
-use shardcart_telemetry::metrics::checkout;
-use shardcart_telemetry::metrics::checkout::{Outcome, Step};
-use shardcart_telemetry::metrics::{requests, shard};
-use shardcart_telemetry::trace;
-use shardcart_telemetry::trace::Context;
+use shardcart_telemetry::metrics::checkout::{self, Outcome, Step};
+use shardcart_telemetry::metrics::{self, requests, shard};
+use shardcart_telemetry::trace::{self, Context};
 use shardcart_types::ids::{OrderId, TxId, now_ms};
 use shardcart_types::service::Service;
 

@@ -4,12 +4,12 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use ::metrics::Counter;
-
-use crate::participant::Answer;
 use shardcart_telemetry::metrics::checkout::{self, Alarm};
 use shardcart_telemetry::metrics::histogram::Histogram;
 use shardcart_telemetry::metrics::names;
 use shardcart_types::service::Service;
+
+use crate::participant::Answer;
 
 struct Batches {
     operations: &'static Histogram,

@@ -18,7 +18,6 @@ use shardcart_schema::limit::WAIT_MAX_MS;
 use shardcart_schema::order::{OrderStatus, lease_left_ms};
 use shardcart_schema::record::{self, Layout, Record};
 use shardcart_schema::reservation_record::{self, Reservation, Taken};
-
 use shardcart_store::scan;
 use shardcart_store::script::Call;
 use shardcart_store::shard::Shard;

@@ -7,19 +7,17 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use shardcart_schema::limit::{REQUEST_MAX, STATUS_QUERIES_MAX, WANTED_MAX};
-
-use crate::fault;
-use crate::fault::Point;
-use crate::insight::{Insight, Wanted};
-use crate::orders::{Orders, StatusQuery};
-use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices};
-use shardcart_http::endpoint;
-use shardcart_http::endpoint::is_authorized;
+use shardcart_http::endpoint::{self, is_authorized};
 use shardcart_http::problem::Problem;
+use shardcart_schema::limit::{REQUEST_MAX, STATUS_QUERIES_MAX, WANTED_MAX};
 use shardcart_types::code::Code;
 use shardcart_types::ids::ItemId;
 use shardcart_types::secret::Secret;
+
+use crate::fault::{self, Point};
+use crate::insight::{Insight, Wanted};
+use crate::orders::{Orders, StatusQuery};
+use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices};
 
 /// Largest request, in bytes: a full batch of the largest carts.
 const BODY_MAX: usize = 64 << 20;

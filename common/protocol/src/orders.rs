@@ -3,7 +3,6 @@
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use shardcart_schema::order::OrderStatus;
-
 use shardcart_types::ids::{OrderId, TxId};
 
 /// An attempt that a participant still holds something for, or an order whose incarnation it wants to know.

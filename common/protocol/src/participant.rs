@@ -5,12 +5,10 @@
 
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
-use shardcart_schema::order::RefusalWord;
-
 use shardcart_http::problem::Problem;
+use shardcart_schema::order::RefusalWord;
 use shardcart_telemetry::metrics::checkout::Outcome;
-use shardcart_telemetry::trace::parent;
-use shardcart_telemetry::trace::parent::Origin;
+use shardcart_telemetry::trace::parent::{self, Origin};
 use shardcart_types::code::Code;
 use shardcart_types::ids::{ItemId, OrderId, TxId, UserId};
 use shardcart_types::service::Service;

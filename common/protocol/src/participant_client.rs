@@ -1,17 +1,17 @@
 //! A participant as the checkouts of one thread see it: where its keys are, and batches of what they ask.
 
-use shardcart_schema::limit::REQUEST_MAX;
-
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use shardcart_schema::limit::REQUEST_MAX;
+use shardcart_types::routing;
+use shardcart_types::service::Service;
 
 use crate::batch_metrics;
 use crate::batch_pacer::{BatchPacer, Stage};
 use crate::coalescer::{BatchRequest, Coalescer};
 use crate::participant::{Answer, Batch, Operation, Participant, ParticipantError, Topology};
-use shardcart_types::routing;
-use shardcart_types::service::Service;
 
 /// A silent participant is logged this often: its batches are tried again many times a second.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);

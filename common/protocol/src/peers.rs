@@ -8,11 +8,11 @@ use futures_util::future::LocalBoxFuture;
 use reqwest::{Client, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use shardcart_types::secret::Secret;
 
 use crate::insight::{Insight, Seen, ShardState, Wanted};
 use crate::orders::{Orders, StatusAnswer, StatusQuery};
 use crate::participant::Topology;
-use shardcart_types::secret::Secret;
 
 /// How long a machine that did not answer is asked last.
 const SHUNNED: Duration = Duration::from_secs(1);

@@ -9,12 +9,12 @@ use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use shardcart_schema::limit::REQUEST_MAX;
+use shardcart_types::ids::ItemId;
+use shardcart_types::service::Service;
 use tokio::sync::oneshot;
 
 use crate::participant::{Answer, Batch, Participant, ParticipantError, Prices, Topology};
 use crate::peers::{Failure, Peers};
-use shardcart_types::ids::ItemId;
-use shardcart_types::service::Service;
 
 /// How long the batches of a shard that did not answer have requests of their own.
 const APART: Duration = Duration::from_secs(1);

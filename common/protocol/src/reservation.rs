@@ -8,20 +8,18 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-
 use shardcart_schema::key;
 use shardcart_schema::limit::{CALL_MAX, LINES_MAX, TOMBSTONES_LAST_MS};
 use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
-
-use crate::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_store::script::{Call, Script, each, words};
 use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
-use shardcart_telemetry::trace;
-use shardcart_telemetry::trace::export;
+use shardcart_telemetry::trace::{self, export};
 use shardcart_types::ids::TxId;
 use shardcart_types::service::Service;
+
+use crate::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 
 /// A participant over shards of its own. Reserve, confirm and cancel have one frame, which is here: every such
 /// participant is a [`Participant`]. It supplies what differs.

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use redis::{FromRedisValue, Value};
 use shardcart_schema::limit::STATUS_QUERIES_MAX;
-
-use crate::orders::{Orders, StatusQuery};
-use crate::participant::{Batch, Operation, Participant, Step};
 use shardcart_store::scan;
 use shardcart_store::script::Call;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
 use shardcart_types::ids::{OrderId, TxId};
+
+use crate::orders::{Orders, StatusQuery};
+use crate::participant::{Batch, Operation, Participant, Step};
 
 /// Reservations looked at in one step. Redis may return more at once, but not many.
 const STEP: usize = 256;

@@ -22,8 +22,8 @@ use crate::key::Kind;
 use crate::order::{CartLine, OrderStatus};
 use crate::payment::{PaidBy, PaymentState};
 use crate::record::{self, Layout};
-use crate::reply::Reply;
-use crate::{identity, incarnation, limit, minted, reply, reservation_record};
+use crate::reply::{self, Reply};
+use crate::{identity, incarnation, limit, minted, reservation_record};
 
 static ALL: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     let mut table = Table(BTreeMap::new());

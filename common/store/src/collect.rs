@@ -10,6 +10,8 @@ use ::metrics::Gauge;
 use futures_util::future::join_all;
 use redis::FromRedisValue;
 use shardcart_schema::key;
+use shardcart_telemetry::metrics::shard::{self, ShardMetrics};
+use shardcart_telemetry::metrics::{self, names};
 
 use crate::info::field;
 use crate::scan;
@@ -17,9 +19,6 @@ use crate::script::{Call, words};
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
 use crate::shards::Shards;
-use shardcart_telemetry::metrics;
-use shardcart_telemetry::metrics::names;
-use shardcart_telemetry::metrics::shard::{self, ShardMetrics};
 
 crate::scripts! {
     IN_FLIGHT = "in_flight.lua";

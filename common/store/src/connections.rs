@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, IntoConnectionInfo, Pipeline, ProtocolVersion, PushKind, RedisError, Value};
+use shardcart_telemetry::metrics;
+use shardcart_telemetry::metrics::shard::{Failure, ShardMetrics};
+use shardcart_types::address::Address;
 
 use crate::script::{Call, Script};
 use crate::settings::RedisSettings;
 use crate::shard_error::ShardError;
-use shardcart_telemetry::metrics;
-use shardcart_telemetry::metrics::shard::{Failure, ShardMetrics};
-use shardcart_types::address::Address;
 
 /// Bulk work takes connections of its own, this many a shard at most.
 const BULK_CONNECTIONS_MAX: usize = 4;

@@ -10,6 +10,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, Value};
 use shardcart_schema::identity::SCHEMA_VERSION;
 use shardcart_schema::tag::{Owner, SHARDS_MAX, Tag};
+use shardcart_telemetry::metrics::{self, names};
+use shardcart_types::address::Address;
+use shardcart_types::ids::now_ms;
+use shardcart_types::machine_id::MachineId;
 
 use crate::connections::{Admission, run_over};
 use crate::identity::{Found, Identity};
@@ -19,11 +23,6 @@ use crate::server::Server;
 use crate::settings::RedisSettings;
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
-use shardcart_telemetry::metrics;
-use shardcart_telemetry::metrics::names;
-use shardcart_types::address::Address;
-use shardcart_types::ids::now_ms;
-use shardcart_types::machine_id::MachineId;
 
 /// Shards' clocks further apart than this are worth a warning: deadlines are compared across shards.
 const CLOCK_WARNING_MS: i64 = 500;

@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 
 use redis::{Cmd, FromRedisValue, RedisWrite, ToRedisArgs, Value};
 use shardcart_schema::{limit, lua};
-
-use crate::idempotency::Once;
 use shardcart_types::amount::AMOUNT_MAX;
 use shardcart_types::ids::ID_LENGTH_MAX;
+
+use crate::idempotency::Once;
 
 // What is counted on in records and scripts is what is checked at the door.
 const _: () = assert!(AMOUNT_MAX == limit::AMOUNT_MAX && ID_LENGTH_MAX == limit::ID_LENGTH_MAX);
@@ -206,11 +206,11 @@ mod tests {
     use std::sync::LazyLock;
 
     use shardcart_schema::minted;
+    use shardcart_schema::tag::{Owner, Tag};
+    use shardcart_types::ids::mint;
 
     use super::*;
     use crate::idempotency::IdempotencyKey;
-    use shardcart_schema::tag::{Owner, Tag};
-    use shardcart_types::ids::mint;
 
     static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("a.lua", "#!lua flags=allow-oom\nreturn 'DONE'\n"));
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis::Value;
+use shardcart_types::address::Address;
 
 use crate::connections::{Admission, Connections, Lent};
 use crate::pipeline::Calls;
@@ -11,7 +12,6 @@ use crate::replica_ack::ReplicaAck;
 use crate::script::Call;
 use crate::settings::RedisSettings;
 use crate::shard_error::{Replies, ShardError};
-use shardcart_types::address::Address;
 
 /// One Redis primary: its connections, and the acknowledgement of its replicas. A server may have several shards.
 ///

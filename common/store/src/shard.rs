@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use redis::Value;
 use shardcart_schema::tag::Tag;
-use shardcart_telemetry::trace;
-use shardcart_telemetry::trace::export;
+use shardcart_telemetry::trace::{self, export};
 
 use crate::script::Call;
 use crate::server::Server;

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 use shardcart_schema::reply::Reply;
+use shardcart_types::ids::{InvalidId, now_ms};
+use shardcart_types::routing;
 
 use crate::idempotency::{Done, IdempotencyKey, KeyReused};
 use crate::membership::Membership;
 use crate::script::{Call, words};
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
-use shardcart_types::ids::{InvalidId, now_ms};
-use shardcart_types::routing;
 
 /// How long shards that do not answer are passed over before a creation fails.
 const MINT_MAX: Duration = Duration::from_secs(2);

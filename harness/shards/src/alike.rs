@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashSet};
 
 use shardcart_harness::redis::record;
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, Step};
-
 use shardcart_schema::key;
 
 use crate::shards::TestShards;

@@ -13,8 +13,7 @@ use hyper::body::Bytes;
 
 pub use self::answer::Answer;
 pub use self::steps::Order;
-use crate::http::raw;
-use crate::http::{HttpClient, NoAnswer};
+use crate::http::{HttpClient, NoAnswer, raw};
 use crate::service::Service;
 
 /// A client of the three services, behind one address or at three of their own. It belongs to the

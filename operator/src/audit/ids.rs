@@ -102,8 +102,9 @@ impl Slice {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use shardcart_types::ids::mint;
+
+    use super::*;
 
     #[test]
     fn an_id_comes_back_as_it_was() {

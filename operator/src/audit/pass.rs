@@ -18,6 +18,7 @@ use std::cell::RefCell;
 use shardcart_schema::key::Parts;
 use shardcart_store::shard::Shard;
 use shardcart_store::shards::Shards;
+use stock::held_of;
 
 use super::AuditError;
 use super::findings::{Findings, Kind};
@@ -29,7 +30,6 @@ use super::reservations::{Held, Statuses};
 use super::source::Source;
 use super::totals::{ItemTotals, OrderTotals, PaymentTotals, UserTotals};
 use super::users::Users;
-use stock::held_of;
 
 /// What all passes together have found.
 #[derive(Debug, Default)]

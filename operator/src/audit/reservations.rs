@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use futures_util::future::try_join_all;
 use shardcart_order::audit::{self as orders, Found};
 use shardcart_schema::order::OrderStatus;
-use shardcart_store::scan;
-use shardcart_store::scan::Reservation;
+use shardcart_store::scan::{self, Reservation};
 use shardcart_store::shards::Shards;
 
 use super::findings::{Findings, Kind};

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use shardcart_protocol::insight;
-use shardcart_protocol::insight::{Found, LookUp, OrderRecord, Seen, Wanted};
+use shardcart_protocol::insight::{self, Found, LookUp, OrderRecord, Seen, Wanted};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::order::{CartLine, lease_left_ms};
 use shardcart_schema::record::field;

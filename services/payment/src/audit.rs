@@ -7,8 +7,7 @@ use shardcart_schema::key::{self, Kind};
 use shardcart_schema::payment::{PaidBy, PaymentState};
 use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
-use shardcart_store::scan;
-use shardcart_store::scan::Reservation;
+use shardcart_store::scan::{self, Reservation};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 

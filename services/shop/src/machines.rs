@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 use shardcart_http::gate::Gate;
-use shardcart_http::health;
-use shardcart_http::health::Health;
+use shardcart_http::health::{self, Health};
 use shardcart_store::shards::Shards;
 
 /// Binds `/health/live` and `/health/ready` of a listener whose requests need these shards.

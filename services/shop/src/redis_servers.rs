@@ -11,9 +11,10 @@ use std::ffi::OsStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use server::{Home, Launch, Server};
+
 use crate::data_dir::{DataDir, SERVICES};
 use crate::start_error::StartError;
-use server::{Home, Launch, Server};
 
 /// How long `stop` lets the servers write out what they hold before it kills them.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);

@@ -5,8 +5,7 @@ use std::future::Future;
 use shardcart_schema::key;
 use shardcart_schema::record::field;
 use shardcart_schema::reservation_record::Taken;
-use shardcart_store::scan;
-use shardcart_store::scan::{Holdings, Reservation};
+use shardcart_store::scan::{self, Holdings, Reservation};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 

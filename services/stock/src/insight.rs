@@ -1,10 +1,8 @@
 //! What the stock service shows of itself to an operator. Nothing here writes.
 
-use shardcart_protocol::insight;
-use shardcart_protocol::insight::{Found, ItemRecord, LookUp, Seen, Wanted};
+use shardcart_protocol::insight::{self, Found, ItemRecord, LookUp, Seen, Wanted};
 use shardcart_schema::key::{self, Kind};
-use shardcart_schema::record;
-use shardcart_schema::record::field;
+use shardcart_schema::record::{self, field};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::orders::Placed;
-use super::people::World;
 use shardcart_harness::data::{Amounts, Data};
 use shardcart_harness::ids;
 use shardcart_harness::redis::record::{self, Fields};
 use shardcart_harness::service::Service;
+
+use super::orders::Placed;
+use super::people::World;
 
 /// The records of a world.
 #[derive(Debug, Default)]

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use hyper::Method;
+use shardcart_harness::front::Front;
+use shardcart_harness::service::Service;
+use shardcart_harness::systems::cluster::Cluster;
 use tokio::task::JoinHandle;
 
 use super::orders::{Outcome, Placed, Told};
 use super::people::{PRICE, World};
-use shardcart_harness::front::Front;
-use shardcart_harness::service::Service;
-use shardcart_harness::systems::cluster::Cluster;
 
 /// How often one order is checked out, at most, by a client that wants a definite answer.
 const TRIES: usize = 200;

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use shardcart_harness::data::{Amounts, Data};
+use shardcart_harness::front::Front;
+use shardcart_harness::systems::cluster::Cluster;
+use shardcart_harness::wait::PAUSE;
 
 use super::books::Books;
 use super::orders::{Outcome, Placed, Told};
 use super::people::{Kind, World};
 use crate::auditor;
-use shardcart_harness::data::{Amounts, Data};
-use shardcart_harness::front::Front;
-use shardcart_harness::systems::cluster::Cluster;
-use shardcart_harness::wait::PAUSE;
 
 /// How soon after the last fault nothing may be in flight any more: the promise.
 const SETTLED: Duration = Duration::from_secs(15);

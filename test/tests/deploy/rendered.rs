@@ -4,11 +4,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-
 use shardcart_harness::systems::kube::{Deployed, Kube, Kubectl, render};
 use shardcart_harness::{Front, Service, eventually, ids, lease_is_short};
 use shardcart_test::thousand;
+use tokio::sync::Mutex;
 
 const DEPLOY: &str = "gke-scale/deploy.sh";
 const SETTLED: Duration = Duration::from_secs(30);

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use shardcart_harness::Front;
 use shardcart_harness::http::raw;
 use shardcart_harness::systems::cluster::TOKEN;
-use shardcart_harness::{Cluster, ClusterOptions, Service, Settings};
+use shardcart_harness::{Cluster, ClusterOptions, Front, Service, Settings};
 use shardcart_test::Stage;
 use shardcart_test::on_shop_and_cluster;
 

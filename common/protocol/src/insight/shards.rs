@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use redis::FromRedisValue;
 use shardcart_schema::key::{self, Kind};
-
-use crate::insight::ShardState;
 use shardcart_store::info::field;
 use shardcart_store::scan;
 use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
+
+use crate::insight::ShardState;
 
 /// How all shards are now. `listed` is what lists what is under way on a shard: `Inflight` or `Held`.
 pub async fn states(shards: &Shards, listed: Kind) -> Vec<ShardState> {

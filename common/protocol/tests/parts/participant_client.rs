@@ -7,6 +7,7 @@ use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use shardcart_harness::eventually;
+use shardcart_harness_shards::PATIENCE;
 use shardcart_protocol::batch_pacer::Stage;
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_protocol::participant_client::ParticipantClient;
@@ -15,8 +16,6 @@ use shardcart_types::ids::{TxId, minted_shard, now_ms};
 use shardcart_types::routing;
 use shardcart_types::service::Service;
 use tokio::sync::Semaphore;
-
-use shardcart_harness_shards::PATIENCE;
 
 /// What a participant does with a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use actix_web::dev::{ServerHandle, Service as _};
 use actix_web::{App, HttpServer, rt};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
+use shardcart_harness_shards::PATIENCE;
 use shardcart_protocol::internal::Internal;
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_protocol::peers::Peers;
@@ -18,8 +19,6 @@ use shardcart_schema::limit::REQUEST_MAX;
 use shardcart_types::ids::{TxId, now_ms};
 use shardcart_types::secret::Secret;
 use shardcart_types::service::Service;
-
-use shardcart_harness_shards::PATIENCE;
 
 const FOUNDING: u16 = 4;
 

@@ -9,14 +9,13 @@ use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use shardcart_harness::{RedisServer, eventually};
+use shardcart_harness_shards::{KnownOrders, PATIENCE, Raw, TestShards};
 use shardcart_protocol::orders::{Orders, StatusAnswer};
 use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
 use shardcart_protocol::review;
 use shardcart_schema::tag::{Owner, Tag};
 use shardcart_schema::{key, reservation_record};
 use shardcart_types::ids::{OrderId, TxId, now_ms};
-
-use shardcart_harness_shards::{KnownOrders, PATIENCE, Raw, TestShards};
 
 /// How long after its deadline a reservation is looked at in most of these tests.
 const SHORTLY: Duration = Duration::from_millis(200);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use shardcart_schema::identity::SCHEMA_VERSION;
+use shardcart_types::address::Address;
 
 use super::{Fatal, Membership};
 use crate::identity::{Found, Identity};
 use crate::settings::RedisSettings;
-use shardcart_types::address::Address;
 
 impl Membership {
     /// Connects to all shards of a data set and checks their identity records. Writes nothing: an empty shard, a

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use ::metrics::{Counter, Gauge};
+use shardcart_types::service::Service;
 
 use super::histogram::Histogram;
 use super::{Counted, names};
-use shardcart_types::service::Service;
 
 macro_rules! named {
     ($(#[$doc:meta])* $enum:ident { $($(#[$variant_doc:meta])* $name:ident = $text:literal,)* }) => {

@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use ::metrics::{Counter, Gauge};
+use shardcart_types::code::Code;
 
 use super::histogram::Histogram;
 use super::{Counted, Kept, names};
-use shardcart_types::code::Code;
 
 /// Places for answers without a problem's code: success, and the errors of the HTTP library.
 const OTHERS: [(&str, &str); 3] = [("2xx", "ok"), ("4xx", "other"), ("5xx", "other")];

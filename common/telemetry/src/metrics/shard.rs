@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use ::metrics::{Counter, Gauge};
 
+use super::Kept;
 use super::histogram::Histogram;
-use super::names::Metric;
-use super::{Kept, names};
+use super::names::{self, Metric};
 
 /// What is recorded of one shard of one service. The same for all threads.
 #[derive(Debug)]

@@ -6,12 +6,13 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use shardcart_types::ids::{OrderId, TxId};
+
 use super::export;
 use super::parent::{Origin, RequestName, TraceParent, new_span};
 use super::span::Span;
 use crate::metrics;
 use crate::metrics::checkout::Step;
-use shardcart_types::ids::{OrderId, TxId};
 
 tokio::task_local! {
     static CONTEXT: Rc<Context>;

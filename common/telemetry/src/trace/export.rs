@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use ::metrics::Counter;
 use clap::Args;
 use reqwest::Url;
+use shardcart_types::secret::Secret;
 use tokio::sync::{mpsc, oneshot};
 
 use super::otlp::Collector;
 use super::parent::{Origin, TraceParent};
 use super::span::Span;
 use crate::metrics::names;
-use shardcart_types::secret::Secret;
 
 /// Spans that wait to be exported at most; beyond it they are dropped.
 const QUEUE_MAX: usize = 16_384;

@@ -7,9 +7,9 @@ use metrics::Counter;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
+use shardcart_types::secret::Secret;
 
 use super::span::Span;
-use shardcart_types::secret::Secret;
 
 /// How long the collector is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);

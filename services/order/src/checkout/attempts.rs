@@ -9,15 +9,14 @@ use std::time::Duration;
 use shardcart_protocol::batch_pacer::{BatchPacer, Stage};
 use shardcart_protocol::coalescer::{BatchRequest, Coalescer};
 use shardcart_protocol::participant::Refusal;
+use shardcart_schema::limit::CALL_MAX;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
-use shardcart_telemetry::trace;
-use shardcart_telemetry::trace::export;
+use shardcart_telemetry::trace::{self, export};
 
 use crate::attempt::{self, AttemptRef, Begun, OrderState};
 use crate::config::CheckoutSettings;
-use shardcart_schema::limit::CALL_MAX;
 
 type Answer<T> = Result<T, ShardError>;
 

@@ -4,8 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use shardcart_telemetry::metrics::checkout;
-use shardcart_telemetry::metrics::checkout::{Outcome, Step};
+use shardcart_telemetry::metrics::checkout::{self, Outcome, Step};
 use shardcart_telemetry::metrics::requests;
 use shardcart_telemetry::trace::{Context, export};
 

@@ -6,13 +6,11 @@ use std::time::Instant;
 
 use actix_web::rt;
 use shardcart_http::gate::Gate;
-use shardcart_protocol::fault;
-use shardcart_protocol::fault::Point;
+use shardcart_protocol::fault::{self, Point};
 use shardcart_protocol::participant::{ParticipantError, Refusal};
 use shardcart_store::shard::Shard;
 use shardcart_telemetry::metrics;
-use shardcart_telemetry::trace;
-use shardcart_telemetry::trace::Context;
+use shardcart_telemetry::trace::{self, Context};
 use shardcart_types::ids::{OrderId, UserId, minted_shard};
 
 use crate::attempt::{Attempt, Status};

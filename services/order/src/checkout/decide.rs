@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use shardcart_protocol::fault;
-use shardcart_protocol::fault::Point;
+use shardcart_protocol::fault::{self, Point};
 use shardcart_protocol::participant::Refusal;
 use shardcart_store::shard::Shard;
 use shardcart_telemetry::metrics::checkout::Step;

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use shardcart_protocol::participant;
-use shardcart_protocol::participant::{Answer, Refusal};
+use shardcart_protocol::participant::{self, Answer, Refusal};
 use shardcart_store::shard::Shard;
 use shardcart_telemetry::metrics::checkout::Step;
 use shardcart_telemetry::trace;

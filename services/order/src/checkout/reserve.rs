@@ -4,10 +4,8 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use shardcart_protocol::fault;
-use shardcart_protocol::fault::Point;
-use shardcart_protocol::participant;
-use shardcart_protocol::participant::{Answer, Operation, Refusal};
+use shardcart_protocol::fault::{self, Point};
+use shardcart_protocol::participant::{self, Answer, Operation, Refusal};
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::metrics::checkout::Step;
 use shardcart_telemetry::trace;

@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use shardcart_protocol::fault;
-use shardcart_protocol::fault::Point;
+use shardcart_protocol::fault::{self, Point};
 use shardcart_protocol::participant::{Answer, Operation, Step};
+use shardcart_schema::limit::{CALL_MAX, REQUEST_MAX};
 use shardcart_telemetry::metrics;
-use shardcart_telemetry::trace;
 use shardcart_telemetry::trace::span::Span;
-use shardcart_telemetry::trace::{Origin, export};
+use shardcart_telemetry::trace::{self, Origin, export};
 use shardcart_types::service::Service;
 
 use crate::attempt::{self, AttemptRef};
 use crate::participants::Participants;
 use crate::settling::Settlement;
-use shardcart_schema::limit::{CALL_MAX, REQUEST_MAX};
 
 impl Participants {
     /// Settles attempts together: one batch for each participant shard, then a few calls for each order shard.

@@ -1,7 +1,6 @@
 //! A settlement: what participants are told about an attempt once it is decided.
 
-use shardcart_telemetry::trace;
-use shardcart_telemetry::trace::Origin;
+use shardcart_telemetry::trace::{self, Origin};
 use shardcart_types::ids::{OrderId, TxId};
 use shardcart_types::service::Service;
 

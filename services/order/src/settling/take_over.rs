@@ -1,11 +1,9 @@
 //! Taking over: an order whose coordinator is late is settled by whoever finds it.
 
-use shardcart_protocol::fault;
-use shardcart_protocol::fault::Point;
+use shardcart_protocol::fault::{self, Point};
 use shardcart_store::shard_error::ShardError;
 use shardcart_telemetry::metrics;
-use shardcart_telemetry::trace;
-use shardcart_telemetry::trace::export;
+use shardcart_telemetry::trace::{self, export};
 use shardcart_types::ids::OrderId;
 
 use crate::attempt::{self, TakenOver};

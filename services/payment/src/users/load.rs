@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use shardcart_schema::key;
-use shardcart_store::bulk;
-use shardcart_store::bulk::LoadError;
+use shardcart_store::bulk::{self, LoadError};
 use shardcart_store::settings::BatchInitSettings;
 use shardcart_store::shards::Shards;
 use shardcart_types::amount::Amount;

@@ -6,8 +6,7 @@ use clap::Args;
 use shardcart_operator::asked::LookError;
 use shardcart_operator::inspect::command;
 use shardcart_operator::inspect::found::Inspected;
-use shardcart_types::ids;
-use shardcart_types::ids::InvalidId;
+use shardcart_types::ids::{self, InvalidId};
 
 use super::look::{self, LookArgs};
 
