@@ -86,7 +86,7 @@ words! {
     }
 }
 
-/// A line of a cart: in the hash `{p}:cart:<id>`, an item's id leads to the units and the sum quoted for them.
+/// A line of a cart: in the hash `{tag}:cart:<id>`, an item's id leads to the units and the sum quoted for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CartLine {
     /// How many.

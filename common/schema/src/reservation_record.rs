@@ -1,4 +1,4 @@
-//! A reservation, which is what a participant holds for an attempt: how it lies in the hash `{p}:held` of its shard, by
+//! A reservation, which is what a participant holds for an attempt: how it lies in the hash `{tag}:held` of its shard, by
 //! tx.
 //!
 //! Byte by byte: the version (1), `u` for units or `c` for credit, and the deadline (a double, Unix ms). Units go on
