@@ -221,7 +221,7 @@ kube() { kubectl --namespace "$NAMESPACE" "$@"; }
 check_cluster() {
     command -v kubectl > /dev/null || fail "kubectl is missing: https://kubernetes.io/docs/tasks/tools/"
     kubectl cluster-info > /dev/null 2>&1 ||
-        fail "no cluster answers: choose one with 'kubectl config use-context', or make one (see the README)"
+        fail "no cluster answers: choose one with 'kubectl config use-context', or make one (see docs/operate/kubernetes.md)"
     say "cluster: $(kubectl config current-context 2> /dev/null || echo unknown), namespace $NAMESPACE"
 }
 

@@ -1,7 +1,7 @@
-//! What lies under an id, told by all three services together: `shop inspect`, and the console's search.
+//! What lies under an id, as all three services report it: `shop inspect`, and the console's search.
 //!
 //! An id does not say what it is the id of, and a foreign one may be that of an order, an item and a user at once. So
-//! all are looked for, and whatever is there is told. Nothing here writes.
+//! all three are looked for, and all that is found is shown. Nothing here writes.
 
 pub mod command;
 pub mod found;
@@ -17,7 +17,7 @@ use shardcart_types::ids::{InvalidId, ItemId, OrderId, TxId, UserId, minted_ms};
 
 use crate::sources::Sources;
 
-/// Lines of an order of which the items are looked up as well.
+/// How many lines of an order have their items looked up as well.
 const LINES_MAX: usize = 100;
 
 /// Tells all that is known under an id. Only reads; a service or shard that is silent is named, and the rest told.

@@ -1,4 +1,4 @@
-//! Who is asked about ids and shards: the three services, near or far.
+//! Who is asked about ids and shards: the three services, in this process or over HTTP.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -30,7 +30,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a seed. With `patient` some faults last for as long as they may in real incarnation.
+    /// The schedule of a seed. With `patient` some faults last for as long as they may in real life.
     pub fn new(seed: u64, patient: bool) -> Schedule {
         Schedule { seed, round: 0, patient }
     }

@@ -216,7 +216,7 @@ fn context_of(headers: &HeaderMap, began: Instant) -> Rc<Context> {
     Context::of_request(text("traceparent"), text("x-request-id"), began)
 }
 
-/// Of the console that is the page, its parts, who may see it, and what is told to all alike. What is done for one id
+/// Of the console these are the page, its parts, the login, and what all consoles get alike. What is done for one id
 /// (`/console/inspect/…`, `/console/settle/…`) is work like any other.
 fn is_for_operators(path: &str) -> bool {
     let of_console = |rest: &str| rest.is_empty() || rest.rfind('/') == Some(0);

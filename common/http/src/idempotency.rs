@@ -34,7 +34,7 @@ impl FromRequest for Key {
     }
 }
 
-/// How a client is told what an operation gave.
+/// How the result of an operation becomes an answer to the client.
 pub trait Replayable<T> {
     /// The answer to the client; that of a replay says that it is one.
     fn answer(self, answer: impl FnOnce(T) -> HttpResponse) -> HttpResponse;

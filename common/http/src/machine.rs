@@ -51,7 +51,7 @@ pub fn raise_file_limit() {
     }
 }
 
-/// A machine that is being put together. In the order of its incarnation: [`start`](Machine::start), take the ports, join the
+/// A machine that is being put together. In the order of its life: [`start`](Machine::start), take the ports, join the
 /// data sets, make what runs beside the requests, [`serve`](Machine::serve) on each port, [`run`](Machine::run).
 pub struct Machine {
     http: HttpSettings,

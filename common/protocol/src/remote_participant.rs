@@ -1,4 +1,4 @@
-//! A participant over HTTP. Batches that set out in the same moment share a request, whatever shards they are for.
+//! A participant over HTTP. Batches that are sent at the same moment share a request, also those for different shards.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

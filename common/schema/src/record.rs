@@ -2,9 +2,9 @@
 //!
 //! A record is a string: its version (1), the place where its incarnation begins, its numbers as doubles (little endian; one
 //! that is absent is not a number), its texts, each behind its length in one byte, and its incarnation to the end. Many of
-//! them are read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without
-//! the rest: `ARCHITECTURE.md` has the figures. `lua/parse.lua` is the same for scripts that are in no hurry; the
-//! places of fields in the bytes are constants in all scripts (see `constants.rs`).
+//! them are read by one `MGET` and written by one `MSET`, and a script takes what it changes out of the bytes without the
+//! rest: `docs/decisions/0001-records-are-strings.md` has the figures. `lua/parse.lua` is the same for scripts that are in
+//! no hurry; the places of fields in the bytes are constants in all scripts (see `constants.rs`).
 
 use crate::limit::{AMOUNT_MAX, ID_LENGTH_MAX, TEXT_MAX};
 

@@ -1,5 +1,5 @@
-//! A reservation, which is what a participant holds for an attempt: how it lies in the hash `{tag}:held` of its shard,
-//! by tx.
+//! A reservation, which is what a participant holds for an attempt: how it lies in the hash `{tag}:held` of its shard, by
+//! tx.
 //!
 //! Byte by byte: the version (1), `u` for units or `c` for credit, and the deadline (a double, Unix ms). Units go on
 //! with the number of lines (two bytes), for each the item's key and the units (a double), and the order to the end.

@@ -1,4 +1,4 @@
-//! What takes work to know: what each shard's Redis says of itself, and what is held or in flight there.
+//! What shards have to be asked for: what each shard's Redis says about itself, and what is held or in flight there.
 //!
 //! It is collected by a timer, never for a request or a scrape: those read what was found last. A shard that does not
 //! answer costs its own timeout and holds up no other.

@@ -1,7 +1,7 @@
 //! Idempotency keys: how a client makes a call safe to repeat (draft-ietf-httpapi-idempotency-key-header-07).
 //!
 //! A script that is run with a key looks for the key's record, does its work and keeps the record in one atomic step:
-//! see `scripts/idempotency.lua`. Without a key none of this is run.
+//! see `lua/idempotency.lua` of `shardcart-schema`. Without a key none of this is run.
 
 use std::fmt::{self, Display, Write};
 

@@ -1,7 +1,7 @@
 //! Reading a shard from end to end without writing: its keys in large steps, and what lies under them, many at once.
 //!
 //! The audit is built on this. All calls go over the connections for bulk work, so that no request waits behind them, and
-//! none waits for replicas: they tell how this server is.
+//! none waits for replicas: they read what this server has.
 
 use std::future::Future;
 

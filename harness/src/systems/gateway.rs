@@ -49,7 +49,7 @@ impl Mock {
         if does != Does::Refuse {
             let listener = TcpListener::bind(&address).expect("the address is free");
             let (asked, connections) = (Arc::clone(&asked), Arc::clone(&connections));
-            // It waits for connections as long as the test process incarnations.
+            // It waits for connections as long as the test process lives.
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
                     connections.fetch_add(1, Ordering::Relaxed);

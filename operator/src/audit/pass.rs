@@ -6,7 +6,7 @@
 //! 4. Users, payments, and users again.
 //! 5. Reservations again: what is decided and not settled now. Then items again: the most that orders can have bought.
 //!
-//! Each of these may be read over some time, while the system works. `ARCHITECTURE.md` tells why the bounds hold.
+//! Each of these may be read over some time, while the system works. `docs/operate/audit.md` says why the bounds hold.
 
 mod orders;
 mod payment;

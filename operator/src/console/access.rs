@@ -1,9 +1,12 @@
 //! Who may see the console, and what a page of another origin could try.
 //!
-//! With `CONSOLE_TOKEN`, whoever knows it: sent once in a form, then kept by the browser as a cookie that only this
-//! path gets, that scripts cannot read and that no other site's requests carry; or as `Authorization: Bearer`. Without
-//! it, only who reaches the machine itself, under a name that cannot be another site's: an attacker can have his own
-//! name resolve to this machine (DNS rebinding), but the browser then sends that name as `Host`.
+//! With `CONSOLE_TOKEN`, everyone who knows the token sees it. A form sends the token once. Then the browser keeps it as a
+//! cookie for this path alone; scripts cannot read it, and requests of other sites do not carry it. Programs send it as
+//! `Authorization: Bearer`.
+//!
+//! Without a token, only those see it who reach the machine itself, under a name that cannot be another site's. An
+//! attacker can make a name of their own resolve to this machine (DNS rebinding), but the browser then sends that name as
+//! `Host`.
 
 use std::fmt::Write;
 use std::net::IpAddr;

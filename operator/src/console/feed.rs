@@ -1,4 +1,4 @@
-//! The console's feed, what it shows as it happens: a sample every second, and a look at all shards while somebody watches.
+//! The console's feed, which it shows as it happens: a sample every second, and a look at all shards while somebody watches.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -88,7 +88,7 @@ impl Feed {
         Some(Listener { listeners, samples: self.samples.subscribe(), system: self.system.subscribe() })
     }
 
-    /// What a console is told first: who this is, the samples so far, and the last attempts.
+    /// What a console gets first: who this is, the samples so far, and the last attempts.
     pub fn hello(&self) -> Arc<str> {
         let (recent, _) = self.recent.since(0, TOLD_MAX);
         let history = self.history();
@@ -139,8 +139,8 @@ impl Feed {
         system
     }
 
-    /// A look at all shards that began after it was asked for. There is one at a time: whoever asks meanwhile shares the
-    /// next, so that no number of questions makes a shard work more than that.
+    /// A look at all shards that began after it was asked for. There is one at a time. All who ask meanwhile share the
+    /// next one, so that many questions make a shard work no more than a few.
     async fn one_look(&self, sources: &Sources, shards: &Shards) -> System {
         let asked = Instant::now();
         let mut looked = self.looked.lock().await;
@@ -166,7 +166,7 @@ impl Feed {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts every second. Also when nobody watches, so that whoever comes sees what was.
+    /// Takes a sample every second, also when nobody watches: a console that opens later shows what was before.
     async fn take_samples(self: Arc<Self>) {
         let mut clock = tokio::time::interval_at(Instant::now() + INTERVAL, INTERVAL);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -10,7 +10,7 @@ use shardcart_http::gate::Gate;
 
 use crate::console::feed::{Feed, Listener};
 
-/// After so long without a sample the console is told that the line still stands.
+/// After so long without a sample, the stream sends a sign that the connection still works.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How soon a machine that stops is noticed.
 const NOTICE: Duration = Duration::from_millis(200);

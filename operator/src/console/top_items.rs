@@ -8,7 +8,7 @@ use shardcart_order::recent::RecentAttempts;
 
 /// Attempts of one second whose items are counted.
 const COUNTED_MAX: usize = 256;
-/// Items of which counts are kept, and items that are shown.
+/// How many items are counted, and how many are shown.
 const ITEMS_MAX: usize = 512;
 const ITEMS_SHOWN: usize = 6;
 /// What remains of a count after a second: half after ten.

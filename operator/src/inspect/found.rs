@@ -1,4 +1,4 @@
-//! What is told of an id: `shop inspect` prints it, the console gets it as JSON.
+//! What was found under an id: `shop inspect` prints it, the console gets it as JSON.
 
 use serde::{Deserialize, Serialize};
 use shardcart_protocol::insight::{PaymentRecord, ReservationRecord, Seen};

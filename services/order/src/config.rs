@@ -22,10 +22,10 @@ pub struct CheckoutSettings {
     /// How long a checkout waits for another of the same order, in milliseconds; then it answers 503. Less than the gateway's timeout
     #[arg(long, env = "CHECKOUT_WAIT_MS", default_value = "8000", value_parser = milliseconds)]
     pub checkout_wait_ms: Duration,
-    /// Checkouts under way at once in each worker thread; further ones wait for their turn
+    /// Checkouts under way at once in each worker thread; others wait for admission
     #[arg(long, env = "CHECKOUTS_MAX", default_value = "1024", value_parser = clap::value_parser!(u16).range(1..))]
     pub checkouts_max: u16,
-    /// How long a checkout may wait for its turn, in milliseconds; one that cannot expect it in time answers 429 at once. Less than the wait
+    /// How long a checkout may wait for admission, in milliseconds. Excess checkouts get 429 immediately. Less than the wait
     #[arg(long, env = "CHECKOUT_QUEUE_MS", default_value = "2500", value_parser = milliseconds)]
     pub checkout_queue_ms: Duration,
     /// How long an attempt asks again where only undecided attempts of others stand in its way, in milliseconds

@@ -1,7 +1,7 @@
 //! The last attempts that this machine drove, for operators.
 //!
-//! Keeping an attempt costs a lock that is seldom contended and two readings of the clock; the attempt itself is moved
-//! in.
+//! Keeping an attempt costs a lock that is seldom contended and two readings of the clock. The attempt is moved in, not
+//! copied.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
-//! Settling: what happens after the decision. Every participant is told it, and then the attempt ends.
+//! Settling: what happens after the decision. Every participant gets the decision, and then the attempt ends.
 //!
-//! `settler` does so for this machine's checkouts a moment after they were answered, `recovery` for those of a
+//! `settler` does so for this machine's checkouts a moment after they were answered. `recovery` does so for those of a
 //! coordinator that is late. Both end in `settle`.
 
 pub mod recovery;

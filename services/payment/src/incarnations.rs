@@ -1,4 +1,4 @@
-//! Incarnations (incarnations) of orders: several orders may have the same foreign id, one after the other.
+//! Incarnations of orders: several orders may have the same foreign id, one after the other.
 //!
 //! An id minted here is used once. A foreign id is used again by each bulk load: a payment for the earlier order says
 //! nothing about the present one. Only the order service knows which order has the id now, so it is asked.

@@ -1,4 +1,4 @@
-//! Reservations: payment's part in a checkout. What it has in common with stock's is in `common`.
+//! Reservations: payment's part in a checkout. What it has in common with stock's is in `shardcart-protocol`.
 
 use std::sync::Arc;
 

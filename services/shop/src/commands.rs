@@ -1,5 +1,5 @@
-//! The commands that look at a system: `shop audit`, `shop status`, `shop inspect`. What they show is the operator's;
-//! here is what they are told, and where they find the data.
+//! The commands that look at a system: `shop audit`, `shop status`, `shop inspect`. What they show is in
+//! `shardcart-operator`; here are their arguments, and where they find the data.
 
 pub mod audit;
 pub mod data;

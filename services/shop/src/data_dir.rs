@@ -24,7 +24,7 @@ const SOCKET_PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } else {
 /// taken down by the system.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
-/// A data directory that is ours alone for as long as this value incarnations.
+/// A data directory that is ours alone for as long as this value lives.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! Reservations: stock's part in a checkout. What it has in common with payment's is in `common`.
+//! Reservations: stock's part in a checkout. What it has in common with payment's is in `shardcart-protocol`.
 
 use std::sync::Arc;
 

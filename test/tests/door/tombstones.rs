@@ -44,7 +44,7 @@ async fn only_what_may_remain_is_there(shop: &Stage) {
                     .arg(&key)
                     .query_async(&mut connection)
                     .await
-                    .expect("a running Redis tells how long a key incarnations");
+                    .expect("a running Redis tells how long a key lives");
                 match ttl {
                     GONE => {}
                     FOR_EVER => {

@@ -46,16 +46,16 @@ metrics! {
     REQUESTS_IN_FLIGHT = Gauge "shardcart_requests_in_flight" ["service"]
         "Requests let in and not answered yet, on all listeners of the process";
     OVERLOAD_REFUSALS = Counter "shardcart_overload_refusals_total" ["service"]
-        "Requests refused before anything was done for them, because there was too much to do (429): at the door, or a checkout that got no turn";
+        "Requests refused before anything was done for them, because there was too much to do (429): at the gate, or a checkout that was not admitted";
 
     CHECKOUTS = Counter "shardcart_checkouts_total" ["outcome"]
         "Checkouts answered. outcome: paid, repeated (it was paid already, or another request's attempt paid it), the code of the refusal, overloaded (429), aborted, unknown (503 outcome_unknown), unavailable (503 shard_unavailable)";
     CHECKOUT_DURATION = Seconds "shardcart_checkout_duration_seconds" ["outcome"]
-        "From a checkout's coming to its answer, with its wait for a turn. outcome: paid, repeated, refused (429, too), unknown (both kinds of 503)";
+        "From a checkout's arrival to its answer, with its wait for admission. outcome: paid, repeated, refused (429, too), unknown (both kinds of 503)";
     CHECKOUT_STEP_DURATION = Seconds "shardcart_checkout_step_duration_seconds" ["step"]
-        "How long a step of a checkout took: turn (of those that had to wait for theirs), begin, stock (reserve on all stock shards), payment (reserve), decide, give_up; settle is after the answer";
+        "How long a step of a checkout took: turn (the wait for admission, of those that had to wait), begin, stock (reserve on all stock shards), payment (reserve), decide, give_up; settle is after the answer";
     CHECKOUTS_WAITING = Gauge "shardcart_checkouts_waiting" []
-        "Checkouts that wait for their turn, because CHECKOUTS_MAX are under way in their thread";
+        "Checkouts that wait for admission, because CHECKOUTS_MAX are under way in their thread";
     BUSY_RETRIES = Counter "shardcart_busy_retries_total" ["participant"]
         "Reserves asked again because undecided attempts of others stood in their way";
     ATTEMPTS_IN_FLIGHT = Gauge "shardcart_attempts_in_flight" ["shard"]

@@ -1,4 +1,4 @@
-//! What the operating system tells of this process.
+//! What the operating system reports about this process.
 
 use std::fmt::{Display, Write};
 use std::fs;
@@ -16,7 +16,7 @@ pub(super) fn start() {
     STARTED.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()));
 }
 
-/// Writes it. What a system does not tell is left out: memory and open descriptors are told by Linux.
+/// Writes it. What a system does not report is left out: only Linux reports memory and open descriptors.
 pub(super) fn render(text: &mut String) {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     write(text, &names::PROCESS_CPU, spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9);

@@ -2,7 +2,7 @@
 //! enough.
 //!
 //! An attempt has a lease. If every checkout began at once, then under too much load none would end within its lease.
-//! So excess checkouts wait before they begin. One that cannot expect to be admitted in time gets 429 immediately, and
+//! So excess checkouts wait before they begin. One that would not be admitted in time gets 429 immediately, and
 //! nothing is done for it.
 
 use std::cell::{Cell, RefCell};

@@ -1,4 +1,4 @@
-//! The coordinator: drives a checkout from its admission to the answer. `ARCHITECTURE.md` has the whole picture.
+//! The coordinator: drives a checkout from its admission to the answer. `docs/understand/checkout.md` describes each step.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the first steps of a checkout come to.
+//! What the first steps of a checkout can result in.
 
 use shardcart_protocol::participant::Refusal;
 

@@ -1,4 +1,4 @@
-//! `shop audit`: what it is told, and how it ends.
+//! `shop audit`: its arguments, and how it ends.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `shop inspect`: what it is told, and how it ends.
+//! `shop inspect`: its arguments, and how it ends.
 
 use std::process::ExitCode;
 

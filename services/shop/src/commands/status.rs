@@ -1,4 +1,4 @@
-//! `shop status`: what it is told, and how it ends.
+//! `shop status`: its arguments, and how it ends.
 
 use std::process::ExitCode;
 

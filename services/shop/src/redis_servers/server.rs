@@ -1,4 +1,4 @@
-//! One Redis server: where it incarnations, how it is started, and what becomes of its process.
+//! One Redis server: where its data is, how it is started, and how its process ends.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};

@@ -1,7 +1,7 @@
 //! Starts processes that do not outlive this one.
 //!
 //! Linux tells a child of its parent's death when the *thread* that started it ends. A thread of a
-//! pool ends whenever it likes, so all of them are started by one that never does.
+//! pool may end at any time, so one thread that never ends starts them all.
 
 use std::io;
 use std::os::unix::process::CommandExt;
