@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod args;
+pub mod connection;
 pub mod endpoint;
 pub mod gate;
+mod head;
 pub mod health;
 pub mod idempotency;
 pub mod machine;
