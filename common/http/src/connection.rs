@@ -53,7 +53,7 @@ enum Phase {
 pub enum End {
     /// With its head: it had no body.
     Head,
-    /// With these bytes of its body, the last four.
+    /// With a body, after which these were the last four bytes.
     Body([u8; 4]),
     /// It was not read to its end.
     Unread,
