@@ -7,6 +7,7 @@ pub mod gate;
 mod head;
 pub mod health;
 pub mod idempotency;
+pub mod index;
 pub mod machine;
 pub mod metrics;
 pub mod probe;
