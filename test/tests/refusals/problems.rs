@@ -137,7 +137,7 @@ async fn what_is_unknown_is_404_on_every_endpoint(shop: &Stage) {
 
 async fn a_path_without_an_endpoint_is_no_route(shop: &Stage) {
     for service in Service::ALL {
-        for path in ["/", "/nothing", "/find", "/find/a/b/c", "/internal", "/internal/v1/reserve", "/checkout"] {
+        for path in ["/nothing", "/find", "/find/a/b/c", "/internal", "/internal/v1/reserve", "/checkout"] {
             for method in [Method::GET, Method::POST, Method::DELETE] {
                 shop.call(method, service, path).await.is_problem(404, "no_route");
             }
