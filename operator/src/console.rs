@@ -97,11 +97,7 @@ struct Login {
 
 /// Takes the token, and leaves it with the browser as a cookie that scripts cannot read.
 /// Who may not be here is told so whatever the form is.
-async fn login(
-    console: Data,
-    request: HttpRequest,
-    form: Result<web::Form<Login>, actix_web::Error>,
-) -> HttpResponse {
+async fn login(console: Data, request: HttpRequest, form: Result<web::Form<Login>, actix_web::Error>) -> HttpResponse {
     if let Err(problem) = access::same_site(&request) {
         return problem.error_response();
     }

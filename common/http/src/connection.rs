@@ -455,7 +455,8 @@ mod tests {
             connection.phase.set(phase);
             connection.rank(10)
         };
-        let ranked = [at(Phase::Head, 2), at(Phase::Body, 8), at(Phase::Idle, 1), at(Phase::Idle, 9), at(Phase::Head, 9)];
+        let ranked =
+            [at(Phase::Head, 2), at(Phase::Body, 8), at(Phase::Idle, 1), at(Phase::Idle, 9), at(Phase::Head, 9)];
         assert!(ranked.is_sorted(), "{ranked:?}");
     }
 }

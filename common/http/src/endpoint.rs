@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Instant;
 
 use actix_web::dev::ServiceResponse;
-use actix_web::{FromRequest, Handler, HttpResponse, guard, Resource, Responder, ResponseError, Route, web};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, Route, guard, web};
 
 use crate::problem::Problem;
 use shardcart_telemetry::metrics;

@@ -71,7 +71,8 @@ pub enum Contexts {
     Named,
 }
 
-/// The form of the console, which is the one body that a client sends: largest size, and how long it may take.
+/// The form of the console, which is the one body that a client sends: its largest size, and how long it may take on a
+/// listener for services.
 const FORM: (usize, Duration) = (4096, Duration::from_secs(5));
 
 /// A request in flight, until it is dropped.
@@ -246,8 +247,8 @@ impl Gate {
         }
         let is_form = takes_a_form(request.path());
         let (max, time) = match self.bodies {
-            _ if is_form => FORM,
-            Bodies::Small { max, time } => (max, time),
+            Bodies::Small { max, time } => (if is_form { FORM.0 } else { max }, time),
+            Bodies::Read if is_form => FORM,
             Bodies::Read => {
                 is_whole(false);
                 return Ok(if is_chunked { End::Unread } else { End::Unknown });
@@ -278,7 +279,13 @@ impl Gate {
     }
 
     /// A body, when all of it is here.
-    async fn await_body(&self, mut payload: Payload, max: usize, time: Duration, is_form: bool) -> Result<Bytes, Problem> {
+    async fn await_body(
+        &self,
+        mut payload: Payload,
+        max: usize,
+        time: Duration,
+        is_form: bool,
+    ) -> Result<Bytes, Problem> {
         self.incomplete.fetch_add(1, Ordering::AcqRel);
         let _incomplete = Incomplete(self);
         let read = async {

@@ -90,10 +90,7 @@ mod tests {
     #[test]
     fn a_post_by_http_1_0_without_a_length_has_no_body() {
         let of_nginx = "POST /a HTTP/1.0\r\nHost: x\r\nConnection: close\r\n\r\n";
-        assert_eq!(
-            mended(of_nginx),
-            "POST /a HTTP/1.0\r\nContent-Length: 0\r\nHost: x\r\nConnection: close\r\n\r\n"
-        );
+        assert_eq!(mended(of_nginx), "POST /a HTTP/1.0\r\nContent-Length: 0\r\nHost: x\r\nConnection: close\r\n\r\n");
         assert_eq!(mended("POST /a HTTP/1.0\r\n\r\n"), "POST /a HTTP/1.0\r\nContent-Length: 0\r\n\r\n");
         for untouched in [
             "POST /a HTTP/1.0\r\ncontent-length: 2\r\n\r\n{}",

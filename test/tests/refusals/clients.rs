@@ -111,7 +111,8 @@ async fn a_head_that_asks_to_upgrade_in_pieces_is_told_that_its_connection_close
     let (_shop, server) = shop().await;
     let mut stream = TcpStream::connect(server).await.expect("the server accepts connections");
     stream.set_nodelay(true).expect("it can be set");
-    for piece in ["POST /payment/create_user HTTP/1.1\r\nHost: shop\r\nConne", "ction: Upgrade\r\nUpgrade: h2c\r\n\r\n"] {
+    for piece in ["POST /payment/create_user HTTP/1.1\r\nHost: shop\r\nConne", "ction: Upgrade\r\nUpgrade: h2c\r\n\r\n"]
+    {
         stream.write_all(piece.as_bytes()).await.expect("it is open");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

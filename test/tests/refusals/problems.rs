@@ -345,7 +345,9 @@ async fn a_body_that_says_something_is_refused_and_one_that_says_nothing_is_welc
     let answer = shop.direct.raw("POST", Service::Order, &add, &chunked, b"5\r\nhello\r\n0\r\n\r\n").await;
     answer.is_problem(400, "invalid_body");
     assert!(shop.order(&order).await.items.is_empty(), "nothing was done");
-    shop.call_with(Method::POST, Service::Stock, "/nowhere", Bytes::from_static(b"3")).await.is_problem(404, "no_route");
+    shop.call_with(Method::POST, Service::Stock, "/nowhere", Bytes::from_static(b"3"))
+        .await
+        .is_problem(404, "no_route");
 
     for body in ["", " \r\n", "{}", "{ }", "null"] {
         shop.call_with(Method::POST, Service::Order, &add, Bytes::from_static(body.as_bytes())).await.ok();

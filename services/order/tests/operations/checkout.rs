@@ -46,7 +46,13 @@ impl Checkouts {
     fn new(settling: Rc<Participants>, settings: CheckoutSettings) -> Self {
         let (queue, decided) = settler::queue();
         Checkouts {
-            coordinator: Coordinator::new(settling, settings, queue, Gate::new(100, Bodies::Read, Contexts::Named), Arc::default()),
+            coordinator: Coordinator::new(
+                settling,
+                settings,
+                queue,
+                Gate::new(100, Bodies::Read, Contexts::Named),
+                Arc::default(),
+            ),
             decided,
         }
     }
