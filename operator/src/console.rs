@@ -61,7 +61,6 @@ type Data = web::Data<Rc<Console>>;
 pub fn endpoints(config: &mut web::ServiceConfig, console: Rc<Console>) {
     config
         .app_data(web::Data::new(console))
-        .app_data(unreadable_form())
         .service(endpoint::plain_get("/console", page))
         .service(endpoint::plain_get("/console/", || async { see_page() }))
         .service(endpoint::plain_get("/console/console.css", || async { pages::asset("text/css", pages::STYLE) }))
@@ -82,7 +81,7 @@ pub fn endpoints(config: &mut web::ServiceConfig, console: Rc<Console>) {
 async fn page(console: Data, request: HttpRequest) -> HttpResponse {
     match console.access.admit(&request) {
         Ok(()) => pages::console(console.access.is_locked()),
-        Err(Refused::Login | Refused::TooMany) => pages::login(HttpResponse::Ok(), ""),
+        Err(Refused::Login | Refused::TooMany | Refused::Unreadable) => pages::login(HttpResponse::Ok(), ""),
         Err(Refused::Forbidden(why)) => pages::forbidden(why),
     }
 }
@@ -97,11 +96,16 @@ struct Login {
 }
 
 /// Takes the token, and leaves it with the browser as a cookie that scripts cannot read.
-async fn login(console: Data, request: HttpRequest, form: web::Form<Login>) -> HttpResponse {
+/// Who may not be here is told so whatever the form is.
+async fn login(console: Data, request: HttpRequest, form: Result<web::Form<Login>, actix_web::Error>) -> HttpResponse {
     if let Err(problem) = access::same_site(&request) {
         return problem.error_response();
     }
-    match console.access.log_in(&request, &form.token) {
+    let cookie = console.access.may_log_in(&request).and_then(|()| match &form {
+        Ok(form) => console.access.log_in(&request, &form.token),
+        Err(_) => Err(Refused::Unreadable),
+    });
+    match cookie {
         Ok(cookie) => HttpResponse::SeeOther()
             .insert_header((header::LOCATION, "/console"))
             .insert_header((header::SET_COOKIE, cookie))
@@ -111,6 +115,7 @@ async fn login(console: Data, request: HttpRequest, form: web::Form<Login>) -> H
         Err(Refused::TooMany) => {
             pages::login(HttpResponse::TooManyRequests(), "That is not the token. Many wrong ones came just now.")
         }
+        Err(Refused::Unreadable) => Problem::from(Refused::Unreadable).error_response(),
         Err(Refused::Forbidden(why)) => pages::forbidden(why),
     }
 }
@@ -186,15 +191,8 @@ impl From<Refused> for Problem {
         match refused {
             Refused::Login => Problem::new(Code::Unauthorized, "the console wants its token: Authorization: Bearer"),
             Refused::TooMany => Problem::new(Code::Overloaded, "that is not the token; many wrong ones came just now"),
+            Refused::Unreadable => Problem::new(Code::InvalidBody, "the form cannot be read"),
             Refused::Forbidden(why) => Problem::new(Code::Forbidden, why),
         }
     }
-}
-
-/// What becomes of a form that cannot be read.
-fn unreadable_form() -> web::FormConfig {
-    web::FormConfig::default().limit(4096).error_handler(|error, _| {
-        let problem = Problem::new(Code::InvalidPath, "the form cannot be read");
-        actix_web::error::InternalError::from_response(error, problem.error_response()).into()
-    })
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Instant;
 
 use actix_web::dev::ServiceResponse;
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, Route, web};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, Route, guard, web};
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::trace::{Context, export};
 use shardcart_types::code::Code;
@@ -22,14 +22,14 @@ where
     only("POST", web::post().to(handler), counted(service, path))
 }
 
-/// `GET path` of a service.
+/// `GET path` of a service, and `HEAD`, which is answered alike; the body stays here.
 pub fn get<F, Args>(service: &'static str, path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    only("GET", web::get().to(handler), counted(service, path))
+    only("GET, HEAD", get_or_head().to(handler), counted(service, path))
 }
 
 /// `DELETE path` of a service.
@@ -49,7 +49,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    only("GET", web::get().to(handler), web::resource(path).app_data(Uncounted))
+    only("GET, HEAD", get_or_head().to(handler), web::resource(path).app_data(Uncounted))
 }
 
 /// `POST path` for those who run the machine: it is not counted among the requests.
@@ -92,6 +92,10 @@ pub fn trace<B>(response: &ServiceResponse<B>, context: &Context) {
         span.failed = response.status().is_server_error();
         export::send(span.with("http.response.status_code", response.status().as_str()));
     }
+}
+
+fn get_or_head() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// A resource with this route, which refuses every other method.

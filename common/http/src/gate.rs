@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
+use actix_web::web::{Bytes, BytesMut};
 use actix_web::{Error, HttpMessage, ResponseError};
 use futures_util::StreamExt;
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::trace::{self, Context};
 use shardcart_types::code::Code;
 
+use crate::connection::{End, Handle};
 use crate::endpoint;
 use crate::problem::Problem;
 use crate::settings::HttpSettings;
@@ -33,9 +36,12 @@ fn in_flight() -> usize {
 #[derive(Debug)]
 pub struct Gate {
     requests: AtomicUsize,
+    /// Those of them whose bodies have not come: nothing has been done for these.
+    incomplete: AtomicUsize,
     work: AtomicUsize,
     requests_max: usize,
     bodies: Bodies,
+    contexts: Contexts,
     draining: AtomicBool,
     closed: AtomicBool,
 }
@@ -43,8 +49,8 @@ pub struct Gate {
 /// What becomes of the bodies of requests.
 #[derive(Debug, Clone, Copy)]
 pub enum Bodies {
-    /// No call needs one. A small one is taken and ignored; one over `max` bytes, or that takes longer than `time` to
-    /// come, is refused.
+    /// No call needs one. It is read here: one over `max` bytes, that takes longer than `time` to come, or that says
+    /// something, is refused.
     Small {
         /// Largest body, in bytes.
         max: usize,
@@ -55,12 +61,34 @@ pub enum Bodies {
     Read,
 }
 
+/// Whose context a request is answered in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contexts {
+    /// One of its own: a client's.
+    Begun,
+    /// Those that its body names: a service asks for many clients at once.
+    Named,
+}
+
+/// The form of the console, which is the one body that a client sends: its largest size, and how long it may take on a
+/// listener for services.
+const FORM: (usize, Duration) = (4096, Duration::from_secs(5));
+
 /// A request in flight, until it is dropped.
 struct Request(Arc<Gate>);
 
 impl Drop for Request {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A request whose body has not come, until it is dropped.
+struct Incomplete<'a>(&'a Gate);
+
+impl Drop for Incomplete<'_> {
+    fn drop(&mut self) {
+        self.0.incomplete.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -76,10 +104,10 @@ impl Drop for Work {
 
 impl Gate {
     /// A gate that lets `requests_max` requests in at once.
-    pub fn new(requests_max: usize, bodies: Bodies) -> Arc<Self> {
-        let (requests, work) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    pub fn new(requests_max: usize, bodies: Bodies, contexts: Contexts) -> Arc<Self> {
+        let (requests, incomplete, work) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let (draining, closed) = (AtomicBool::new(false), AtomicBool::new(false));
-        let gate = Arc::new(Gate { requests, work, requests_max, bodies, draining, closed });
+        let gate = Arc::new(Gate { requests, incomplete, work, requests_max, bodies, contexts, draining, closed });
         let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
         gates.retain(|gate| gate.strong_count() > 0);
         gates.push(Arc::downgrade(&gate));
@@ -89,12 +117,13 @@ impl Gate {
 
     /// The gate in front of a listener for clients.
     pub fn for_clients(settings: &HttpSettings) -> Arc<Self> {
-        Gate::new(settings.requests_max, Bodies::Small { max: settings.body_max, time: settings.client_timeout_ms })
+        let bodies = Bodies::Small { max: settings.body_max, time: settings.client_timeout_ms };
+        Gate::new(settings.requests_max, bodies, Contexts::Begun)
     }
 
     /// The gate in front of a listener for the other services.
     pub fn for_services(settings: &HttpSettings) -> Arc<Self> {
-        Gate::new(settings.requests_max, Bodies::Read)
+        Gate::new(settings.requests_max, Bodies::Read, Contexts::Named)
     }
 
     /// Counts work that goes on when its request is gone. The machine waits for it before it stops.
@@ -125,10 +154,16 @@ impl Gate {
             || self.closed.load(Ordering::Acquire)
     }
 
+    /// Whether something is being done. A request whose body has not come is none: it is refused when it comes.
+    fn is_idle(&self) -> bool {
+        let incomplete = self.incomplete.load(Ordering::Acquire);
+        self.requests.load(Ordering::Acquire) <= incomplete && self.work.load(Ordering::Acquire) == 0
+    }
+
     /// Waits until nothing is in flight, at most `limit`; whether that was reached.
     pub async fn wait_until_idle(&self, limit: Duration) -> bool {
         let idle = async {
-            while self.requests.load(Ordering::Acquire) + self.work.load(Ordering::Acquire) > 0 {
+            while !self.is_idle() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -148,21 +183,34 @@ impl Gate {
         let began = Instant::now();
         let in_flight = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         let counted = Request(Arc::clone(&self));
-        let refused = if self.is_full(in_flight) && !is_for_operators(request.path()) {
+        let connection = request.conn_data::<Handle>().cloned();
+        let is_spare = connection.as_ref().is_some_and(|connection| connection.0.is_spare());
+        let mut end = End::Unread;
+        let refused = if (self.is_full(in_flight) || is_spare) && !is_for_operators(request.path()) {
             metrics::requests::refused();
             Some(Problem::new(Code::Overloaded, "too many requests at once; nothing was done"))
         } else {
-            self.check_body(&mut request).await.err()
+            let read = self.read_body(&mut request, connection.as_ref()).await;
+            read.map(|read| end = read).err()
         };
+        // Nothing else than HTTP/1 is spoken here, whatever it would rather speak.
+        let asks_to_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
+        let is_head = request.method() == Method::HEAD;
         let (mut response, close) = match refused {
             Some(problem) => (request.into_response(problem.error_response()).map_into_right_body(), true),
             None => (self.serve(request, next, began).await?.map_into_left_body(), false),
         };
         drop(counted);
         endpoint::count(&response, began);
-        if close || self.is_draining() {
+        if is_head && response.response().body().size() == BodySize::Stream {
+            response = response.map_body(|_, _| EitherBody::right(BoxBody::new(())));
+        }
+        if close || asks_to_upgrade || self.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+        if let Some(Handle(connection, connections)) = connection {
+            connections.answered(&connection, end);
         }
         Ok(response)
     }
@@ -174,7 +222,7 @@ impl Gate {
         next: Next<B>,
         began: Instant,
     ) -> Result<ServiceResponse<B>, Error> {
-        if matches!(self.bodies, Bodies::Read) {
+        if self.contexts == Contexts::Named {
             return next.call(request).await;
         }
         let context = context_of(request.headers(), began);
@@ -183,31 +231,121 @@ impl Gate {
         Ok(response)
     }
 
-    async fn check_body(&self, request: &mut ServiceRequest) -> Result<(), Problem> {
-        let Bodies::Small { max, time } = self.bodies else { return Ok(()) };
-        let too_large = || Problem::new(Code::TooLarge, format!("a body has at most {max} bytes"));
-        if let Some(length) = request.headers().get(CONTENT_LENGTH) {
-            let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-            return if length.is_some_and(|length| length <= max) { Ok(()) } else { Err(too_large()) };
-        }
-        if !request.headers().contains_key(TRANSFER_ENCODING) {
-            return Ok(());
-        }
-        // Its length is known when all of it is here.
-        let mut payload = request.take_payload();
-        let read = async {
-            let mut length = 0;
-            while let Some(chunk) = payload.next().await {
-                length += chunk.map_err(|_| Problem::new(Code::InvalidPath, "the body cannot be read"))?.len();
-                if length > max {
-                    return Err(too_large());
-                }
+    /// Reads what a request sends behind its head, if that is to be read here.
+    async fn read_body(&self, request: &mut ServiceRequest, connection: Option<&Handle>) -> Result<End, Problem> {
+        let is_whole = |is_whole| {
+            if let Some(Handle(connection, _)) = connection {
+                connection.is_served(is_whole);
             }
-            Ok(())
         };
-        let in_time = tokio::time::timeout(time, read).await;
-        in_time.unwrap_or_else(|_| Err(Problem::new(Code::InvalidPath, "the body did not come in time")))
+        let length = request.headers().get(CONTENT_LENGTH);
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        if !is_chunked && length.is_none_or(|length| length == "0") {
+            is_whole(true);
+            return Ok(End::Head);
+        }
+        let is_form = takes_a_form(request.path());
+        let (max, time) = match self.bodies {
+            Bodies::Small { max, time } => (if is_form { FORM.0 } else { max }, time),
+            Bodies::Read if is_form => FORM,
+            Bodies::Read => {
+                is_whole(false);
+                return Ok(if is_chunked { End::Unread } else { End::Unknown });
+            }
+        };
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if !is_chunked && length.is_none_or(|length| length > max) {
+            is_whole(true);
+            return Err(too_large(max));
+        }
+        if let Some(Handle(connection, _)) = connection {
+            connection.awaits_body();
+        }
+        let read = self.await_body(request.take_payload(), max, time, is_form).await;
+        is_whole(true);
+        let body = read?;
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Problem::new(Code::Overloaded, "this machine stops; nothing was done"));
+        }
+        // The last chunk ends like a head.
+        let end = if is_chunked { End::Head } else { End::Body(last_four(&body)) };
+        if is_form {
+            request.set_payload(Payload::from(body));
+        } else if says_something(&body) && request.match_pattern().is_some() {
+            return Err(Problem::new(Code::InvalidBody, "no body is read here: what is wanted stands in the path"));
+        }
+        Ok(end)
     }
+
+    /// A body, when all of it is here.
+    async fn await_body(
+        &self,
+        mut payload: Payload,
+        max: usize,
+        time: Duration,
+        is_form: bool,
+    ) -> Result<Bytes, Problem> {
+        self.incomplete.fetch_add(1, Ordering::AcqRel);
+        let _incomplete = Incomplete(self);
+        let read = async {
+            let mut body = BytesMut::new();
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|_| Problem::new(Code::InvalidBody, "the body cannot be read"))?;
+                if body.len() + chunk.len() > max {
+                    return Err(too_large(max));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(body.freeze())
+        };
+        // Nobody who waits with a form keeps the others out.
+        let _aside = is_form.then(|| Aside::new(self));
+        let in_time = tokio::time::timeout(time, read).await;
+        in_time.unwrap_or_else(|_| Err(Problem::new(Code::InvalidBody, "the body did not come in time")))
+    }
+}
+
+/// A request that is not counted among those in flight, until it is dropped.
+struct Aside<'a>(&'a Gate);
+
+impl<'a> Aside<'a> {
+    fn new(gate: &'a Gate) -> Self {
+        gate.requests.fetch_sub(1, Ordering::AcqRel);
+        gate.incomplete.fetch_sub(1, Ordering::AcqRel);
+        Aside(gate)
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.requests.fetch_add(1, Ordering::AcqRel);
+        self.0.incomplete.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// The last four bytes of a head and this body.
+fn last_four(body: &[u8]) -> [u8; 4] {
+    let mut last = *b"\r\n\r\n";
+    let end = &body[body.len().saturating_sub(4)..];
+    last.rotate_left(end.len());
+    last[4 - end.len()..].copy_from_slice(end);
+    last
+}
+
+fn too_large(max: usize) -> Problem {
+    Problem::new(Code::TooLarge, format!("a body has at most {max} bytes"))
+}
+
+/// Whether a body is more than white space, `{}` or `null`, which clients send where they have nothing to say.
+fn says_something(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let inside = body.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    !matches!(inside.unwrap_or(body).trim_ascii(), b"") && body != b"null"
+}
+
+/// The endpoints that read a body which a client sends.
+fn takes_a_form(path: &str) -> bool {
+    path == "/console/login"
 }
 
 /// The context of a request with this head.
@@ -225,7 +363,7 @@ fn is_for_operators(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_for_operators;
+    use super::{is_for_operators, says_something};
 
     #[test]
     fn a_full_machine_shows_itself_and_does_nothing() {
@@ -234,6 +372,16 @@ mod tests {
         }
         for work in ["/orders/find/7", "/console/inspect/7", "/console/settle/7", "/consoles", "/"] {
             assert!(!is_for_operators(work), "{work}");
+        }
+    }
+
+    #[test]
+    fn white_space_an_empty_object_and_null_say_nothing() {
+        for nothing in ["", " \r\n\t", "{}", " { }\n", "null", "null\n"] {
+            assert!(!says_something(nothing.as_bytes()), "{nothing:?}");
+        }
+        for something in ["{\"quantity\":3}", "0", "[]", "{", "}", "nul", "null null", "\"\"", "{{}}"] {
+            assert!(says_something(something.as_bytes()), "{something:?}");
         }
     }
 }

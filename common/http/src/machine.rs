@@ -1,14 +1,18 @@
 //! A machine: one running instance of a service, from its listeners to its last answer.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, rt, web};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, rt, web};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use shardcart_store::collect;
@@ -24,6 +28,7 @@ use shardcart_types::code::Code;
 use shardcart_types::machine_id::MachineId;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::connection::{Connections, SPARE, Stream};
 use crate::endpoint::no_route;
 use crate::gate::Gate;
 use crate::problem::Problem;
@@ -176,30 +181,42 @@ fn server<F>(listener: TcpListener, settings: &HttpSettings, gate: &Arc<Gate>, c
 where
     F: Fn(&mut web::ServiceConfig, &Arc<Gate>) + Clone + Send + 'static,
 {
-    let gate = Arc::clone(gate);
+    let (gate, limits) = (Arc::clone(gate), settings.clone());
     // The kernel keeps the longer backlog of the two; std's is 128, too short for a burst of clients.
     rustix::net::listen(&listener, i32::try_from(BACKLOG).unwrap_or(i32::MAX)).map_err(|error| error.to_string())?;
-    let server = HttpServer::new(move || {
+    let builder = Server::build()
+        .workers(usize::from(settings.workers))
+        .max_concurrent_connections(settings.connections_max.saturating_add(SPARE))
+        .shutdown_timeout(1)
+        .disable_signals();
+    // What `HttpServer` does, with our own stream between the socket and HTTP.
+    let builder = builder.listen("shardcart", listener, move || {
         let (passed, gate, configure) = (Arc::clone(&gate), Arc::clone(&gate), configure.clone());
-        App::new()
+        let app = App::new()
             .app_data(web::QueryConfig::default().error_handler(|error, _| {
                 Problem::new(Code::InvalidPath, format!("the query cannot be read: {error}")).into()
             }))
             .wrap(from_fn(move |request, next| Arc::clone(&passed).pass(request, next)))
             .configure(move |config| configure(config, &gate))
-            .default_service(web::to(no_route))
+            .default_service(web::to(no_route));
+        let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
+        let keep_alive = Duration::from_secs(limits.keep_alive_s);
+        let connections = Connections::new(limits.connections_max, limits.client_timeout_ms, keep_alive);
+        let http = HttpService::build()
+            .keep_alive(keep_alive)
+            .client_request_timeout(limits.client_timeout_ms)
+            .client_disconnect_timeout(Duration::from_secs(1))
+            .on_connect_ext(|stream: &Stream, extensions| {
+                extensions.insert(stream.handle());
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        let take = move |stream: TcpStream| {
+            let client = stream.peer_addr().ok();
+            ready(Ok::<_, DispatchError>((connections.take(stream), client)))
+        };
+        fn_service(take).and_then(http)
     });
-    let server = server
-        .workers(usize::from(settings.workers))
-        .keep_alive(Duration::from_secs(settings.keep_alive_s))
-        .client_request_timeout(settings.client_timeout_ms)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .max_connections(settings.connections_max)
-        .shutdown_timeout(1)
-        .disable_signals()
-        .listen(listener)
-        .map_err(|error| format!("the listener cannot be used: {error}"))?;
-    Ok(server.run())
+    Ok(builder.map_err(|error| format!("the listener cannot be used: {error}"))?.run())
 }
 
 async fn stop_signal() -> std::io::Result<()> {

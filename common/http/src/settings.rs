@@ -15,13 +15,13 @@ pub struct HttpSettings {
     /// Worker threads
     #[arg(long, env = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// How long a client may take to send the head of a request, in milliseconds
+    /// How long a client may take to send a head, to send a body, or to take part of an answer, in milliseconds
     #[arg(long, env = "CLIENT_TIMEOUT_MS", default_value = "5000", value_parser = milliseconds)]
     pub client_timeout_ms: Duration,
     /// How long an idle connection is kept, in seconds
     #[arg(long, env = "KEEP_ALIVE_S", default_value_t = 75)]
     pub keep_alive_s: u64,
-    /// Connections a worker keeps open at most
+    /// Connections a worker keeps open at most; beyond it, those that are incomplete or idle make room
     #[arg(long, env = "CONNECTIONS_MAX", default_value_t = 25_000)]
     pub connections_max: usize,
     /// Requests in flight on this machine at most; beyond it a request is refused with 429

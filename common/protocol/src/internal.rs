@@ -99,7 +99,7 @@ async fn body<T: serde::de::DeserializeOwned>(
 ) -> Result<T, Problem> {
     state.admit(request)?;
     let unreadable =
-        |error: &dyn std::fmt::Display| Problem::new(Code::InvalidPath, format!("the body cannot be read: {error}"));
+        |error: &dyn std::fmt::Display| Problem::new(Code::InvalidBody, format!("the body cannot be read: {error}"));
     let bytes = tokio::time::timeout(BODY_TIME, payload.to_bytes_limited(BODY_MAX)).await;
     let bytes = bytes.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
     let bytes = bytes.map_err(|error| unreadable(&error))?;
@@ -114,7 +114,7 @@ async fn batches(state: State, request: HttpRequest, payload: web::Payload) -> R
         return Err(Problem::new(Code::TooLarge, format!("a request has at most {REQUEST_MAX} operations")));
     }
     if batches.iter().any(|batch| batch.founding != batches[0].founding) {
-        return Err(Problem::new(Code::InvalidPath, "all batches of a request are routed by the same founding shards"));
+        return Err(Problem::new(Code::InvalidBody, "all batches of a request are routed by the same founding shards"));
     }
     let ran = run_all(participant, batches).await;
     fault::point(Point::AfterScript);

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod log_limit;
 pub mod logging;
 pub mod metrics;
 pub mod settings;

@@ -8,6 +8,7 @@ use log::kv::{self, Key, Source, Value, VisitSource};
 use log::{Level, Record};
 use serde_json::Map;
 
+use crate::log_limit::Limited;
 use crate::trace::About;
 
 /// How log lines are written.
@@ -31,8 +32,12 @@ pub fn start(format: LogFormat, default: &str) {
         LogFormat::Text => builder.format_timestamp_millis().format_key_values(text),
         LogFormat::Json => builder.format(json),
     };
+    let logger = builder.build();
+    let level = logger.filter();
     // A second start in one process (tests) keeps the first.
-    let _ = builder.try_init();
+    if log::set_boxed_logger(Box::new(Limited::new(logger))).is_ok() {
+        log::set_max_level(level);
+    }
 }
 
 /// The fields of a line, and behind them those of its task that it does not name itself.

@@ -33,8 +33,10 @@ codes! {
     InvalidId = 400 "invalid_id" "Malformed id";
     /// An amount or quantity is not a whole number in range.
     InvalidAmount = 400 "invalid_amount" "Malformed amount";
-    /// The path cannot be read.
+    /// The path or the query cannot be read.
     InvalidPath = 400 "invalid_path" "Malformed path";
+    /// The body cannot be read, or says something where nothing is asked.
+    InvalidBody = 400 "invalid_body" "Malformed or unwanted body";
     /// The header `Idempotency-Key` cannot be read.
     InvalidIdempotencyKey = 400 "invalid_idempotency_key" "Malformed Idempotency-Key";
     /// The internal listener wants its secret.

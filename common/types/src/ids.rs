@@ -24,6 +24,19 @@ pub fn check(id: &str) -> Result<(), InvalidId> {
     if (1..=ID_LENGTH_MAX).contains(&id.len()) && id.bytes().all(allowed) { Ok(()) } else { Err(InvalidId) }
 }
 
+/// An id as it is kept: a UUID of the kind that we mint names the same thing in upper-case digits, every other id is as
+/// it is written.
+fn canonical(id: &str) -> String {
+    let mut kept = id.to_owned();
+    if id.len() == 36 && id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        kept.make_ascii_lowercase();
+        if minted_shard(&kept).is_none() {
+            id.clone_into(&mut kept);
+        }
+    }
+    kept
+}
+
 /// Milliseconds since the Unix epoch by this machine's clock.
 pub fn now_ms() -> u64 {
     SystemTime::now()
@@ -83,7 +96,7 @@ macro_rules! identifier {
             /// # Errors
             /// `InvalidId`: see [`check`].
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
-                check(text).map(|()| $name(text.to_owned()))
+                check(text).map(|()| $name(canonical(text)))
             }
 
             /// Mints a new id that names a shard.
@@ -169,6 +182,15 @@ mod tests {
             "01935e5c-7e4c-8abc-cdef-0123456789ab",
         ] {
             assert_eq!(minted_shard(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_minted_id_is_the_same_in_upper_case() {
+        let id = ItemId::mint(4095, 1_795_000_000_123);
+        assert_eq!(ItemId::parse(&id.as_str().to_uppercase()), Ok(id));
+        for other in ["ITEM", "01935E5C-7E4C-7ABC-8DEF-0123456789AB"] {
+            assert_eq!(ItemId::parse(other).unwrap().as_str(), other);
         }
     }
 

@@ -105,6 +105,11 @@ impl Process {
         self.child.kill();
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has not ended yet; a paused process is running.
     pub fn is_running(&mut self) -> bool {
         self.child.status().is_none()

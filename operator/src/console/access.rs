@@ -31,7 +31,9 @@ const COOKIE: &str = "shardcart_console=";
 const WRONG_MAX: u32 = 10;
 const WRONG_TIME: Duration = Duration::from_secs(10);
 /// What a proxy adds to a request.
-const PROXIED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+const PROXIED: [&str; 3] = ["forwarded", "x-real-ip", "via"];
+/// What more a proxy adds begins like this: `-For`, `-Host`, `-Proto`, `-Port`, `-Server`, ….
+const FORWARDED: &str = "x-forwarded-";
 
 /// From where the console is seen without a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub enum Refused {
     Login,
     /// The same, and too many were wrong just now.
     TooMany,
+    /// Its form cannot be read.
+    Unreadable,
     /// In words.
     Forbidden(&'static str),
 }
@@ -78,7 +82,10 @@ impl Access {
     /// Why not.
     pub fn admit(&self, request: &HttpRequest) -> Result<(), Refused> {
         let Some(token) = &self.token else { return self.admit_without_token(request) };
-        let kept = cookie(request).map(|sent| sent.as_bytes().ct_eq(hex(token.expose()).as_bytes()).into());
+        let right = hex(token.expose());
+        let is_right = |sent: &str| bool::from(sent.as_bytes().ct_eq(right.as_bytes()));
+        // A browser may keep several of this name, and says nothing of where each is from.
+        let kept = cookies(request).map(is_right).reduce(|one, other| one || other);
         let sent = request.headers().get(header::AUTHORIZATION).map(|sent| is_authorized(Some(sent), token));
         match (kept, sent) {
             (Some(true), _) | (_, Some(true)) => Ok(()),
@@ -102,7 +109,8 @@ impl Access {
     }
 
     fn admit_without_token(&self, request: &HttpRequest) -> Result<(), Refused> {
-        if PROXIED.iter().any(|name| request.headers().contains_key(*name)) {
+        let is_proxied = |name: &HeaderName| PROXIED.contains(&name.as_str()) || name.as_str().starts_with(FORWARDED);
+        if request.headers().keys().any(is_proxied) {
             return Err(Refused::Forbidden("The console is shown through a gateway only with CONSOLE_TOKEN set."));
         }
         if !is_own_name(request.connection_info().host()) {
@@ -113,6 +121,14 @@ impl Access {
             return Err(Refused::Forbidden("The console is shown to other machines only with CONSOLE_TOKEN set."));
         }
         Ok(())
+    }
+
+    /// Whether a token may be typed here at all: this does not look at it.
+    ///
+    /// # Errors
+    /// As [`Access::admit`].
+    pub fn may_log_in(&self, request: &HttpRequest) -> Result<(), Refused> {
+        if self.is_locked() { Ok(()) } else { self.admit_without_token(request) }
     }
 
     /// Takes a token that somebody typed, and returns the cookie to be set.
@@ -162,9 +178,9 @@ pub fn by_hand(request: &HttpRequest) -> Result<(), Problem> {
     Err(Problem::new(Code::Forbidden, "a page of another origin asks for this"))
 }
 
-fn cookie(request: &HttpRequest) -> Option<&str> {
-    let cookies = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|line| line.split(';')).find_map(|cookie| cookie.trim().strip_prefix(COOKIE))
+fn cookies(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    let lines = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().strip_prefix(COOKIE))
 }
 
 /// Whether a `Host` is an address, this machine, or a name without a dot: none that somebody else's page can have.
@@ -213,8 +229,25 @@ mod tests {
         let value = cookie.split(';').next().unwrap();
         assert_eq!(access.admit(&request("cookie", &format!("a=b; {value}"))), Ok(()));
         assert_eq!(access.admit(&request("authorization", "Bearer s3cret;token")), Ok(()));
+        for several in [format!("shardcart_console=00; {value}"), format!("{value}; shardcart_console=00")] {
+            assert_eq!(access.admit(&request("cookie", &several)), Ok(()), "{several}");
+        }
         for wrong in ["shardcart_console=", "shardcart_console=00", "x=1", "shardcart_console=s3cret;token"] {
             assert_eq!(access.admit(&request("cookie", wrong)), Err(Refused::Login), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_proxy_adds_closes_a_console_without_a_token() {
+        let access = Access::new(None, Reach::PrivatePort);
+        let request = || TestRequest::get().insert_header(("host", "localhost"));
+        assert_eq!(access.admit(&request().to_http_request()), Ok(()));
+        for name in ["Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"]
+            .into_iter()
+            .chain(["X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Prefix"])
+        {
+            let refused = access.admit(&request().insert_header((name, "1")).to_http_request());
+            assert!(matches!(refused, Err(Refused::Forbidden(_))), "{name}");
         }
     }
 

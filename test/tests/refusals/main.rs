@@ -1,6 +1,8 @@
 //! What is refused, and how it is said: requests, callers of the internal port, clients that do not finish, and data that
 //! is not a machine's own.
 
+mod clients;
+mod connections;
 mod half_open;
 mod identity;
 mod internal;

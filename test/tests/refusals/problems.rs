@@ -27,7 +27,7 @@ on_shop_and_cluster! {
     the_largest_amount_is_exact,
     a_sum_beyond_the_largest_amount_is_refused_and_changes_nothing,
     a_total_beyond_the_largest_amount_is_refused_and_changes_nothing,
-    a_small_body_where_none_belongs_is_ignored,
+    a_body_that_says_something_is_refused_and_one_that_says_nothing_is_welcome,
     a_body_over_the_limit_is_refused,
     an_order_has_at_most_1000_lines,
     a_unit_by_unit_list_of_more_than_1000_units_is_refused,
@@ -137,7 +137,7 @@ async fn what_is_unknown_is_404_on_every_endpoint(shop: &Stage) {
 
 async fn a_path_without_an_endpoint_is_no_route(shop: &Stage) {
     for service in Service::ALL {
-        for path in ["/", "/nothing", "/find", "/find/a/b/c", "/internal", "/internal/v1/reserve", "/checkout"] {
+        for path in ["/nothing", "/find", "/find/a/b/c", "/internal", "/internal/v1/reserve", "/checkout"] {
             for method in [Method::GET, Method::POST, Method::DELETE] {
                 shop.call(method, service, path).await.is_problem(404, "no_route");
             }
@@ -326,18 +326,36 @@ async fn a_total_beyond_the_largest_amount_is_refused_and_changes_nothing(shop: 
     assert_eq!(shop.order(&order).await, before);
 }
 
-async fn a_small_body_where_none_belongs_is_ignored(shop: &Stage) {
+async fn a_body_that_says_something_is_refused_and_one_that_says_nothing_is_welcome(shop: &Stage) {
     let (user, item) = (shop.user_with(5).await, shop.item_with(5, 1).await);
-    let body = || Bytes::from_static(b"{\"nothing\": \"to see\"}");
-    shop.call_with(Method::GET, Service::Stock, &format!("/find/{item}"), body()).await.ok();
-    shop.call_with(Method::POST, Service::Payment, &format!("/add_funds/{user}/1"), body()).await.ok();
-    let order = shop.call_with(Method::POST, Service::Order, &format!("/create/{user}"), body()).await.text("order_id");
-    shop.call_with(Method::POST, Service::Order, &format!("/checkout/{order}"), body()).await.ok();
-    shop.call_with(Method::POST, Service::Stock, &format!("/add/{item}/1"), Bytes::from(vec![b'x'; 60_000])).await.ok();
+    let order = shop.order_of(&user, &[]).await;
+    let add = format!("/addItem/{order}/{item}");
+    for (method, service, path) in [
+        (Method::POST, Service::Order, add.clone()),
+        (Method::POST, Service::Stock, format!("/add/{item}/1")),
+        (Method::GET, Service::Stock, format!("/find/{item}")),
+        (Method::DELETE, Service::Order, format!("/remove/{order}")),
+    ] {
+        for body in ["{\"quantity\":3}", "[]", "3", "x=1", "nul"] {
+            let answer = shop.call_with(method.clone(), service, &path, Bytes::from_static(body.as_bytes())).await;
+            answer.is_problem(400, "invalid_body");
+        }
+    }
     let chunked = ["Transfer-Encoding: chunked"];
-    let path = format!("/add/{item}/1");
-    shop.direct.raw("POST", Service::Stock, &path, &chunked, b"5\r\nhello\r\n0\r\n\r\n").await.ok();
-    assert_eq!((shop.credit_of(&user).await, shop.stock_of(&item).await), (6, 7));
+    let answer = shop.direct.raw("POST", Service::Order, &add, &chunked, b"5\r\nhello\r\n0\r\n\r\n").await;
+    answer.is_problem(400, "invalid_body");
+    assert!(shop.order(&order).await.items.is_empty(), "nothing was done");
+    shop.call_with(Method::POST, Service::Stock, "/nowhere", Bytes::from_static(b"3"))
+        .await
+        .is_problem(404, "no_route");
+
+    for body in ["", " \r\n", "{}", "{ }", "null"] {
+        shop.call_with(Method::POST, Service::Order, &add, Bytes::from_static(body.as_bytes())).await.ok();
+        let chunk = if body.is_empty() { String::new() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
+        let body = format!("{chunk}0\r\n\r\n");
+        shop.direct.raw("POST", Service::Order, &add, &chunked, body.as_bytes()).await.ok();
+    }
+    assert_eq!(shop.order(&order).await.items[&item], 10);
 }
 
 async fn a_body_over_the_limit_is_refused(shop: &Stage) {

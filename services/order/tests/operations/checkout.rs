@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join, join_all};
 use shardcart_harness::eventually;
-use shardcart_http::gate::{Bodies, Gate};
+use shardcart_http::gate::{Bodies, Contexts, Gate};
 use shardcart_order::checkout::coordinator::Coordinator;
 use shardcart_order::config::CheckoutSettings;
 use shardcart_order::error::{OrderError, Result};
@@ -46,7 +46,13 @@ impl Checkouts {
     fn new(settling: Rc<Participants>, settings: CheckoutSettings) -> Self {
         let (queue, decided) = settler::queue();
         Checkouts {
-            coordinator: Coordinator::new(settling, settings, queue, Gate::new(100, Bodies::Read), Arc::default()),
+            coordinator: Coordinator::new(
+                settling,
+                settings,
+                queue,
+                Gate::new(100, Bodies::Read, Contexts::Named),
+                Arc::default(),
+            ),
             decided,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use shardcart_http::gate::Gate;
+use shardcart_http::index;
 use shardcart_http::machine::Machine;
 use shardcart_operator::console::access::Reach;
 use shardcart_order::order_status::LocalOrders;
@@ -99,6 +100,7 @@ pub async fn run(config: Config) -> Result<(), String> {
                 order.bind_console(config, &reached, gate);
             }
             bind_health(config, gate, vec![Arc::clone(&reached.shards)]);
+            index::endpoints(config, "order", if has_token { &["GET /console"] } else { &[] });
             order.bind(config, &reached, gate);
         }
     })?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::rt;
 use actix_web::web::ServiceConfig;
 use shardcart_http::gate::Gate;
+use shardcart_http::index;
 use shardcart_http::machine::Machine;
 use shardcart_protocol::internal::Internal;
 use shardcart_protocol::orders::Orders;
@@ -91,6 +92,7 @@ async fn run(service: &'static str, ports: (u16, u16), settings: Settings, serve
         move |config: &mut ServiceConfig, gate| {
             let Thread { shards, served, .. } = factories.in_thread();
             bind_health(config, gate, vec![shards]);
+            index::endpoints(config, service, &[]);
             (served.endpoints)(config);
         }
     })?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix_web::rt;
 use actix_web::web::{self, ServiceConfig};
 use shardcart_http::gate::Gate;
+use shardcart_http::index;
 use shardcart_http::machine::Machine;
 use shardcart_operator::console::access::Reach;
 use shardcart_order::order_status::LocalOrders;
@@ -60,6 +61,8 @@ async fn serve(
     machine.serve(listener, Gate::for_clients(&config.http), move |config: &mut ServiceConfig, gate| {
         let thread = factories.in_thread();
         bind_health(config, gate, thread.shards());
+        let more = ["GET /metrics", "GET /console", "/orders, /stock and /payment: the API"];
+        index::endpoints(config, "shop", &more);
         config.configure(shardcart_http::metrics::endpoints);
         order.bind_console(config, &thread.reached, gate);
         let Thread { reached, stock, payment, .. } = thread;
