@@ -154,7 +154,8 @@ async fn a_wrong_setting_is_refused_by_name_with_what_it_got_and_what_it_expects
         ("PORT", "-1", "-1", &["65535", "digit"]),
         ("INTERNAL_PORT", "nine", "nine", &["number", "digit", "65535"]),
         ("BIND", "not an address", "not an address", &["address"]),
-        ("REDIS_ADDRS", "", "''", &["host:port"]),
+        // An empty variable counts as unset.
+        ("REDIS_ADDRS", "", "", &["required"]),
         ("REDIS_ADDRS", ",", "''", &["host:port"]),
         ("REDIS_ADDRS", "one-without-port", "one-without-port", &["host:port"]),
         ("REDIS_ADDRS", "host:notaport", "host:notaport", &["host:port"]),
