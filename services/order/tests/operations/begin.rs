@@ -220,7 +220,7 @@ async fn begin_hands_out_the_largest_amounts_exactly() {
 }
 
 #[actix_web::test]
-async fn begin_tells_the_life_of_a_foreign_order() {
+async fn begin_tells_the_incarnation_of_a_foreign_order() {
     let orders = TestOrders::start().await;
     orders::load(&orders.shards, &loads(), 1, 4, 3, 7).await.unwrap();
     let zero = order("0");

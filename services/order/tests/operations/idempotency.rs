@@ -155,7 +155,7 @@ async fn create_with_a_key_gives_one_order_of_one_user() {
 }
 
 #[actix_web::test]
-async fn a_load_begins_a_new_life() {
+async fn a_load_begins_a_new_incarnation() {
     let orders = TestOrders::start().await;
     let (loaded, other) = (order("1"), orders.order().await);
     let load = async || orders::load(&orders.shards, &loads(), 3, 4, 3, 7).await.expect("nothing is in flight");

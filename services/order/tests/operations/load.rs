@@ -47,7 +47,7 @@ async fn load_of_one_item_makes_one_line_of_two_units() {
 }
 
 #[actix_web::test]
-async fn load_makes_a_new_life_of_each_order_each_time() {
+async fn load_makes_a_new_incarnation_of_each_order_each_time() {
     let orders = TestOrders::start().await;
     let zero = order("0");
     let mut incarnations = BTreeSet::new();

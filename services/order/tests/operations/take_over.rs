@@ -136,7 +136,7 @@ async fn take_over_of_an_open_or_missing_order_only_ends_its_flight() {
 }
 
 #[actix_web::test]
-async fn take_over_tells_the_life_of_a_foreign_order() {
+async fn take_over_tells_the_incarnation_of_a_foreign_order() {
     let orders = TestOrders::start().await;
     orders::load(&orders.shards, &loads(), 1, 4, 3, 7).await.unwrap();
     let zero = order("0");

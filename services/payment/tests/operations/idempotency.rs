@@ -155,7 +155,7 @@ async fn a_payment_made_without_the_key_is_taken_once_and_its_answer_kept() {
 }
 
 #[actix_web::test]
-async fn a_load_of_users_begins_a_new_life() {
+async fn a_load_of_users_begins_a_new_incarnation() {
     let payment = TestPayment::start().await;
     let (loaded, other) = (user("1"), payment.user_with(20).await);
     payment.load(3, 20).await;
@@ -173,7 +173,7 @@ async fn a_load_of_users_begins_a_new_life() {
 }
 
 #[actix_web::test]
-async fn a_load_of_orders_begins_a_new_life_of_their_payments() {
+async fn a_load_of_orders_begins_a_new_incarnation_of_their_payments() {
     let payment = TestPayment::start().await;
     let (user, order) = (payment.user_with(20).await, order("7"));
     payment.orders.live(&order, "open", "first");

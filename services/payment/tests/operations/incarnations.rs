@@ -297,7 +297,7 @@ async fn lives_that_are_over_are_not_touched_by_a_late_confirm_or_cancel() {
 }
 
 #[actix_web::test]
-async fn lives_keep_their_direct_payment_when_an_attempt_of_an_earlier_life_is_cancelled() {
+async fn lives_keep_their_direct_payment_when_an_attempt_of_an_earlier_incarnation_is_cancelled() {
     let payment = TestPayment::start().await;
     let (user, foreign) = (payment.user_with(10).await, order("5"));
     // The order was loaded anew while payment still held something for the order before: its entry in flight was lost.
@@ -324,7 +324,7 @@ async fn lives_keep_their_direct_payment_when_an_attempt_of_an_earlier_life_is_c
 }
 
 #[actix_web::test]
-async fn lives_keep_their_checkout_when_an_attempt_of_an_earlier_life_is_cancelled() {
+async fn lives_keep_their_checkout_when_an_attempt_of_an_earlier_incarnation_is_cancelled() {
     let payment = TestPayment::start().await;
     let (user, foreign) = (payment.user_with(10).await, order("5"));
     let [old, new] = [payment.attempt_for(&user, &foreign, "a").await, payment.attempt_for(&user, &foreign, "b").await];
@@ -349,7 +349,7 @@ async fn lives_keep_their_checkout_when_an_attempt_of_an_earlier_life_is_cancell
 }
 
 #[actix_web::test]
-async fn lives_give_a_payment_back_once_though_an_attempt_of_an_earlier_life_is_confirmed() {
+async fn lives_give_a_payment_back_once_though_an_attempt_of_an_earlier_incarnation_is_confirmed() {
     let payment = TestPayment::start().await;
     let (user, foreign) = (payment.user_with(10).await, order("5"));
     let old = payment.attempt_for(&user, &foreign, "a").await;
@@ -373,7 +373,7 @@ async fn lives_give_a_payment_back_once_though_an_attempt_of_an_earlier_life_is_
 }
 
 #[actix_web::test]
-async fn lives_keep_their_checkout_undecided_when_an_attempt_of_an_earlier_life_is_confirmed() {
+async fn lives_keep_their_checkout_undecided_when_an_attempt_of_an_earlier_incarnation_is_confirmed() {
     let payment = TestPayment::start().await;
     let (user, foreign) = (payment.user_with(10).await, order("5"));
     let [old, new] = [payment.attempt_for(&user, &foreign, "a").await, payment.attempt_for(&user, &foreign, "b").await];

@@ -69,7 +69,7 @@ fn fields(paid: Paid, amount: u8) -> Option<String> {
         Paid::GivenBack => ("cancelled", "pay", direct, direct, None),
     };
     let was = was.map_or(String::new(), |was| format!(" was={was}"));
-    Some(format!("by={by} charged={charged} life=/ refunded={refunded} state={state}{was}"))
+    Some(format!("by={by} charged={charged} incarnation=/ refunded={refunded} state={state}{was}"))
 }
 
 async fn write(payment: &TestPayment, key: &str, paid: Paid) {

@@ -219,7 +219,7 @@ async fn a_full_shard_does_with_a_key_what_it_does_without() {
 }
 
 #[actix_web::test]
-async fn a_load_begins_a_new_life_and_leaves_other_items_alone() {
+async fn a_load_begins_a_new_incarnation_and_leaves_other_items_alone() {
     let stock = TestStock::start().await;
     let (loaded, other) = (item("1"), stock.item_with(10).await);
     let load = async || items::load(&stock.shards, &loads(), 3, amount(5), amount(7)).await.expect("nothing is held");

@@ -25,7 +25,7 @@ async fn load_writes_every_item_once() {
         let key = stock.key(&item(&number.to_string()));
         let loaded = everything.get(&key).map(String::as_str).unwrap_or_default();
         let incarnation =
-            loaded.strip_prefix("held=0 life=").and_then(|rest| rest.strip_suffix(" net=5 price=7 stock=5"));
+            loaded.strip_prefix("held=0 incarnation=").and_then(|rest| rest.strip_suffix(" net=5 price=7 stock=5"));
         // Microseconds: 16 digits, until the year 2286.
         assert!(
             incarnation.is_some_and(|incarnation| incarnation.len() == 16 && incarnation.parse::<u64>().is_ok()),
