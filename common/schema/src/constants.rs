@@ -224,7 +224,7 @@ mod tests {
             ("ORDER.NUMBERS", "{ 'total', 'deadline', 'lease' }"),
             ("ITEM.TEXTS", "{}"),
             ("ITEM.SIZE", "42"),
-            ("USER.LIFE_AT", "35"),
+            ("USER.INCARNATION_AT", "35"),
             ("PAYMENT.SIZE_RESERVED_BY_CHECKOUT", "44"),
             ("PAYMENT.CANCELLED_BY_PAY", r"'\9cancelled\3pay'"),
             ("STATUS.PAID", "'paid'"),
