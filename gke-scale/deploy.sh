@@ -318,8 +318,11 @@ is_empty() {
     [ "$keys" -le 1 ]
 }
 
+# The hash tags of the first shards, as common/schema/src/tag.rs pins them.
+declare -A FIRST_TAG=([order]=o0ahjy [stock]=s0ei [payment]=p0sul)
+
 founding() {
-    kube exec "$SERVICE-redis-0-0" --container redis -- sh -ec "exec redis-cli -e -n ${REDIS_DB:-0} -h \"\$POD_IP\" hget {shard}:identity founding"
+    kube exec "$SERVICE-redis-0-0" --container redis -- sh -ec "exec redis-cli -e -n ${REDIS_DB:-0} -h \"\$POD_IP\" hget {${FIRST_TAG[$SERVICE]}}:identity founding"
 }
 
 check_shrink() {

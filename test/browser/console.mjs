@@ -115,7 +115,7 @@ const steps = {
     await page.keyboard.press("Enter");
     await page.waitForSelector('.thing[data-kind="order"][data-state="paid"]');
     assert.equal(await page.evaluate(() => document.activeElement.id), "found-title", "a screen reader is led there");
-    await says(page, "#found", "on order shard");
+    await says(page, "#found", "On order shard");
     await says(page, "#found", "Its checkout has charged 15.");
     await page.click(".thing dl button.id");
     await page.waitForSelector('.thing[data-kind="user"]');
