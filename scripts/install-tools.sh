@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building and running Shardcart needs and this machine lacks: a C linker and a Redis server; with the
-# argument `nginx` that one as well, which measurements need; with `test` what only the tests need: nginx, Prometheus, and
-# Python with venv; with `browser` a Chromium and Node, which only the tests of the console need.
+# argument `nginx` that one as well, which measurements need; with `test` what only the tests need: nginx, Prometheus,
+# Python with venv, curl, Node and a JDK; with `browser` a Chromium and Node, which only the tests of the console need.
 # Says what it does; does nothing where all is there.
 set -eu
 
@@ -14,6 +14,10 @@ nginx | test) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null
 esac
 if [ "${1:-}" = test ]; then
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+    # Real clients of HTTP: their first requests are what the tests are about.
+    command -v curl >/dev/null 2>&1 || missing="$missing curl"
+    command -v node >/dev/null 2>&1 || missing="$missing nodejs"
+    java --list-modules 2>/dev/null | grep -q '^jdk.compiler' || missing="$missing default-jdk-headless"
     command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 fi
 if [ "${1:-}" = browser ]; then
@@ -43,10 +47,10 @@ if command -v apt-get >/dev/null 2>&1; then
     $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
 elif command -v dnf >/dev/null 2>&1; then
     # shellcheck disable=SC2086
-    $as_root dnf install -y $(echo "$missing" | sed 's/redis-server/redis/; s/libc6-dev/glibc-devel/; s/nginx-light/nginx/; s/python3-venv/python3/')
+    $as_root dnf install -y $(echo "$missing" | sed 's/redis-server/redis/; s/libc6-dev/glibc-devel/; s/nginx-light/nginx/; s/python3-venv/python3/; s/default-jdk-headless/java-latest-openjdk-devel/')
 elif command -v brew >/dev/null 2>&1; then
     # shellcheck disable=SC2086
-    brew install $(echo "$missing" | sed 's/redis-server/redis/; s/gcc libc6-dev//; s/nginx-light/nginx/; s/python3-venv/python3/')
+    brew install $(echo "$missing" | sed 's/redis-server/redis/; s/gcc libc6-dev//; s/nginx-light/nginx/; s/python3-venv/python3/; s/default-jdk-headless/openjdk/; s/nodejs/node/')
 else
     echo "no package manager that this script knows: please install$missing yourself" >&2
     exit 1
