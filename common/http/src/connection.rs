@@ -1,10 +1,13 @@
 //! The connections of a worker thread: every read and every write has a deadline, what a client may send ahead is
 //! bounded, and there is always room for one more.
 //!
-//! actix times the first head of a connection and idle connections, and nothing between. So the stream under it keeps
-//! time: it knows whether a head is on its way, the [gate](crate::gate) tells it when a request is served and
+//! actix can time the first head of a connection and idle connections, and nothing between. So the stream under it
+//! keeps time: it knows whether a head is on its way, the [gate](crate::gate) tells it when a request is served and
 //! answered, and a sweep a few times per deadline ends what has taken too long. A request costs a few cells for it,
-//! no timer.
+//! no timer. Time is counted in sweeps: while the process is frozen it stands still.
+//!
+//! A connection that is ended gets no answer: a client that sends its next request at that moment would take it for
+//! the answer to that.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -68,8 +71,6 @@ pub struct Connection {
     since: Cell<Tick>,
     /// Since when the client takes nothing of what is written.
     stuck: Cell<Option<Tick>>,
-    /// Whether nothing has been read yet.
-    is_fresh: Cell<bool>,
     is_spare: Cell<bool>,
     is_ended: Cell<bool>,
     /// Whether a read was put off until something is written or answered.
@@ -85,10 +86,9 @@ pub struct Connection {
 impl Connection {
     fn new(now: Tick, is_spare: bool, place: usize) -> Self {
         Connection {
-            phase: Cell::new(Phase::Head),
+            phase: Cell::new(Phase::Idle),
             since: Cell::new(now),
             stuck: Cell::new(None),
-            is_fresh: Cell::new(true),
             is_spare: Cell::new(is_spare),
             is_ended: Cell::new(false),
             is_held: Cell::new(false),
@@ -352,16 +352,9 @@ impl AsyncRead for Stream {
         if read.is_pending() {
             connection.remember(context);
         } else if buffer.filled().len() > begin {
-            let begins = match connection.phase.get() {
-                Phase::Idle => {
-                    connection.phase.set(Phase::Head);
-                    connection.since.set(self.connections.now.get());
-                    true
-                }
-                _ => connection.is_fresh.get(),
-            };
-            connection.is_fresh.set(false);
-            if begins {
+            if connection.phase.get() == Phase::Idle {
+                connection.phase.set(Phase::Head);
+                connection.since.set(self.connections.now.get());
                 head::mend(buffer, begin);
             }
             connection.has_read(&buffer.filled()[begin..]);

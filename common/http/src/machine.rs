@@ -41,6 +41,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How long requests in flight may take when the machine stops: the usual wait of a checkout, and a little. What takes
 /// longer is left to recovery.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
+/// actix's own deadline for the first head of a connection, which it would answer with 408, is off: [`Connections`] has
+/// one for every head.
+const KEPT_BY_CONNECTIONS: Duration = Duration::ZERO;
 /// Connections that the kernel completes while all workers are busy.
 const BACKLOG: u32 = 8192;
 
@@ -204,7 +207,7 @@ where
         let connections = Connections::new(limits.connections_max, limits.client_timeout_ms, keep_alive);
         let http = HttpService::build()
             .keep_alive(keep_alive)
-            .client_request_timeout(limits.client_timeout_ms)
+            .client_request_timeout(KEPT_BY_CONNECTIONS)
             .client_disconnect_timeout(Duration::from_secs(1))
             .on_connect_ext(|stream: &Stream, extensions| {
                 extensions.insert(stream.handle());

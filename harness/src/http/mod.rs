@@ -16,8 +16,8 @@ use serde_json::Value;
 /// How long any call may take. A checkout answers within 8 seconds, a gateway within 10.
 pub const CALL: Duration = Duration::from_secs(20);
 
-/// How long an idle connection is still used. A server ends one that has waited 5 seconds for its first request, and
-/// says 408: the pool makes connections that it then does not need, and on a busy machine it would use them that late.
+/// How long an idle connection is still used: shorter than any server or gateway keeps one, so that no call meets the
+/// end of its connection.
 const IDLE: Duration = Duration::from_secs(3);
 
 /// An answer as it came.

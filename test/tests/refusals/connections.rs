@@ -42,13 +42,12 @@ async fn answer(stream: &mut TcpStream, until: &str) -> String {
     text
 }
 
-/// Reads until the server closes the connection.
-async fn is_closed(stream: &mut TcpStream, what: &str) {
-    let read = async {
-        let mut part = [0; 4096];
-        while let Ok(1..) = stream.read(&mut part).await {}
-    };
-    assert!(tokio::time::timeout(ENDED, read).await.is_ok(), "still open: {what}");
+/// Reads until the server closes the connection; what it said before.
+async fn is_closed(stream: &mut TcpStream, what: &str) -> String {
+    let mut said = Vec::new();
+    let read = tokio::time::timeout(ENDED, stream.read_to_end(&mut said)).await;
+    assert!(read.is_ok(), "still open: {what}");
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,6 +104,21 @@ async fn an_idle_connection_stays_open_whatever_its_last_request_was() {
         answer(&mut stream, "user_id").await;
     }))
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_sends_nothing_is_idle_and_gets_no_answer() {
+    let (_shop, server) = shop(Settings::none()).await;
+    let mut stream = open(server, b"").await;
+    tokio::time::sleep(CLIENT_TIMEOUT * 3).await;
+    stream.write_all(LIVE).await.expect("it is open");
+    assert!(answer(&mut stream, "true}").await.starts_with("HTTP/1.1 200"), "the first answer is that of the request");
+
+    let (_shop, server) = shop(Settings::none().with("KEEP_ALIVE_S", 1)).await;
+    for (what, bytes) in [("nothing", ""), ("half a head", "GET / HT")] {
+        let mut stream = open(server, bytes.as_bytes()).await;
+        assert_eq!(is_closed(&mut stream, what).await, "", "{what}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
