@@ -1,8 +1,10 @@
 //! `shop audit`: proves from the shards alone that nothing is lost and nothing is taken twice.
 
+mod entries;
 pub mod findings;
 mod ids;
 mod items;
+mod keys;
 mod orders;
 mod pass;
 mod progress;
@@ -93,9 +95,10 @@ pub async fn audit(source: &Source, records_per_pass: u64) -> Result<Report, Aud
     let [orders, items, payments] = sizes(source).await?;
     // Half of the keys of an order shard are carts.
     let passes = (orders / 2).max(items).max(payments).div_ceil(records_per_pass).clamp(1, PASSES_MAX);
-    let progress = Progress::new(passes * (passes * orders / 2 + 2 * items + payments));
+    let progress = Progress::new(orders + items + payments + passes * (passes * orders / 2 + 2 * items + payments));
     let (names, findings, mut totals) = (Names::default(), Findings::default(), Totals::default());
     let in_flight_before = in_flight(source, None).await?;
+    keys::check(source, &findings, &progress).await?;
     let mut looked_at_again = 0;
     for slice in (Slice { part: 0, of: passes }).all() {
         let pass = Pass::new(source, &names, &findings, &progress, slice, &mut totals);
@@ -161,15 +164,29 @@ async fn for_all_shards<T>(
 /// How many orders are in flight; with `findings`, checks that each is under way.
 async fn in_flight(source: &Source, findings: Option<&Findings>) -> Result<u64, AuditError> {
     let listed = try_join_all(source.order.iter().map(order::in_flight)).await.map_err(shard_failed("order"))?;
-    let listed: Vec<order::InFlight> = listed.into_iter().flatten().collect();
-    for entry in listed.iter().filter(|entry| !entry.newer) {
-        let status = entry.status.as_deref().unwrap_or("not there");
-        if let Some(findings) = findings
-            && (entry.status.is_none() || OrderStatus::parse(status) == Some(OrderStatus::Open))
-        {
-            let detail = format!("listed as in flight, but it is {status}");
-            findings.add(Kind::StrayInFlight, &entry.order, "an order under way", status, detail);
+    let listed: Vec<(u16, order::InFlight)> =
+        (0..).zip(listed).flat_map(|(shard, listed)| listed.into_iter().map(move |entry| (shard, entry))).collect();
+    for (shard, entry) in &listed {
+        if let Some(findings) = findings {
+            check_in_flight(source, *shard, entry, findings);
         }
     }
     Ok(u64::try_from(listed.len()).unwrap_or(u64::MAX))
+}
+
+/// An entry of the list is an order of this shard that is under way, and its moment is one.
+fn check_in_flight(source: &Source, shard: u16, entry: &order::InFlight, findings: &Findings) {
+    let status = entry.status.as_deref().unwrap_or("not there");
+    let is_mine = entry.is_order && source.order.shard_of(&entry.order) == shard;
+    // One that cannot be read is reported by itself.
+    let is_missing = entry.status.is_none() && !entry.newer;
+    if !is_mine || is_missing || OrderStatus::parse(status) == Some(OrderStatus::Open) {
+        let status = if is_mine { status } else { "no order of this shard" };
+        let detail = format!("listed as in flight on order shard {shard}, but it is {status}");
+        findings.add(Kind::StrayInFlight, &entry.order, "an order under way", status, detail);
+    }
+    if !entries::is_whole(&entry.due) {
+        let detail = format!("when recovery looks at it: {}, expected a moment in milliseconds", entry.due);
+        findings.add(Kind::InvalidField, &entry.order, "a moment in milliseconds", entry.due.as_str(), detail);
+    }
 }

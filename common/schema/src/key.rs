@@ -159,7 +159,8 @@ pub fn parse(key: &str) -> Option<Parts<'_>> {
 impl Display for Parts<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind.map_or("?", Kind::as_str);
-        write!(formatter, "{{{}}}:{kind}:{}", self.tag, self.name)
+        let separator = if self.name.is_empty() { "" } else { ":" };
+        write!(formatter, "{{{}}}:{kind}{separator}{}", self.tag, self.name)
     }
 }
 
@@ -193,6 +194,7 @@ mod tests {
         assert_eq!(two("ann:7"), Some(("ann", "7")));
         assert_eq!(parse("{s3x}:held"), Some(Parts { tag: "s3x", kind: Some(Kind::Held), name: "" }));
         assert_eq!(parse("{s3x}:later:7"), Some(Parts { tag: "s3x", kind: None, name: "7" }));
+        assert_eq!(parse("{s3x}:held").unwrap().to_string(), "{s3x}:held");
         for other in ["item:1", "{1}item:1", ""] {
             assert_eq!(parse(other), None, "{other}");
         }

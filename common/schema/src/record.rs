@@ -16,6 +16,10 @@ pub const HEAD_SIZE: usize = 2;
 /// Bytes of a number.
 pub const NUMBER_SIZE: usize = 8;
 
+/// The sign of a double, and the value that scripts write for a number that is absent, but for its sign.
+const SIGN: u64 = 1 << 63;
+const NONE: u64 = 0x7ff8 << 48;
+
 /// The names of fields.
 pub mod field {
     /// Item: units that can be bought now.
@@ -99,10 +103,23 @@ pub enum Found<'a> {
     Record(Record<'a>),
 }
 
+/// What lies where a number has its place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// Nothing: not a number, as scripts write it.
+    Absent,
+    /// An amount, as scripts write it.
+    Amount(u64),
+    /// Something that no script writes.
+    Other(f64),
+}
+
 /// A record that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record<'a> {
     layout: &'static Layout,
+    /// The second byte: how many bytes lie before the incarnation.
+    place: u8,
     numbers: Vec<f64>,
     texts: Vec<&'a str>,
     incarnation: &'a str,
@@ -145,13 +162,13 @@ impl Layout {
     pub fn read<'a>(&'static self, bytes: Option<&'a [u8]>) -> Found<'a> {
         match bytes {
             None => Found::Absent,
-            Some([VERSION, _, body @ ..]) => self.parse(body).map_or(Found::Unreadable, Found::Record),
+            Some([VERSION, place, body @ ..]) => self.parse(*place, body).map_or(Found::Unreadable, Found::Record),
             Some([] | [VERSION]) => Found::Unreadable,
             Some(_) => Found::Newer,
         }
     }
 
-    fn parse<'a>(&'static self, mut body: &'a [u8]) -> Option<Record<'a>> {
+    fn parse<'a>(&'static self, place: u8, mut body: &'a [u8]) -> Option<Record<'a>> {
         let mut numbers = Vec::with_capacity(self.numbers.len());
         for _ in self.numbers {
             let (number, rest) = body.split_first_chunk::<8>()?;
@@ -165,7 +182,7 @@ impl Layout {
             texts.push(std::str::from_utf8(text).ok()?);
             body = rest;
         }
-        Some(Record { layout: self, numbers, texts, incarnation: std::str::from_utf8(body).ok()? })
+        Some(Record { layout: self, place, numbers, texts, incarnation: std::str::from_utf8(body).ok()? })
     }
 }
 
@@ -177,6 +194,27 @@ impl Record<'_> {
         let is_amount = number.fract() == 0.0 && number.abs() <= AMOUNT_MAX as f64;
         // It is whole and in range, so nothing is lost.
         is_amount.then_some(number as i64)
+    }
+
+    /// What lies where a number has its place, to the bit: zero has no sign, and what is absent is the one value that
+    /// scripts write, whose sign is the processor's choice.
+    pub fn lies(&self, name: &str) -> Number {
+        let place = self.layout.numbers.iter().position(|number| *number == name);
+        let Some(number) = place.and_then(|place| self.numbers.get(place)).copied() else {
+            return Number::Absent;
+        };
+        let is_amount = number.fract() == 0.0 && number.is_sign_positive() && number <= AMOUNT_MAX as f64;
+        match number.to_bits() & !SIGN {
+            NONE => Number::Absent,
+            // It is whole and in range, so nothing is lost.
+            _ if is_amount => Number::Amount(number as u64),
+            _ => Number::Other(number),
+        }
+    }
+
+    /// The place at which the incarnation begins, as the record says, and as it is.
+    pub fn places(&self) -> (usize, usize) {
+        (usize::from(self.place), self.layout.size(&self.texts))
     }
 
     /// An amount: a number from 0.
@@ -236,6 +274,21 @@ mod tests {
         for bytes in [&b""[..], b"\x01", b"\x01\x22short", &order(b"\x09open"), &order(b"\x04open\x01\xff\x00\x00")] {
             assert_eq!(ORDER.read(Some(bytes)), Found::Unreadable, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn only_what_scripts_write_is_an_amount_or_absent() {
+        let mut bytes = vec![VERSION, 43];
+        for bits in [0x7ff8 << 48, 0xfff8 << 48, 0, 1 << 63, 0x7ff8 << 48 | 1] {
+            bytes.extend(u64::to_le_bytes(bits));
+        }
+        let Found::Record(item) = ITEM.read(Some(&bytes)) else { panic!("it is a record") };
+        assert_eq!((item.lies("stock"), item.lies("held")), (Number::Absent, Number::Absent));
+        assert_eq!(item.lies("net"), Number::Amount(0));
+        for other in ["before", "price"] {
+            assert!(matches!(item.lies(other), Number::Other(_)), "{other}");
+        }
+        assert_eq!(item.places(), (43, 42));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod collect;
 mod connections;
+pub mod faults;
 pub mod idempotency;
 pub mod identity;
 pub mod info;

@@ -11,13 +11,14 @@ use redis::{FromRedisValue, Value};
 use shardcart_schema::key;
 use shardcart_schema::reservation_record;
 
-use crate::script::{Call, words};
+use crate::script::{Call, Script, words};
 use crate::shard::Shard;
 use crate::shard_error::ShardError;
 
 crate::scripts! {
     RECORDS = "records.lua";
     HOLDINGS = "holdings.lua";
+    TIMED = "timed.lua";
 }
 
 /// Places of the keyspace that one `SCAN` looks at: about a quarter of a millisecond of Redis.
@@ -66,9 +67,9 @@ where
         let mut scan = redis::cmd("SCAN");
         scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
         let reply = shard.ask_bulk(&Call::read(scan)).await?;
-        let (next, found) = <(String, Vec<String>)>::from_redis_value(reply)
+        let (next, found) = <(String, Vec<Vec<u8>>)>::from_redis_value(reply)
             .map_err(|error| unexpected_reply(shard, "SCAN", &error.to_string()))?;
-        keys.extend(found);
+        keys.extend(found.into_iter().map(text));
         cursor = next;
         let is_last = cursor == "0";
         while keys.len() >= BATCH || is_last && !keys.is_empty() {
@@ -88,44 +89,51 @@ where
     Ok(())
 }
 
-/// The same fields of many records, in the order of the keys; a field that is not there is `None`.
+/// Many records, in the order of their keys; one that is not there is `None`, a key of another type has no bytes.
 ///
 /// # Errors
 /// The shard's.
-pub async fn fields(shard: &Shard, keys: &[String], fields: &[&str]) -> Result<Vec<Vec<Option<String>>>, ShardError> {
-    let reply = shard.ask_bulk(&RECORDS.keys(keys).arg(fields)).await?;
-    rows(shard, &RECORDS, reply)
+pub async fn records(shard: &Shard, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, ShardError> {
+    let reply = shard.ask_bulk(&RECORDS.keys(keys)).await?;
+    raw_rows(shard, &RECORDS, Value::Array(vec![reply])).map(|mut rows| rows.pop().unwrap_or_default())
 }
 
-/// The raw rows of a script's reply: for each a list of texts, `None` for what is not there.
+/// The rows of a script's reply: for each a list of texts, `None` for what is not there.
 ///
 /// # Errors
 /// The reply is not built like that.
-pub fn rows(
-    shard: &Shard,
-    script: &crate::script::Script,
-    reply: Value,
-) -> Result<Vec<Vec<Option<String>>>, ShardError> {
+pub fn rows(shard: &Shard, script: &Script, reply: Value) -> Result<Vec<Vec<Option<String>>>, ShardError> {
+    let rows = raw_rows(shard, script, reply)?.into_iter();
+    Ok(rows.map(|row| row.into_iter().map(|value| value.map(text)).collect()).collect())
+}
+
+/// The same, byte by byte.
+///
+/// # Errors
+/// The reply is not built like that.
+pub fn raw_rows(shard: &Shard, script: &Script, reply: Value) -> Result<Vec<Vec<Option<Vec<u8>>>>, ShardError> {
     let Value::Array(rows) = reply else {
         return Err(unexpected_reply(shard, script.name(), "no list"));
     };
     rows.into_iter()
         .map(|row| match row {
-            Value::Array(fields) => Ok(fields.into_iter().map(text).collect()),
+            Value::Array(fields) => Ok(fields.into_iter().map(raw).collect()),
             _ => Err(unexpected_reply(shard, script.name(), "a row is no list")),
         })
         .collect()
 }
 
-fn text(value: Value) -> Option<String> {
+fn raw(value: Value) -> Option<Vec<u8>> {
     match value {
-        Value::BulkString(bytes) => Some(match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        }),
+        Value::BulkString(bytes) => Some(bytes),
         Value::Nil => None,
-        other => String::from_redis_value(other).ok(),
+        other => String::from_redis_value(other).ok().map(String::into_bytes),
     }
+}
+
+/// What lies in Redis as a text; what is none shows where it is not.
+pub fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// A reservation as it lies on its shard.
@@ -149,27 +157,29 @@ impl Reservation {
 pub struct Holdings {
     /// What is held.
     pub reservations: Vec<Reservation>,
-    /// The wanted fields of the records that this names, and of those that were asked for besides, by key.
-    pub records: Vec<(String, Vec<Option<String>>)>,
+    /// The records that this names, and those that were asked for besides, by key.
+    pub records: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// Reads all that a shard holds, and fields of the records that it concerns, at one moment. `besides` are the keys of
-/// other records to be read with it.
+/// Reads all that a shard holds, and the records that it concerns, at one moment. `besides` are the keys of other
+/// records to be read with it.
 ///
 /// # Errors
 /// The shard's.
-pub async fn holdings(shard: &Shard, besides: &[String], fields: &[&str]) -> Result<Holdings, ShardError> {
+pub async fn holdings(shard: &Shard, besides: &[String]) -> Result<Holdings, ShardError> {
     let mut keys = vec![held_key(shard)];
     keys.extend_from_slice(besides);
-    let reply = shard.ask_bulk(&HOLDINGS.keys(&keys).arg(fields)).await?;
+    let reply = shard.ask_bulk(&HOLDINGS.keys(&keys)).await?;
     let Value::Array(mut answer) = reply else { return Err(unexpected_reply(shard, HOLDINGS.name(), "no list")) };
     if answer.is_empty() {
         return Err(unexpected_reply(shard, HOLDINGS.name(), "an empty list"));
     }
-    let named = rows(shard, &HOLDINGS, Value::Array(answer.split_off(1)))?;
-    let records =
-        named.into_iter().map(|mut row| (row.first_mut().and_then(Option::take).unwrap_or_default(), row.split_off(1)));
-    let records = records.collect();
+    let named = raw_rows(shard, &HOLDINGS, Value::Array(answer.split_off(1)))?;
+    let record = |mut row: Vec<Option<Vec<u8>>>| {
+        let bytes = row.pop().flatten();
+        (row.pop().flatten().map(text).unwrap_or_default(), bytes)
+    };
+    let records = named.into_iter().map(record).collect();
     let held =
         answer.pop().map(reservations).transpose().map_err(|error| unexpected_reply(shard, HOLDINGS.name(), &error))?;
     Ok(Holdings { reservations: held.unwrap_or_default(), records })
@@ -180,8 +190,53 @@ pub async fn holdings(shard: &Shard, besides: &[String], fields: &[&str]) -> Res
 /// # Errors
 /// A text: it has another form.
 pub fn reservations(reply: Value) -> Result<Vec<Reservation>, String> {
-    let held = Vec::<(String, Vec<u8>)>::from_redis_value(reply).map_err(|error| error.to_string())?;
-    Ok(held.into_iter().map(|(tx, bytes)| Reservation { tx, bytes }).collect())
+    let held = Vec::<(Vec<u8>, Vec<u8>)>::from_redis_value(reply).map_err(|error| error.to_string())?;
+    Ok(held.into_iter().map(|(tx, bytes)| Reservation { tx: text(tx), bytes }).collect())
+}
+
+/// What lies under each of these keys, and for how many milliseconds more: negative for ever. Nothing of a key that is
+/// gone.
+///
+/// # Errors
+/// The shard's.
+pub async fn timed(shard: &Shard, keys: &[String]) -> Result<Vec<Option<(Vec<u8>, i64)>>, ShardError> {
+    let reply = shard.ask_bulk(&TIMED.keys(keys)).await?;
+    let row = |mut row: Vec<Option<Vec<u8>>>| {
+        let left = row.pop().flatten().map(text).and_then(|left| left.parse().ok());
+        row.pop().flatten().zip(left)
+    };
+    Ok(raw_rows(shard, &TIMED, reply)?.into_iter().map(row).collect())
+}
+
+/// When the tombstones of a second end, Unix ms: -1: never; -2: they are gone.
+///
+/// # Errors
+/// The shard's.
+pub async fn tombstones_end(shard: &Shard, second: u64) -> Result<i64, ShardError> {
+    let mut ends = redis::cmd("PEXPIRETIME");
+    ends.arg(key::ended(shard.tag(), second).to_string());
+    let reply = shard.ask_bulk(&Call::read(ends)).await?;
+    i64::from_redis_value(reply).map_err(|error| unexpected_reply(shard, "PEXPIRETIME", &error.to_string()))
+}
+
+/// Hands out the tombstones of a second, tx and answer, a step at a time.
+///
+/// # Errors
+/// The shard's.
+pub async fn tombstones(shard: &Shard, second: u64, mut each: impl FnMut(&str, &str)) -> Result<(), ShardError> {
+    let (key, mut cursor) = (key::ended(shard.tag(), second).to_string(), String::from("0"));
+    loop {
+        let mut scan = redis::cmd("HSCAN");
+        scan.arg(&key).arg(&cursor).arg("COUNT").arg(STEP);
+        let reply = shard.ask_bulk(&Call::read(scan)).await?;
+        let (next, found) = <(String, Vec<(Vec<u8>, Vec<u8>)>)>::from_redis_value(reply)
+            .map_err(|error| unexpected_reply(shard, "HSCAN", &error.to_string()))?;
+        found.into_iter().for_each(|(tx, answer)| each(&text(tx), &text(answer)));
+        cursor = next;
+        if cursor == "0" {
+            return Ok(());
+        }
+    }
 }
 
 /// The key of the hash in which a shard keeps what it holds.

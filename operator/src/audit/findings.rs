@@ -1,10 +1,12 @@
 //! What disagrees.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use serde::Serialize;
 use serde_json::Value;
+use shardcart_store::faults::Fault;
 
 /// How many disagreements of a kind are kept with their particulars; all are counted.
 pub const KEPT_MAX: usize = 100_000;
@@ -41,12 +43,18 @@ pub enum Kind {
     ReservationWithoutPayment,
     /// A payment is reserved, and no reservation holds it.
     PaymentWithoutReservation,
-    /// A key lies where its id does not belong.
+    /// A key lies on a shard that does not own its id, or under the tag of another shard.
     Misplaced,
     /// A record of a version that this release does not know: left out of all sums.
     NotUnderstood,
     /// A record that no release writes.
     Unreadable,
+    /// A field that no release writes like that.
+    InvalidField,
+    /// A cart without its order.
+    CartWithoutOrder,
+    /// A key that no release writes on a shard of this service.
+    UnknownKey,
 }
 
 /// One disagreement.
@@ -67,26 +75,50 @@ pub struct Disagreement {
 /// All disagreements so far.
 #[derive(Debug, Default)]
 pub struct Findings {
-    kinds: RefCell<BTreeMap<Kind, (u64, Vec<Disagreement>)>>,
+    kinds: RefCell<BTreeMap<Kind, Noted>>,
+    hasher: RandomState,
+}
+
+/// The disagreements of a kind.
+#[derive(Debug, Default)]
+struct Noted {
+    count: u64,
+    kept: Vec<Disagreement>,
+    /// Ids and particulars of what is kept, as a number: a key may be listed twice, and is told of once.
+    seen: HashSet<u64>,
 }
 
 impl Findings {
     /// Notes a disagreement.
     pub fn add(&self, kind: Kind, id: &str, expected: impl Into<Value>, found: impl Into<Value>, detail: String) {
         let mut kinds = self.kinds.borrow_mut();
-        let (count, kept) = kinds.entry(kind).or_default();
+        let Noted { count, kept, seen } = kinds.entry(kind).or_default();
+        let particulars = self.hasher.hash_one((id, &detail));
+        if seen.contains(&particulars) {
+            return;
+        }
         *count += 1;
         if kept.len() < KEPT_MAX {
+            seen.insert(particulars);
             kept.push(Disagreement { kind, id: id.to_owned(), expected: expected.into(), found: found.into(), detail });
+        }
+    }
+
+    /// Notes the fields of a record that are not as they should be.
+    pub fn faults(&self, what: &str, id: &str, faults: Vec<Fault>) {
+        for Fault { field, expected, found } in faults {
+            let shown = if found.is_empty() { "nothing" } else { &found };
+            let detail = format!("{field} of {what}: {shown}, expected {expected}");
+            self.add(Kind::InvalidField, id, expected, found, detail);
         }
     }
 
     /// By kind: how many in all, and those that were kept, by id.
     pub fn into_kinds(self) -> BTreeMap<Kind, (u64, Vec<Disagreement>)> {
-        let mut kinds = self.kinds.into_inner();
-        for (_, kept) in kinds.values_mut() {
+        let kinds = self.kinds.into_inner().into_iter().map(|(kind, Noted { count, mut kept, .. })| {
             kept.sort_by(|one, other| one.id.cmp(&other.id));
-        }
-        kinds
+            (kind, (count, kept))
+        });
+        kinds.collect()
     }
 }

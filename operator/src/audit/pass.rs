@@ -15,9 +15,6 @@ mod stock;
 
 use std::cell::RefCell;
 
-use shardcart_schema::key::Parts;
-use shardcart_store::shard::Shard;
-use shardcart_store::shards::Shards;
 use stock::held_of;
 
 use super::AuditError;
@@ -121,18 +118,6 @@ impl<'a> Pass<'a> {
     /// What concerns no single id is done once.
     fn is_first(&self) -> bool {
         self.slice.part == 0
-    }
-
-    /// Whether a key lies where its id belongs; if not, that is noted.
-    fn is_home(&self, shards: &Shards, shard: &Shard, key: &Parts<'_>, id: &str) -> bool {
-        let home = shards.shard_of(id);
-        if home == shard.number() && key.tag == shard.tag().as_str() {
-            return true;
-        }
-        let (service, found) = (shards.membership().service(), shard.number());
-        let detail = format!("{key} lies on {service} shard {found}, and belongs on {home}");
-        self.findings.add(Kind::Misplaced, id, format!("shard {home}"), key.to_string(), detail);
-        false
     }
 
     fn odd_record(&self, kind: Kind, what: &str, id: &str, why: &str) {

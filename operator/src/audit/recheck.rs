@@ -147,7 +147,8 @@ async fn read_payments(shards: &Shards, wanted: &[Option<(String, String)>]) -> 
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let payments = payments::read_payments(shard, &keys).await.map_err(shard_failed("payment"))?;
+        let payments = payments::read(shard, &keys).await.map_err(shard_failed("payment"))?;
+        let payments = payments.into_iter().map(|bytes| FoundPayment::read(bytes.as_deref()));
         Ok::<_, AuditError>(places.into_iter().zip(payments).collect())
     });
     for (place, payment) in try_join_all(reads).await?.into_iter().flatten() {

@@ -166,5 +166,8 @@ fn name(kind: Kind) -> &'static str {
         Kind::Misplaced => "keys that are not where their ids belong",
         Kind::NotUnderstood => "records of another version, left out",
         Kind::Unreadable => "records that cannot be read, left out",
+        Kind::InvalidField => "fields that no release writes like that",
+        Kind::CartWithoutOrder => "carts without an order",
+        Kind::UnknownKey => "keys that no release writes here",
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
-use shardcart_order::audit::{self as orders, Found};
+use shardcart_order::audit::{self as orders, Found, Record};
+use shardcart_schema::key;
 use shardcart_schema::order::OrderStatus;
+use shardcart_schema::reservation_record;
 use shardcart_store::scan::{self, Reservation};
 use shardcart_store::shards::Shards;
 
@@ -27,13 +29,49 @@ pub struct Held {
     pub tx: String,
     /// The order that is being paid.
     pub order: String,
+    /// When the attempt must have ended, Unix ms.
+    pub deadline_ms: u64,
+    /// What it is.
+    taken: Taken,
+}
+
+/// What is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Taken {
+    /// Items and units.
+    Units(Vec<(String, i64)>),
+    /// A user, and how much.
+    Credit(String, i64),
 }
 
 impl Held {
     /// A reservation of a shard; `None` if it cannot be read.
     pub fn of(service: &'static str, shard: u16, reservation: &Reservation) -> Option<Self> {
-        let order = reservation.held()?.order.to_owned();
-        Some(Held { service, shard, tx: reservation.tx.clone(), order })
+        let held = reservation.held()?;
+        let (order, deadline_ms) = (held.order.to_owned(), held.deadline_ms);
+        let id = |key: &str| key::parse(key).map_or_else(String::new, |parts| parts.name.to_owned());
+        let taken = match held.taken {
+            reservation_record::Taken::Units(lines) => {
+                Taken::Units(lines.into_iter().map(|(item, units)| (id(item), units)).collect())
+            }
+            reservation_record::Taken::Credit { user, amount, .. } => Taken::Credit(id(user), amount),
+        };
+        Some(Held { service, shard, tx: reservation.tx.clone(), order, deadline_ms, taken })
+    }
+
+    /// What is held that the order does not want. While it has this attempt, nothing of it changes.
+    fn unwanted(&self, order: &Record) -> Option<String> {
+        match &self.taken {
+            Taken::Units(lines) => {
+                let is_wanted = |(item, units): &(String, i64)| {
+                    order.lines.iter().any(|(wanted, of, _)| wanted == item && of == units)
+                };
+                let (item, units) = lines.iter().find(|line| !is_wanted(line))?;
+                Some(format!("does not want {units} of item {item}"))
+            }
+            Taken::Credit(user, amount) => (order.user != *user || order.total != *amount)
+                .then(|| format!("wants {} of user {}, not {amount} of user {user}", order.total, order.user)),
+        }
     }
 }
 
@@ -96,7 +134,7 @@ impl Statuses {
     }
 }
 
-/// Checks that each reservation belongs to an order in flight.
+/// Checks that each reservation belongs to an order in flight, which wants what is held.
 ///
 /// An order lets go of an attempt only when nothing is held for it any more, so an order that looks wrong is right if the
 /// reservation has ended since.
@@ -142,8 +180,11 @@ fn objection(held: &Held, order: &Found) -> Option<String> {
         Found::Absent => Some("is not there".to_owned()),
         Found::Order(order) if order.tx != held.tx => Some(format!("has another attempt, {}", order.tx)),
         Found::Order(order) if order.status == OrderStatus::Open => Some("is open".to_owned()),
+        Found::Order(order) if order.deadline_ms != held.deadline_ms => {
+            Some(format!("has the deadline {}, and the reservation {}", order.deadline_ms, held.deadline_ms))
+        }
         Found::Order(order) if !order.in_flight => Some(format!("is {} and not in flight", order.status)),
-        Found::Order(_) => None,
+        Found::Order(order) => held.unwanted(order),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shardcart_protocol::insight::{self, Found, LookUp, OrderRecord, Seen, Wanted};
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::order::{CartLine, lease_left_ms};
-use shardcart_schema::record::field;
+use shardcart_schema::record::{self, ORDER, field};
 use shardcart_store::scan;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
@@ -142,9 +142,12 @@ async fn search(shard: &Shard, tx: &TxId) -> Result<Option<OrderId>, ShardError>
     let scanned = scan::scan(shard, &pattern, |batch: Vec<String>| {
         let hit = hit.clone();
         async move {
-            let read = scan::fields(shard, &batch, &[field::TX]).await?;
-            let is_of = |row: &[Option<String>]| row.first().and_then(Option::as_deref) == Some(tx.as_str());
-            let found = batch.iter().zip(read).find(|(_, row)| is_of(row)).and_then(|(key, _)| audit::id(key));
+            let read = scan::records(shard, &batch).await?;
+            let is_of = |bytes: &Option<Vec<u8>>| match ORDER.read(bytes.as_deref()) {
+                record::Found::Record(record) => record.text(field::TX) == tx.as_str(),
+                _ => false,
+            };
+            let found = batch.iter().zip(read).find(|(_, bytes)| is_of(bytes)).and_then(|(key, _)| audit::id(key));
             if let Some(id) = found.and_then(|order| OrderId::parse(order).ok()) {
                 // The receiver lives as long as the search.
                 let _ = hit.send(id);

@@ -1,15 +1,19 @@
 //! What the audit reads of the payment service: users, payments, and what is held of their credit. Nothing here writes.
 
+mod rules;
+
 use std::future::Future;
 
 use shardcart_schema::incarnation;
 use shardcart_schema::key::{self, Kind};
 use shardcart_schema::payment::{PaidBy, PaymentState};
-use shardcart_schema::record::field;
+use shardcart_schema::record::{self, Number, PAYMENT, USER, field};
 use shardcart_schema::reservation_record::Taken;
 use shardcart_store::scan::{self, Reservation};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
+
+pub use rules::{Owner, payment_faults, user_faults};
 
 /// What was found where a user should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,9 +90,6 @@ impl Payment {
     }
 }
 
-const USER: [&str; 6] = [field::CREDIT, field::HELD, field::NET, field::BEFORE, field::INCARNATION, field::V];
-const PAYMENT: [&str; 5] = [field::STATE, field::BY, field::CHARGED, field::INCARNATION, field::V];
-
 /// Goes through the keys of all users of a shard: see [`scan::scan`].
 ///
 /// # Errors
@@ -111,68 +112,55 @@ where
     scan::scan(shard, &key::named("*", Kind::Payment, "*").to_string(), read).await
 }
 
-/// Reads users by their keys, in their order.
+/// Reads records by their keys, in their order: [`FoundUser::read`] and [`FoundPayment::read`] tell of each.
 ///
 /// # Errors
 /// The shard's.
-pub async fn read_users(shard: &Shard, keys: &[String]) -> Result<Vec<FoundUser>, ShardError> {
-    Ok(scan::fields(shard, keys, &USER).await?.into_iter().map(user).collect())
+pub async fn read(shard: &Shard, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, ShardError> {
+    scan::records(shard, keys).await
 }
 
-/// Reads payments by their keys, in their order.
-///
-/// # Errors
-/// The shard's.
-pub async fn read_payments(shard: &Shard, keys: &[String]) -> Result<Vec<FoundPayment>, ShardError> {
-    Ok(scan::fields(shard, keys, &PAYMENT).await?.into_iter().map(payment).collect())
-}
-
-fn number(field: Option<&str>) -> Option<i64> {
-    field?.parse().ok()
-}
-
-fn user(row: Vec<Option<String>>) -> FoundUser {
-    let Ok([credit, held, net, before, incarnation, version]) = <[Option<String>; 6]>::try_from(row) else {
-        return FoundUser::Unreadable;
-    };
-    if version.is_some() {
-        return FoundUser::Newer;
-    }
-    if credit.is_none() && held.is_none() && net.is_none() {
-        return FoundUser::Absent;
-    }
-    let before = if before.is_none() { Some(0) } else { number(before.as_deref()) };
-    match (number(credit.as_deref()), number(held.as_deref()), number(net.as_deref()), before) {
-        (Some(credit), Some(held), Some(net), Some(before)) => {
-            FoundUser::User(Purse { credit, held, net, before, incarnation: incarnation.unwrap_or_default() })
+impl FoundUser {
+    /// Reads what lies where a user should be.
+    pub fn read(bytes: Option<&[u8]>) -> Self {
+        let record = match USER.read(bytes) {
+            record::Found::Absent => return FoundUser::Absent,
+            record::Found::Newer => return FoundUser::Newer,
+            record::Found::Unreadable => return FoundUser::Unreadable,
+            record::Found::Record(record) => record,
+        };
+        let before = if record.lies(field::BEFORE) == Number::Absent { Some(0) } else { record.number(field::BEFORE) };
+        match (record.number(field::CREDIT), record.number(field::HELD), record.number(field::NET), before) {
+            (Some(credit), Some(held), Some(net), Some(before)) => {
+                FoundUser::User(Purse { credit, held, net, before, incarnation: record.incarnation().to_owned() })
+            }
+            _ => FoundUser::Unreadable,
         }
-        _ => FoundUser::Unreadable,
     }
 }
 
-fn payment(row: Vec<Option<String>>) -> FoundPayment {
-    let Ok([state, by, charged, incarnation, version]) = <[Option<String>; 5]>::try_from(row) else {
-        return FoundPayment::Unreadable;
-    };
-    if version.is_some() {
-        return FoundPayment::Newer;
-    }
-    let Some(state) = state else {
-        return if by.is_none() && charged.is_none() { FoundPayment::Absent } else { FoundPayment::Unreadable };
-    };
-    let (state, by) = (PaymentState::parse(&state), by.as_deref().and_then(PaidBy::parse));
-    let incarnations = incarnation.as_deref().and_then(incarnation::split);
-    match (state, by, number(charged.as_deref()), incarnations) {
-        (Some(state), Some(by), Some(charged), Some((user_incarnation, order_incarnation))) => {
-            FoundPayment::Payment(Payment {
-                by_checkout: by == PaidBy::Checkout,
-                charged,
-                user_incarnation: user_incarnation.to_owned(),
-                order_incarnation: order_incarnation.to_owned(),
-                state,
-            })
+impl FoundPayment {
+    /// Reads what lies where a payment should be.
+    pub fn read(bytes: Option<&[u8]>) -> Self {
+        let record = match PAYMENT.read(bytes) {
+            record::Found::Absent => return FoundPayment::Absent,
+            record::Found::Newer => return FoundPayment::Newer,
+            record::Found::Unreadable => return FoundPayment::Unreadable,
+            record::Found::Record(record) => record,
+        };
+        let (state, by) = (PaymentState::parse(record.text(field::STATE)), PaidBy::parse(record.text(field::BY)));
+        match (state, by, record.number(field::CHARGED), incarnation::split(record.incarnation())) {
+            (Some(state), Some(by), Some(charged), Some((user_incarnation, order_incarnation))) => {
+                FoundPayment::Payment(Payment {
+                    by_checkout: by == PaidBy::Checkout,
+                    charged,
+                    user_incarnation: user_incarnation.to_owned(),
+                    order_incarnation: order_incarnation.to_owned(),
+                    state,
+                })
+            }
+            _ => FoundPayment::Unreadable,
         }
-        _ => FoundPayment::Unreadable,
     }
 }
 
@@ -192,14 +180,12 @@ pub struct Holdings {
 /// # Errors
 /// The shard's.
 pub async fn holdings(shard: &Shard, besides: &[String]) -> Result<Holdings, ShardError> {
-    let fields: Vec<&str> = USER.iter().chain(&PAYMENT).copied().collect();
-    let all = scan::holdings(shard, besides, &fields).await?;
+    let all = scan::holdings(shard, besides).await?;
     let mut holdings = Holdings { reservations: all.reservations, ..Holdings::default() };
-    for (key, mut row) in all.records {
-        let of_payment = row.split_off(USER.len());
+    for (key, bytes) in all.records {
         match key::parse(&key).and_then(|key| key.kind) {
-            Some(Kind::User) => holdings.users.push((key, user(row))),
-            _ => holdings.payments.push((key, payment(of_payment))),
+            Some(Kind::User) => holdings.users.push((key, FoundUser::read(bytes.as_deref()))),
+            _ => holdings.payments.push((key, FoundPayment::read(bytes.as_deref()))),
         }
     }
     Ok(holdings)

@@ -1,13 +1,17 @@
 //! What the audit reads of the stock service: items, and what is held of them. Nothing here writes.
 
+mod rules;
+
 use std::future::Future;
 
 use shardcart_schema::key;
-use shardcart_schema::record::field;
+use shardcart_schema::record::{self, ITEM, Number, field};
 use shardcart_schema::reservation_record::Taken;
 use shardcart_store::scan::{self, Holdings, Reservation};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
+
+pub use rules::faults;
 
 /// What was found where an item should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +46,6 @@ impl Units {
     }
 }
 
-const FIELDS: [&str; 5] = [field::STOCK, field::HELD, field::NET, field::BEFORE, field::V];
-
 /// Goes through the keys of all items of a shard: see [`scan::scan`].
 ///
 /// # Errors
@@ -55,27 +57,28 @@ where
     scan::scan(shard, &key::item("*", "*").to_string(), read).await
 }
 
-/// Reads items by their keys, in their order.
+/// Reads the records of items by their keys, in their order: [`Found::read`] and [`faults`] tell of each.
 ///
 /// # Errors
 /// The shard's.
-pub async fn read(shard: &Shard, keys: &[String]) -> Result<Vec<Found>, ShardError> {
-    Ok(scan::fields(shard, keys, &FIELDS).await?.into_iter().map(|row| found(&row)).collect())
+pub async fn read(shard: &Shard, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, ShardError> {
+    scan::records(shard, keys).await
 }
 
-fn found(row: &[Option<String>]) -> Found {
-    let [stock, held, net, before, version] = row else { return Found::Unreadable };
-    if version.is_some() {
-        return Found::Newer;
-    }
-    if [stock, held, net].iter().all(|field| field.is_none()) {
-        return Found::Absent;
-    }
-    let number = |field: &Option<String>| field.as_deref().and_then(|text| text.parse::<i64>().ok());
-    let before = if before.is_none() { Some(0) } else { number(before) };
-    match (number(stock), number(held), number(net), before) {
-        (Some(stock), Some(held), Some(net), Some(before)) => Found::Item(Units { stock, held, net, before }),
-        _ => Found::Unreadable,
+impl Found {
+    /// Reads what lies where an item should be.
+    pub fn read(bytes: Option<&[u8]>) -> Self {
+        let record = match ITEM.read(bytes) {
+            record::Found::Absent => return Found::Absent,
+            record::Found::Newer => return Found::Newer,
+            record::Found::Unreadable => return Found::Unreadable,
+            record::Found::Record(record) => record,
+        };
+        let before = if record.lies(field::BEFORE) == Number::Absent { Some(0) } else { record.number(field::BEFORE) };
+        match (record.number(field::STOCK), record.number(field::HELD), record.number(field::NET), before) {
+            (Some(stock), Some(held), Some(net), Some(before)) => Found::Item(Units { stock, held, net, before }),
+            _ => Found::Unreadable,
+        }
     }
 }
 
@@ -84,8 +87,8 @@ fn found(row: &[Option<String>]) -> Found {
 /// # Errors
 /// The shard's.
 pub async fn holdings(shard: &Shard, items: &[String]) -> Result<(Vec<Reservation>, Vec<(String, Found)>), ShardError> {
-    let Holdings { reservations, records } = scan::holdings(shard, items, &FIELDS).await?;
-    Ok((reservations, records.into_iter().map(|(key, row)| (key, found(&row))).collect()))
+    let Holdings { reservations, records } = scan::holdings(shard, items).await?;
+    Ok((reservations, records.into_iter().map(|(key, bytes)| (key, Found::read(bytes.as_deref()))).collect()))
 }
 
 /// What a reservation holds: each line's item key and units. `None` for what is no reservation of units.

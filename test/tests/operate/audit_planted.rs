@@ -230,9 +230,11 @@ async fn an_order_that_was_changed_by_hand_is_named() {
     };
     let units = items.each_ref().map(|item| ("item_units", item.as_str()));
     field(settled, "total", "21", &[("order_total", settled), ("order_uncharged", settled)]).await;
-    field(settled, "status", "open", &[units[0], units[1], ("charge_without_order", settled)]).await;
-    field(open, "status", "paid", &[units[0], units[1], ("order_uncharged", open)]).await;
-    field(open, "status", "pending", &[("order_not_in_flight", open)]).await;
+    // Nothing says why the attempt of an open order was given up; and no attempt of the other ever began.
+    let invalid = [settled, open].map(|order| ("invalid_field", order.as_str()));
+    field(settled, "status", "open", &[units[0], units[1], ("charge_without_order", settled), invalid[0]]).await;
+    field(open, "status", "paid", &[units[0], units[1], ("order_uncharged", open), invalid[1]]).await;
+    field(open, "status", "pending", &[("order_not_in_flight", open), invalid[1]]).await;
     field(open, "status", "sold", &[("unreadable", open)]).await;
     frozen.planted_newer(Service::Order, &key("order", open), &[("not_understood", open)]).await;
     for order in [open, pending] {
@@ -249,7 +251,8 @@ async fn an_order_that_was_changed_by_hand_is_named() {
     line(&items[0], "2 11", &[("order_total", settled)]).await;
     line("ghost", "1 0", &[("item_unknown", "ghost")]).await;
 
-    let wanted = [units[0], units[1], ("charge_without_order", settled)];
+    let aside = ["one", "two"].map(|key| ("unknown_key", key));
+    let wanted = [units[0], units[1], ("charge_without_order", settled), aside[0], aside[1]];
     let plant = async |shard: &mut _| {
         rename(shard, &record, "one").await;
         rename(shard, &cart, "two").await;
@@ -276,7 +279,8 @@ async fn a_payment_lost_doubled_or_of_another_amount_is_named() {
     let wrong = [("user_credit", user.as_str()), ("order_uncharged", settled)];
 
     let plant = async |shard: &mut _| rename(shard, &payment(settled), "aside").await;
-    frozen.planted((Service::Payment, user), &[&payment(settled), "aside"], plant, &wrong).await;
+    let wanted = [wrong[0], wrong[1], ("unknown_key", "aside")];
+    frozen.planted((Service::Payment, user), &[&payment(settled), "aside"], plant, &wanted).await;
     for amount in [TOTAL - 1, TOTAL + 1, 2 * TOTAL] {
         let amount = amount.to_string();
         frozen.planted_field(Service::Payment, &payment(settled), "charged", &amount, &wrong).await;
@@ -339,7 +343,9 @@ async fn a_reservation_lost_added_or_not_readable_is_named() {
         };
         let (gone, confirmed) = (Cmd::hdel(&held, &tx), Cmd::hset(&ended, &tx, "CONFIRMED"));
         planted(&[&gone], &lost(None)).await;
-        planted(&[&gone, &confirmed], &lost(None)).await;
+        // And a tombstone that would never end.
+        let wanted = [lost(None), vec![("invalid_field", ended.as_str())]].concat();
+        planted(&[&gone, &confirmed], &wanted).await;
         let newer = [&[2], &stored[1..]].concat();
         planted(&[&Cmd::hset(&held, &tx, newer)], &lost(Some("not_understood"))).await;
         for cut in [&stored[..30], &stored[..1], &[]] {
@@ -348,7 +354,7 @@ async fn a_reservation_lost_added_or_not_readable_is_named() {
         planted(&[&Cmd::hset(&held, "none", "")], &[("unreadable", "none")]).await;
 
         let added = [&stored[..stored.len() - order.len()], open.as_bytes()].concat();
-        let wanted = [("item_held", item), ("reservation_without_order", "added")];
+        let wanted = [("item_held", item), ("invalid_field", "added"), ("reservation_without_order", "added")];
         planted(&[&Cmd::hset(&held, "added", added)], &wanted).await;
     }
     Audit::of(data).await.clean();

@@ -48,15 +48,21 @@ impl Membership {
         if let Some(silent) = found.iter().position(Option::is_none).filter(|_| all) {
             return Err(format!("shard {silent} does not answer at {}", self.addresses[silent]));
         }
-        let known = found.iter().flatten().find_map(|found| match found {
+        let known = found.iter().flatten().filter_map(|found| match found {
             Found::Identity(identity) => Some(identity),
             Found::Empty | Found::NotOurs => None,
         });
-        let Some(known) = known else {
+        let known: Vec<&Identity> = known.collect();
+        let Some(one) = known.first() else {
             return Err("no shard holds a data set: check the addresses".to_owned());
         };
-        let first =
-            Identity { service: self.service.to_owned(), schema: SCHEMA_VERSION, ..known.of_shard(0, self.tags[0]) };
+        let first = Identity {
+            service: self.service.to_owned(),
+            schema: SCHEMA_VERSION,
+            // Growth raises it on one shard after the other.
+            members: known.iter().map(|identity| identity.members).max().unwrap_or(1),
+            ..one.of_shard(0, self.tags[0])
+        };
         for (shard, found) in (0..).zip(&found) {
             if let Some(found) = found {
                 self.identity_of(&first, shard).admit(found)?;

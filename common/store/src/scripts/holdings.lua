@@ -3,13 +3,12 @@
 --
 -- KEYS[1]   {tag}:held  hash: tx -> what is held for it (see reservation_record.rs of common/schema)
 -- KEYS[2…]  other records to read
--- ARGV      fields of the records
 --
--- Returns { { tx, what is held, tx, what is held, … }, { key, value, value, … }, … }: the fields of each record that is
--- concerned or was asked for, nil for what is not there, `?` in one that cannot be read
+-- Returns { { tx, what is held, tx, what is held, … }, { key, bytes }, … }: each record that is concerned or was asked
+-- for, nil for one that is not there, no bytes for a key of another type
 --
 -- The records' keys come from what is held: they were passed as keys when it was written, and are on this shard.
--- @include legible
+-- @include bytes
 -- The keys of what is held for an attempt. A record of a later release tells none.
 local function keys_of(record)
   local keys, place = {}, RESERVATION.USER_AT
@@ -31,7 +30,7 @@ local answer, seen = { held }, {}
 local function look(key)
   if seen[key] then return end
   seen[key] = true
-  answer[#answer + 1] = { key, unpack(legible(key, unpack(ARGV)), 1, #ARGV) }
+  answer[#answer + 1] = { key, bytes(key) }
 end
 for place = 2, #held, 2 do
   local is_record, keys = pcall(keys_of, held[place])

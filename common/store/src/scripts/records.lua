@@ -1,11 +1,10 @@
 #!lua flags=no-writes
--- Reads the same fields of many records.
+-- Reads many records.
 --
 -- KEYS  the records
--- ARGV  the fields
 --
--- Returns for each record the values of the fields, nil for one that is not there, `?` for each if it cannot be read
--- @include legible
+-- Returns the bytes of each, nil for one that is not there, none for a key of another type
+-- @include bytes
 local answer = {}
-for place, key in ipairs(KEYS) do answer[place] = legible(key, unpack(ARGV)) end
+for place, key in ipairs(KEYS) do answer[place] = bytes(key) end
 return answer

@@ -16,16 +16,16 @@ fn is_about_slots<T>(result: &Result<T, ShardError>) -> bool {
 async fn a_script_that_touches_keys_of_two_shards_is_refused() {
     let on = TestShards::on("stock", vec![RedisServer::start_as_cluster().await], &settings()).await;
     let [here, there] = ["{s0ei}:item:a", "{s1hvf}:item:a"].map(str::to_owned);
-    assert!(scan::fields(on.first(), std::slice::from_ref(&here), &["stock"]).await.is_ok());
-    let both = scan::fields(on.first(), &[here, there.clone()], &["stock"]).await;
+    assert!(scan::records(on.first(), std::slice::from_ref(&here)).await.is_ok());
+    let both = scan::records(on.first(), &[here, there.clone()]).await;
     assert!(is_about_slots(&both), "{both:?}");
 
     // One that the script takes from a record is an error as well, though the script only looks.
-    assert!(scan::holdings(on.first(), &[], &["stock"]).await.is_ok());
+    assert!(scan::holdings(on.first(), &[]).await.is_ok());
     let bytes = reservation_record::units(1, "7", [(&there, 2)].into_iter());
     let mut hold = redis::cmd("HSET");
     hold.arg("{s0ei}:held").arg("tx").arg(bytes);
     hold.exec_async(&mut on.servers[0].connection().await).await.expect("the server takes it");
-    let holdings = scan::holdings(on.first(), &[], &["stock"]).await;
+    let holdings = scan::holdings(on.first(), &[]).await;
     assert!(is_about_slots(&holdings), "{holdings:?}");
 }

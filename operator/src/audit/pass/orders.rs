@@ -6,13 +6,14 @@ use std::collections::HashSet;
 use futures_util::future::try_join_all;
 use serde_json::json;
 use shardcart_order::audit::{self as orders, Found};
-use shardcart_schema::key;
 use shardcart_schema::order::OrderStatus;
-use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
+use shardcart_types::ids::check;
 
+use super::super::entries;
 use super::super::findings::Kind;
 use super::super::ids::{Id, Slice};
+use super::super::keys::home_id;
 use super::super::shard_failed;
 use super::{Done, Pass};
 
@@ -26,11 +27,14 @@ impl Pass<'_> {
             try_join_all(shards.iter().map(|shard| async move {
                 let read = |mut keys: Vec<String>| async move {
                     let all = keys.len();
-                    keys.retain(|key| orders::id(key).is_some_and(|id| part.has(self.names.id(id))));
+                    keys.retain(|key| {
+                        home_id(shards, shard, key).is_some()
+                            && orders::id(key).is_some_and(|id| part.has(self.names.id(id)))
+                    });
                     if !keys.is_empty() {
                         let ids: Vec<_> = keys.iter().filter_map(|key| orders::id(key)).collect();
-                        for ((key, id), found) in keys.iter().zip(&ids).zip(orders::read(shard, &ids).await?) {
-                            self.read_order(shard, key, id, &found, part, &mut others.borrow_mut());
+                        for (id, found) in ids.iter().zip(orders::read(shard, &ids).await?) {
+                            self.read_order(id, &found, part, &mut others.borrow_mut());
                         }
                     }
                     self.progress.add(all);
@@ -44,7 +48,7 @@ impl Pass<'_> {
         self.read_overwritten(true).await
     }
 
-    fn read_order(&self, shard: &Shard, key: &str, id: &str, found: &Found, part: Slice, others: &mut HashSet<Id>) {
+    fn read_order(&self, id: &str, found: &Found, part: Slice, others: &mut HashSet<Id>) {
         let is_mine = part == self.slice;
         let short = self.names.id(id);
         let record = match found {
@@ -69,15 +73,13 @@ impl Pass<'_> {
         if !is_mine {
             return;
         }
-        if let Some(key) = key::parse(key) {
-            self.is_home(&self.source.order, shard, &key, id);
-        }
         match found {
             Found::Absent => {}
             Found::Newer => self.odd_record(Kind::NotUnderstood, "order", id, "another version"),
             Found::Unreadable(why) => self.odd_record(Kind::Unreadable, "order", id, why),
             Found::Order(record) => {
                 self.totals.borrow_mut().orders.add(record.status);
+                self.findings.faults("order", id, record.faults.clone());
                 let sum = record.sum();
                 if i128::from(record.total) != sum {
                     let detail = format!("total {}, but its cart adds up to {sum}", record.total);
@@ -100,6 +102,11 @@ impl Pass<'_> {
         for (item, units) in overwritten.into_iter().flatten() {
             let id = self.names.id(&item);
             if self.slice.has(id) {
+                if !(entries::is_whole(&units) && check(&item).is_ok()) {
+                    let detail = format!("overwritten orders had bought {units} of item {item}, expected an amount");
+                    self.findings.add(Kind::InvalidField, &item, "an amount", units.as_str(), detail);
+                }
+                let units = units.parse().unwrap_or(0);
                 if is_second { items.overwritten_after(id, units) } else { items.overwritten_before(id, units) }
             }
         }

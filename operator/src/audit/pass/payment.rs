@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::future::try_join_all;
 use serde_json::json;
-use shardcart_payment::audit::{self as payments, FoundPayment, FoundUser, Payment};
+use shardcart_payment::audit::{self as payments, FoundPayment, FoundUser, Owner, Payment};
 use shardcart_schema::key;
 use shardcart_schema::payment::PaymentState;
 use shardcart_store::shard::Shard;
 
 use super::super::findings::Kind;
 use super::super::ids::Id;
+use super::super::keys::home_id;
 use super::super::reservations::Held;
 use super::super::{AuditError, shard_failed};
 use super::{Done, Pass};
@@ -22,10 +23,10 @@ impl Pass<'_> {
         try_join_all(shards.iter().map(|shard| async move {
             let read = |mut keys: Vec<String>| async move {
                 let all = keys.len();
-                keys.retain(|key| key::parse(key).is_some_and(|key| self.slice.has(self.names.id(key.name))));
+                keys.retain(|key| home_id(shards, shard, key).is_some_and(|id| self.slice.has(self.names.id(id))));
                 if !keys.is_empty() {
-                    for (key, found) in keys.iter().zip(payments::read_users(shard, &keys).await?) {
-                        self.read_user(shard, key, &found, is_second);
+                    for (key, bytes) in keys.iter().zip(payments::read(shard, &keys).await?) {
+                        self.read_user(shard, key, bytes.as_deref(), is_second);
                     }
                 }
                 self.progress.add(all);
@@ -38,26 +39,25 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn read_user(&self, shard: &Shard, key: &str, found: &FoundUser, is_second: bool) {
-        let Some(key) = key::parse(key) else { return };
-        let id = self.names.id(key.name);
+    fn read_user(&self, shard: &Shard, key: &str, bytes: Option<&[u8]>, is_second: bool) {
+        let Some(name) = key::parse(key).map(|key| key.name) else { return };
+        let (id, found) = (self.names.id(name), FoundUser::read(bytes));
         let mut users = self.users.borrow_mut();
-        match found {
+        match &found {
             FoundUser::User(purse) if is_second => {
                 let totals = &mut self.totals.borrow_mut().users;
                 users.compare(self.names, id, purse, totals, self.findings);
+                let user = Owner { id: name, shard: shard.number() };
+                self.findings.faults("user", name, payments::user_faults(user, bytes));
             }
             FoundUser::User(purse) => users.opened(self.names, id, purse),
             FoundUser::Absent => {}
             FoundUser::Newer | FoundUser::Unreadable => users.left_out(id),
         }
-        if is_second {
-            self.is_home(&self.source.payment, shard, &key, key.name);
-            match found {
-                FoundUser::Newer => self.odd_record(Kind::NotUnderstood, "user", key.name, "another version"),
-                FoundUser::Unreadable => self.odd_record(Kind::Unreadable, "user", key.name, "no amounts"),
-                FoundUser::User(_) | FoundUser::Absent => {}
-            }
+        match found {
+            FoundUser::Newer if is_second => self.odd_record(Kind::NotUnderstood, "user", name, "another version"),
+            FoundUser::Unreadable if is_second => self.odd_record(Kind::Unreadable, "user", name, "no amounts"),
+            _ => {}
         }
     }
 
@@ -70,11 +70,12 @@ impl Pass<'_> {
             let read = |mut keys: Vec<String>| async move {
                 let all = keys.len();
                 keys.retain(|key| {
-                    payments::user_and_order(key).is_some_and(|(user, order)| self.concerns(user, order))
+                    home_id(shards, shard, key).is_some()
+                        && payments::user_and_order(key).is_some_and(|(user, order)| self.concerns(user, order))
                 });
                 if !keys.is_empty() {
-                    for (key, found) in keys.iter().zip(payments::read_payments(shard, &keys).await?) {
-                        if self.read_payment(key, &found) {
+                    for (key, bytes) in keys.iter().zip(payments::read(shard, &keys).await?) {
+                        if self.read_payment(shard, key, bytes.as_deref()) {
                             reserved_here.borrow_mut()[usize::from(shard.number())].push(key.clone());
                         }
                     }
@@ -94,8 +95,9 @@ impl Pass<'_> {
     }
 
     /// Takes a payment in; true if it is reserved.
-    fn read_payment(&self, key: &str, found: &FoundPayment) -> bool {
+    fn read_payment(&self, shard: &Shard, key: &str, bytes: Option<&[u8]>) -> bool {
         let Some((user, order)) = payments::user_and_order(key) else { return false };
+        let found = &FoundPayment::read(bytes);
         let (user_id, order_id) = (self.names.id(user), self.names.id(order));
         if let FoundPayment::Payment(payment) = found
             && payment.is_charged_by_checkout()
@@ -116,7 +118,13 @@ impl Pass<'_> {
                 self.odd_record(Kind::Unreadable, &format!("payment of user {user}"), order, "no payment");
                 false
             }
-            FoundPayment::Payment(payment) => self.count_payment(user_id, payment),
+            FoundPayment::Payment(payment) => {
+                let what = format!("payment of user {user}");
+                let owners = [(user, shard.number()), (order, self.source.order.shard_of(order))];
+                let [user, of_order] = owners.map(|(id, shard)| Owner { id, shard });
+                self.findings.faults(&what, order, payments::payment_faults(user, of_order, bytes));
+                self.count_payment(user_id, payment)
+            }
         }
     }
 
@@ -160,7 +168,7 @@ impl Pass<'_> {
             holdings.payments.iter().map(|(key, payment)| (key.as_str(), payment)).collect();
         let (mut held, mut named): (HashMap<&str, i64>, HashSet<&str>) = (HashMap::new(), HashSet::new());
         for reservation in &holdings.reservations {
-            self.check_readable("payment", shard, reservation);
+            self.check_reservation(&self.source.payment, shard, reservation);
             let Some(reservation_of) = payments::held(reservation) else { continue };
             *held.entry(reservation_of.user).or_default() += reservation_of.amount;
             named.insert(reservation_of.payment);
@@ -217,8 +225,8 @@ impl Pass<'_> {
                 Err(_) => FoundUser::Absent,
                 Ok(shard) => {
                     let keys = [key::user(shard.tag(), &id).to_string()];
-                    let mut found = payments::read_users(shard, &keys).await.map_err(shard_failed("payment"))?;
-                    found.pop().unwrap_or(FoundUser::Absent)
+                    let found = payments::read(shard, &keys).await.map_err(shard_failed("payment"))?;
+                    FoundUser::read(found.first().and_then(Option::as_deref))
                 }
             };
             if found == FoundUser::Absent {

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
 use serde_json::json;
-use shardcart_schema::key::{self, Parts};
+use shardcart_schema::key;
 use shardcart_stock::audit::{self as stock, Found};
 use shardcart_store::scan::Reservation;
-use shardcart_store::shard::Shard;
 
 use super::super::findings::Kind;
 use super::super::ids::Id;
+use super::super::keys::home_id;
 use super::super::reservations::{Held, Statuses};
 use super::super::{AuditError, shard_failed};
 use super::{Done, Pass};
@@ -54,18 +54,18 @@ impl Pass<'_> {
         try_join_all(shards.iter().map(|shard| async move {
             let read = |mut keys: Vec<String>| async move {
                 let all = keys.len();
-                keys.retain(|key| key::parse(key).is_some_and(|key| self.slice.has(self.names.id(key.name))));
+                keys.retain(|key| home_id(shards, shard, key).is_some_and(|id| self.slice.has(self.names.id(id))));
                 if !keys.is_empty() {
-                    for (key, found) in keys.iter().zip(stock::read(shard, &keys).await?) {
-                        let Some(parsed) = key::parse(key) else { continue };
-                        let id = self.names.id(parsed.name);
+                    for (key, bytes) in keys.iter().zip(stock::read(shard, &keys).await?) {
+                        let Some(name) = key::parse(key).map(|key| key.name) else { continue };
+                        let (id, found) = (self.names.id(name), Found::read(bytes.as_deref()));
                         match found {
                             Found::Item(units) => each(shard.number(), key, id, units),
                             Found::Absent => {}
                             Found::Newer | Found::Unreadable => self.items.borrow_mut().left_out(id),
                         }
                         if is_second {
-                            self.check_item(shard, parsed, found);
+                            self.check_item(name, found, bytes.as_deref());
                         }
                     }
                 }
@@ -79,12 +79,12 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn check_item(&self, shard: &Shard, key: Parts<'_>, found: Found) {
-        self.is_home(&self.source.stock, shard, &key, key.name);
+    fn check_item(&self, name: &str, found: Found, bytes: Option<&[u8]>) {
         match found {
-            Found::Newer => self.odd_record(Kind::NotUnderstood, "item", key.name, "another version"),
-            Found::Unreadable => self.odd_record(Kind::Unreadable, "item", key.name, "no amounts"),
-            Found::Item(_) | Found::Absent => {}
+            Found::Newer => self.odd_record(Kind::NotUnderstood, "item", name, "another version"),
+            Found::Unreadable => self.odd_record(Kind::Unreadable, "item", name, "no amounts"),
+            Found::Item(_) => self.findings.faults("item", name, stock::faults(name, bytes)),
+            Found::Absent => {}
         }
     }
 
@@ -93,7 +93,7 @@ impl Pass<'_> {
         for holdings in self.stock_holdings(moving).await? {
             let mut held: HashMap<&str, i64> = HashMap::new();
             for reservation in &holdings.reservations {
-                self.check_readable("stock", holdings.shard, reservation);
+                self.check_reservation(&self.source.stock, holdings.shard, reservation);
                 let Some(lines) = stock::lines(reservation) else { continue };
                 for (key, units) in lines {
                     *held.entry(key).or_default() += units;
@@ -144,10 +144,9 @@ impl Pass<'_> {
             let found = match self.source.stock.route(&id) {
                 Err(_) => Found::Absent,
                 Ok(shard) => {
-                    let found = stock::read(shard, &[key::item(shard.tag(), &id).to_string()])
-                        .await
-                        .map_err(shard_failed("stock"))?;
-                    found.first().copied().unwrap_or(Found::Absent)
+                    let keys = [key::item(shard.tag(), &id).to_string()];
+                    let found = stock::read(shard, &keys).await.map_err(shard_failed("stock"))?;
+                    Found::read(found.first().and_then(Option::as_deref))
                 }
             };
             // One that came after the second reading began has not been bought before it.

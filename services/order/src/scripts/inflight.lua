@@ -1,15 +1,14 @@
 #!lua flags=no-writes
--- Reads all that is in flight on a shard, with how these orders stand, at one moment.
+-- Reads all that is in flight on a shard, with the records of these orders, at one moment.
 --
 -- KEYS[1]  {tag}:inflight  sorted set: an order's key -> when recovery looks at it (Unix ms)
 --
--- Returns { key, status, tx, v } for each: nil for what is not there, `?` for what cannot be read
+-- Returns { key, due, bytes } for each: the bytes of the record, nil if there is none, none for a key of another type
 --
 -- The orders' keys come from the set: they are on this shard.
--- @include legible
-local answer = {}
-for place, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local order = legible(key, ORDER.STATUS, ORDER.TX, RECORD.V)
-  answer[place] = { key, order[1], order[2], order[3] }
+-- @include bytes
+local answer, listed = {}, redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for place = 1, #listed, 2 do
+  answer[#answer + 1] = { listed[place], listed[place + 1], bytes(listed[place]) }
 end
 return answer
