@@ -359,3 +359,62 @@ async fn a_reservation_lost_added_or_not_readable_is_named() {
     }
     Audit::of(data).await.clean();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_on_a_shard_that_does_not_own_its_id_is_named_with_its_key_and_shard() {
+    let Some(frozen) = Frozen::start().await else { return };
+    let Frozen { data, user, settled, .. } = &frozen;
+    let payment_key = format!("{}:{settled}", key("payment", user));
+    for (service, id, here, is_copy, wanted) in [
+        (Service::Payment, user, &payment_key, false, vec![("order_uncharged", settled), ("user_credit", user)]),
+        (Service::Payment, user, &payment_key, true, vec![]),
+        (Service::Order, settled, &key("order", settled), true, vec![]),
+        (Service::Order, settled, &key("cart", settled), true, vec![]),
+    ] {
+        let (home, other) = (ids::shard(id), 1 - ids::shard(id));
+        let name = here.split_once("}:").expect("a key has a tag").1;
+        let (mut from, mut to) = (data.shard(service, home).await, data.shard(service, other).await);
+        let bytes: Vec<u8> = cmd("DUMP").arg(here).query_async(&mut from).await.expect("it is there");
+        // On the other server under its own tag, or under the tag that it had.
+        for there in [format!("{{{}}}:{name}", ids::tag(service, other)), here.clone()] {
+            tell(&mut to, cmd("RESTORE").arg(&there).arg(0).arg(&bytes)).await;
+            if !is_copy {
+                tell(&mut from, cmd("DEL").arg(here)).await;
+            }
+            let audit = Audit::of(data).await;
+            tell(&mut from, cmd("RESTORE").arg(here).arg(0).arg(&bytes).arg("REPLACE")).await;
+            tell(&mut to, cmd("DEL").arg(&there)).await;
+
+            let found: Found = audit.disagreements().into_iter().collect();
+            let misplaced = [("misplaced", id)].into_iter().chain(wanted.iter().copied());
+            let wanted: Found = misplaced.map(|(kind, id)| (kind.to_owned(), id.clone())).collect();
+            assert_eq!(found, wanted, "{there}: {}", audit.stdout);
+            let place = format!("{there} lies on {} shard {other}, ", service.program());
+            assert!(audit.stdout.contains(&place), "{place}: {}", audit.stdout);
+        }
+    }
+    Audit::of(data).await.clean();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_release_writes_in_a_field_is_named() {
+    let Some(frozen) = Frozen::start().await else { return };
+    let Frozen { data, user, items, settled, open, .. } = &frozen;
+    let item = items[0].as_str();
+    let payment = format!("{}:{settled}", key("payment", user));
+    frozen.planted_field(Service::Stock, &key("item", item), "price", "", &[("invalid_field", item)]).await;
+    frozen.planted_field(Service::Order, &key("order", open), "status", "", &[("unreadable", open)]).await;
+    frozen.planted_field(Service::Payment, &payment, "refunded", "1", &[("invalid_field", settled)]).await;
+    for (service, of) in [(Service::Stock, key("item", item)), (Service::Order, key("order", open))] {
+        let plant = async |shard: &mut _| tell(shard, cmd("SETRANGE").arg(&of).arg(1).arg(&b"\x07"[..])).await;
+        frozen.planted((service, id_of(&of)), &[&of], plant, &[("invalid_field", id_of(&of))]).await;
+    }
+    let record = key("order", open);
+    let plant = async |shard: &mut _| tell(shard, cmd("DEL").arg(&record)).await;
+    frozen.planted((Service::Order, open), &[&record], plant, &[("cart_without_order", open)]).await;
+    let record = key("user", user);
+    let plant = async |shard: &mut _| tell(shard, cmd("DEL").arg(&record)).await;
+    let wanted = [("user_held", user.as_str()), ("user_unknown", user)];
+    frozen.planted((Service::Payment, user), &[&record], plant, &wanted).await;
+    Audit::of(data).await.clean();
+}
