@@ -8,6 +8,7 @@ use actix_web::web::ServiceConfig;
 use shardcart_http::gate::Gate;
 use shardcart_http::index;
 use shardcart_http::machine::Machine;
+use shardcart_http::v1;
 use shardcart_operator::console::access::Reach;
 use shardcart_order::order_status::LocalOrders;
 use shardcart_protocol::internal::Internal;
@@ -102,6 +103,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             bind_health(config, gate, vec![Arc::clone(&reached.shards)]);
             index::endpoints(config, "order", if has_token { &["GET /console"] } else { &[] });
             order.bind(config, &reached, gate);
+            config.service(v1::scope("order", |_| {}));
         }
     })?;
     machine.serve(services, Gate::for_services(&config.http), move |config: &mut ServiceConfig, gate| {
