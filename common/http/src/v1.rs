@@ -60,16 +60,4 @@ pub fn refused(problem: &Problem, context: &Context) -> HttpResponse {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_of_v1_begins_with_it_as_a_segment() {
-        for path in ["/v1", "/v1/", "/v1/products/tux"] {
-            assert!(is_path(path), "{path}");
-        }
-        for path in ["/", "/v10/products", "/v1x", "/stock/v1/find", ""] {
-            assert!(!is_path(path), "{path}");
-        }
-    }
-}
+mod tests;
