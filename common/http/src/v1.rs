@@ -6,6 +6,7 @@
 //! error is a [`Problem`], which the gate tells as /v1 does.
 
 pub mod body;
+pub mod cors;
 pub mod cursor;
 pub mod endpoint;
 mod exact;
@@ -25,10 +26,11 @@ pub mod timestamp;
 mod typed;
 
 use actix_web::body::{BoxBody, EitherBody};
-use actix_web::dev::ServiceResponse;
-use actix_web::{HttpResponse, ResponseError, Scope, web};
+use actix_web::dev::{HttpServiceFactory, ServiceResponse};
+use actix_web::{HttpResponse, ResponseError, web};
 use shardcart_telemetry::trace::Context;
 
+use self::cors::Origin;
 use crate::problem::Problem;
 
 /// Where it begins.
@@ -39,10 +41,15 @@ pub fn is_path(path: &str) -> bool {
     path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// All of /v1 that a machine serves: what every machine does, and what `bind` adds. It is bound behind the other faces,
-/// because paths are compared in order.
-pub fn scope(service: &'static str, bind: impl FnOnce(&mut web::ServiceConfig)) -> Scope {
-    web::scope(PREFIX).configure(bind).configure(|config| problems::endpoints(config, service))
+/// All of /v1 that a machine serves, for pages of these origins: what every machine does, and what `bind` adds. It is
+/// bound behind the other faces, because paths are compared in order.
+pub fn scope<F: FnOnce(&mut web::ServiceConfig)>(
+    service: &'static str,
+    origins: &[Origin],
+    bind: F,
+) -> impl HttpServiceFactory + use<F> {
+    let scope = web::scope(PREFIX).configure(bind).configure(|config| problems::endpoints(config, service));
+    scope.wrap(cors::middleware(origins))
 }
 
 /// Tells a problem in an answer as /v1 does.

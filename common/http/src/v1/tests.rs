@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use actix_web::dev::{Service, ServiceResponse};
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName};
 use actix_web::middleware::from_fn;
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, Error, HttpResponse, web};
@@ -54,12 +55,18 @@ fn bind(config: &mut web::ServiceConfig) {
 }
 
 /// Status, header fields and body of the answer to a request.
-async fn ask(request: TestRequest) -> (u16, actix_web::http::header::HeaderMap, Value) {
+async fn ask(request: TestRequest) -> (u16, HeaderMap, Value) {
+    ask_from(&[], request).await
+}
+
+/// The same where pages of these origins may call.
+async fn ask_from(origins: &[&str], request: TestRequest) -> (u16, HeaderMap, Value) {
+    let origins: Vec<Origin> = origins.iter().map(|origin| origin.parse().unwrap()).collect();
     let gate = Gate::new(10, Bodies::Small { max: BODY_MAX, time: Duration::from_secs(5) }, Contexts::Begun);
     let app = App::new()
         .wrap(from_fn(move |request, next| gate.clone().pass(request, next)))
         .service(crate::endpoint::post("stock", "/stock/add", || async { HttpResponse::Ok().finish() }))
-        .service(scope("stock", bind))
+        .service(scope("stock", &origins, bind))
         .default_service(web::to(no_route));
     let app = test::init_service(app).await;
     let answer: Result<ServiceResponse<_>, Error> = app.call(request.to_request()).await;
@@ -141,9 +148,9 @@ async fn other_faces_tell_problems_as_before() {
 
 #[actix_web::test]
 async fn each_path_has_head_and_options() {
-    let head = TestRequest::default().method(actix_web::http::Method::HEAD).uri("/v1/things");
+    let head = TestRequest::default().method(Method::HEAD).uri("/v1/things");
     assert_eq!(ask(head).await.0, 200);
-    let options = |path: &str| TestRequest::default().method(actix_web::http::Method::OPTIONS).uri(path);
+    let options = |path: &str| TestRequest::default().method(Method::OPTIONS).uri(path);
     for (path, allow) in [
         ("/v1/things", "GET, HEAD, POST, OPTIONS"),
         ("/v1/things/tux", "DELETE, OPTIONS"),
@@ -155,6 +162,68 @@ async fn each_path_has_head_and_options() {
         let (status, headers, _) = ask(TestRequest::put().uri(path)).await;
         assert_eq!((status, headers.get(ALLOW).unwrap().to_str().unwrap()), (405, allow), "{path}");
     }
+}
+
+/// What the answer to a page of an origin says under a name.
+fn said<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+fn preflight(origin: &str, method: &str, headers: &str) -> TestRequest {
+    let request = TestRequest::default().method(Method::OPTIONS).uri("/v1/things").insert_header(("Origin", origin));
+    let request = request.insert_header(("Access-Control-Request-Method", method));
+    request.insert_header(("Access-Control-Request-Headers", headers))
+}
+
+const SHOP: &str = "https://shop.example";
+
+#[actix_web::test]
+async fn a_page_of_a_named_origin_may_call() {
+    let sent = "idempotency-key,content-type,if-match,authorization";
+    let (status, headers, _) = ask_from(&[SHOP], preflight(SHOP, "PATCH", sent)).await;
+    assert_eq!((status, said(&headers, "access-control-allow-origin")), (200, SHOP));
+    assert!(said(&headers, "access-control-allow-methods").contains("PATCH"));
+    let allowed = said(&headers, "access-control-allow-headers").to_lowercase();
+    assert!(sent.split(',').all(|name| allowed.contains(name)), "{allowed}");
+    assert_eq!(said(&headers, "access-control-max-age"), "7200");
+
+    let get = TestRequest::get().uri("/v1/things").insert_header(("Origin", SHOP));
+    let (status, headers, _) = ask_from(&[SHOP, "http://localhost:3000"], get).await;
+    assert_eq!((status, said(&headers, "access-control-allow-origin")), (200, SHOP));
+    let shown = said(&headers, "access-control-expose-headers").to_lowercase();
+    for name in ["etag", "link", "location", "ratelimit", "ratelimit-policy", "retry-after", "idempotency-replayed"] {
+        assert!(shown.split(',').any(|shown| shown.trim() == name), "{name} in {shown}");
+    }
+    assert!(said(&headers, "vary").to_lowercase().contains("origin"));
+    assert!(headers.get("access-control-allow-credentials").is_none());
+}
+
+#[actix_web::test]
+async fn a_page_reads_problems_too() {
+    let get = TestRequest::get().uri("/v1/things?no=1").insert_header(("Origin", SHOP));
+    let (status, headers, body) = ask_from(&[SHOP], get).await;
+    assert_eq!((status, said(&headers, "access-control-allow-origin")), (400, SHOP));
+    assert_eq!((body["code"].as_str(), body["retryable"].as_bool()), (Some("invalid_query"), Some(false)));
+}
+
+#[actix_web::test]
+async fn other_origins_may_not_call_and_by_default_none_may() {
+    for (origins, origin) in [(&[SHOP][..], "https://other.example"), (&[], SHOP), (&[SHOP], "null")] {
+        let (_, headers, _) = ask_from(origins, preflight(origin, "GET", "")).await;
+        assert_eq!(said(&headers, "access-control-allow-origin"), "", "{origin}");
+        let get = TestRequest::get().uri("/v1/things").insert_header(("Origin", origin));
+        let (status, headers, _) = ask_from(origins, get).await;
+        assert_eq!((status, said(&headers, "access-control-allow-origin")), (200, ""), "{origin}");
+    }
+    let (_, headers, _) = ask_from(&["*"], TestRequest::get().uri("/v1/things").insert_header(("Origin", SHOP))).await;
+    assert_eq!(said(&headers, "access-control-allow-origin"), "*");
+}
+
+#[actix_web::test]
+async fn other_faces_are_for_no_page() {
+    let post = TestRequest::post().uri("/stock/add").insert_header(("Origin", SHOP));
+    let (status, headers, _) = ask_from(&["*"], post).await;
+    assert_eq!((status, said(&headers, "access-control-allow-origin")), (200, ""));
 }
 
 #[actix_web::test]

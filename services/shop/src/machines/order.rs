@@ -94,7 +94,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     // A gateway leads to the port for clients: only with a token is there a console for it to show.
     let has_token = config.console.token().is_some();
     machine.serve(clients, Gate::for_clients(&config.http), {
-        let (factories, order) = (factories.clone(), order.clone());
+        let (factories, order, origins) = (factories.clone(), order.clone(), config.http.cors_origins.clone());
         move |config: &mut ServiceConfig, gate| {
             let reached = factories.in_thread();
             if has_token {
@@ -103,7 +103,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             bind_health(config, gate, vec![Arc::clone(&reached.shards)]);
             index::endpoints(config, "order", if has_token { &["GET /console"] } else { &[] });
             order.bind(config, &reached, gate);
-            config.service(v1::scope("order", |_| {}));
+            config.service(v1::scope("order", &origins, |_| {}));
         }
     })?;
     machine.serve(services, Gate::for_services(&config.http), move |config: &mut ServiceConfig, gate| {

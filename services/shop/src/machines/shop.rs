@@ -59,6 +59,7 @@ async fn serve(
     here.start_reviews(config);
     here.shards().iter().for_each(|shards| machine.watch(shards));
 
+    let origins = config.http.cors_origins.clone();
     machine.serve(listener, Gate::for_clients(&config.http), move |config: &mut ServiceConfig, gate| {
         let thread = factories.in_thread();
         bind_health(config, gate, thread.shards());
@@ -71,7 +72,7 @@ async fn serve(
             .service(web::scope("/orders").configure(|scope| order.bind(scope, &reached, gate)))
             .service(web::scope("/stock").configure(stock.endpoints))
             .service(web::scope("/payment").configure(payment.endpoints))
-            .service(v1::scope("shop", |config| {
+            .service(v1::scope("shop", &origins, |config| {
                 (stock.v1)(config);
                 (payment.v1)(config);
             }));
