@@ -195,7 +195,7 @@ async fn an_item_of_a_later_release_is_left_alone_and_replays_are_answered() {
 }
 
 #[actix_web::test]
-async fn a_full_shard_does_with_a_key_what_it_does_without() {
+async fn a_full_shard_keeps_no_new_record_whatever_the_call_frees() {
     let stock = TestStock::start().await;
     let item = stock.item_with(10).await;
     add(&stock, &item, 4, &key("old")).await.unwrap();
@@ -205,17 +205,18 @@ async fn a_full_shard_does_with_a_key_what_it_does_without() {
     for name in ["new", "old"] {
         let added = add(&stock, &item, 4, &key(name)).await;
         assert!(matches!(added, Err(StockError::Shard(ShardError::Refused { .. }))), "{name}: {added:?}");
+        let taken = subtract(&stock, &item, 1, &key(name)).await;
+        assert!(matches!(taken, Err(StockError::Shard(ShardError::Refused { .. }))), "{name}: {taken:?}");
     }
     let created = create(&stock, 7, &key("c")).await;
     assert!(matches!(created, Err(StockError::Shard(ShardError::Refused { .. }))), "{created:?}");
     assert_eq!(stock.raw.everything().await, before);
 
-    for is_replay in [false, true] {
-        assert_eq!(subtract(&stock, &item, 1, &key("s")).await.unwrap().is_replay, is_replay);
-    }
+    items::subtract(&stock.shards, &item, amount(1), None).await.expect("without a key nothing grows");
     stock.raw.make_room().await;
     assert!(add(&stock, &item, 4, &key("old")).await.unwrap().is_replay);
-    assert_eq!(stock.units(&item).await.stock, 13);
+    assert!(!subtract(&stock, &item, 1, &key("new")).await.unwrap().is_replay, "a refusal is not kept");
+    assert_eq!(stock.units(&item).await.stock, 12);
 }
 
 #[actix_web::test]
@@ -261,4 +262,25 @@ async fn a_key_may_hold_anything_printable() {
     let longest = "~".repeat(255);
     assert!(!add(&stock, &item, 1, &key(&longest)).await.unwrap().is_replay);
     assert_eq!(stock.units(&item).await.stock, odd.len() as u64 + 1);
+}
+
+/// Measures: `cargo test --workspace --test operations memory_of_a_hundred_thousand_keys -- --ignored --nocapture`.
+#[actix_web::test]
+#[ignore = "a measurement"]
+async fn memory_of_a_hundred_thousand_keys() {
+    const KEYS: usize = 100_000;
+    for (what, wide) in [("of 36 characters", 36), ("of 255 characters, each escaped", 255)] {
+        let stock = TestStock::start().await;
+        let item = stock.item_with(0).await;
+        let before = stock.used_memory().await;
+        for first in (0..KEYS).step_by(1_000) {
+            let done = join_all((first..first + 1_000).map(async |number| {
+                let key = key(&format!("{number:~>wide$}"));
+                subtract(&stock, &item, 0, &key).await.expect("nothing is taken")
+            }));
+            assert!(done.await.iter().all(|done| !done.is_replay));
+        }
+        let bytes = stock.used_memory().await - before;
+        println!("{KEYS} keys {what}: {bytes} bytes, {} each", bytes / KEYS as u64);
+    }
 }

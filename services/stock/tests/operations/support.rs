@@ -169,6 +169,13 @@ impl TestStock {
         self.participant.run(batch).await
     }
 
+    /// The bytes that the server uses.
+    pub async fn used_memory(&self) -> u64 {
+        let info: String = self.raw.ask(&["INFO", "memory"]).await;
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.and_then(|bytes| bytes.parse().ok()).expect("a server tells what it uses")
+    }
+
     /// Kills the server; its data stays on disk.
     pub fn kill_server(&mut self) {
         self.on.servers[0].kill9();
