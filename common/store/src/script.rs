@@ -9,7 +9,7 @@ use shardcart_schema::{limit, lua};
 use shardcart_types::amount::AMOUNT_MAX;
 use shardcart_types::ids::ID_LENGTH_MAX;
 
-use crate::idempotency::Once;
+use crate::once::Once;
 
 // What is counted on in records and scripts is what is checked at the door.
 const _: () = assert!(AMOUNT_MAX == limit::AMOUNT_MAX && ID_LENGTH_MAX == limit::ID_LENGTH_MAX);
@@ -206,11 +206,9 @@ mod tests {
     use std::sync::LazyLock;
 
     use shardcart_schema::minted;
-    use shardcart_schema::tag::{Owner, Tag};
     use shardcart_types::ids::mint;
 
     use super::*;
-    use crate::idempotency::IdempotencyKey;
 
     static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("a.lua", "#!lua flags=allow-oom\nreturn 'DONE'\n"));
 
@@ -231,10 +229,13 @@ mod tests {
 
     #[test]
     fn with_a_key_a_script_is_put_into_another_that_does_not_run_when_redis_is_full() {
-        let key = IdempotencyKey::parse(b"k").unwrap();
-        let call = SCRIPT
-            .once(Some(key.change(Tag::of(Owner::Stock, 1), "7", "add 5")), &["{s1hvf}:item:7".to_owned()])
-            .arg(5);
+        let once = Once {
+            record: "{s1hvf}:key:k".to_owned(),
+            request: "r".to_owned(),
+            answer: "-".to_owned(),
+            order_incarnation: String::new(),
+        };
+        let call = SCRIPT.once(Some(once), &["{s1hvf}:item:7".to_owned()]).arg(5);
         let script = call.script.unwrap();
         assert!(script.code.starts_with("#!lua\n-- Makes a script safe to repeat"), "{}", script.code);
         assert!(script.code.contains("\nlocal function run()\nreturn 'DONE'\nend\n"), "{}", script.code);
@@ -242,7 +243,7 @@ mod tests {
         assert!(call.repeatable);
         let command = String::from_utf8(call.command.get_packed_command()).unwrap();
         let words: Vec<&str> = command.split("\r\n").skip(2).step_by(2).collect();
-        let expected = ["EVALSHA", &script.sha1, "2", "{s1hvf}:item:7", "{s1hvf}:key:7:k", "add 5", "-", "", "5"];
+        let expected = ["EVALSHA", &script.sha1, "2", "{s1hvf}:item:7", "{s1hvf}:key:k", "r", "-", "", "5"];
         assert_eq!(words, expected);
     }
 }

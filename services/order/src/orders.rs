@@ -62,7 +62,7 @@ pub(crate) fn parse_lines(words: &[String]) -> Option<Vec<(ItemId, u64)>> {
 pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>) -> Result<Done<OrderId>> {
     let created = shards.mint_once(key, |shard, now_ms| {
         let order = OrderId::mint(shard.number(), now_ms);
-        let once = key.map(|key| key.creation(shard.tag(), order.as_str(), format_args!("create {user}")));
+        let once = key.map(|key| key.creation(shard, order.as_str(), format_args!("create {user}")));
         // The id carries the moment of creation, so it serves as the first last tx.
         let call = CREATE.once(once, &[order_key(shard, order.as_str())]).arg(user.as_str()).arg(order.as_str());
         (order, call)
@@ -78,7 +78,7 @@ pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>
 pub async fn remove(shards: &Shards, order: &OrderId, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = shards.route(order.as_str())?;
     let [record, cart, _] = keys(shard, order.as_str());
-    let once = key.map(|key| key.change(shard.tag(), order.as_str(), "remove"));
+    let once = key.map(|key| key.change(shard, order.as_str(), "remove"));
     let call = REMOVE.once(once, &[record, cart]);
     changed(&only_word(words(shard.run(&call).await?)), order, shard.number(), REMOVE.name())
 }

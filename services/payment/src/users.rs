@@ -31,7 +31,7 @@ fn user_key(shard: &Shard, user: &UserId) -> String {
 pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Done<UserId>> {
     let created = shards.mint_once(key, |shard, now_ms| {
         let user = UserId::mint(shard.number(), now_ms);
-        let once = key.map(|key| key.creation(shard.tag(), user.as_str(), "create_user"));
+        let once = key.map(|key| key.creation(shard, user.as_str(), "create_user"));
         let call = CREATE.once(once, &[user_key(shard, &user)]);
         (user, call)
     });
@@ -63,7 +63,7 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
 /// - `Newer`, `Shard`: see there.
 pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = shards.route(user.as_str())?;
-    let once = key.map(|key| key.change(shard.tag(), user.as_str(), format_args!("add_funds {amount}")));
+    let once = key.map(|key| key.change(shard, user.as_str(), format_args!("add_funds {amount}")));
     let call = ADD_FUNDS.once(once, &[user_key(shard, user)]).arg(amount.get()).arg(AMOUNT_MAX);
     change(shard, user, call).await
 }
@@ -75,7 +75,7 @@ pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Opti
 /// - `Newer`, `Shard`: see there.
 pub async fn pay(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = shards.route(user.as_str())?;
-    let once = key.map(|key| key.change(shard.tag(), user.as_str(), format_args!("pay {amount}")));
+    let once = key.map(|key| key.change(shard, user.as_str(), format_args!("pay {amount}")));
     let call = PAY.once(once, &[user_key(shard, user)]).arg(amount.get()).arg("");
     change(shard, user, call).await
 }

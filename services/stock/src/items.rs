@@ -40,7 +40,7 @@ fn item_key(shard: &Shard, item: &ItemId) -> String {
 pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>) -> Result<Done<ItemId>> {
     let created = shards.mint_once(key, |shard, now_ms| {
         let item = ItemId::mint(shard.number(), now_ms);
-        let once = key.map(|key| key.creation(shard.tag(), item.as_str(), format_args!("create {price}")));
+        let once = key.map(|key| key.creation(shard, item.as_str(), format_args!("create {price}")));
         let call = CREATE.once(once, &[item_key(shard, &item)]).arg(price.get());
         (item, call)
     });
@@ -75,7 +75,7 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
 /// - `Newer`, `Shard`: see there.
 pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = shards.route(item.as_str())?;
-    let once = key.map(|key| key.change(shard.tag(), item.as_str(), format_args!("add {units}")));
+    let once = key.map(|key| key.change(shard, item.as_str(), format_args!("add {units}")));
     let call = ADD.once(once, &[item_key(shard, item)]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
 }
@@ -87,7 +87,7 @@ pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&Ide
 /// - `Newer`, `Shard`: see there.
 pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = shards.route(item.as_str())?;
-    let once = key.map(|key| key.change(shard.tag(), item.as_str(), format_args!("subtract {units}")));
+    let once = key.map(|key| key.change(shard, item.as_str(), format_args!("subtract {units}")));
     let call = SUBTRACT.once(once, &[item_key(shard, item)]).arg(units.get());
     change(shard, item, call).await
 }

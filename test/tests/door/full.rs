@@ -54,6 +54,10 @@ async fn keys_take_no_memory_that_a_full_server_does_not_have() {
     let order = shop.order_of(&user, &[(&item, 100_000)]).await;
     let (cancelled, other) = (shop.order_of(&user, &[]).await, shop.order_of(&user, &[]).await);
     shop.pay(&user, &cancelled, 1).await.ok();
+    for service in Service::ALL {
+        let kept = shop.data.all_keys(service, "*:key:*").await;
+        assert!(kept.is_empty(), "without a key nothing is kept: {kept:?}");
+    }
 
     for (method, service, path) in [
         (Method::POST, Service::Stock, format!("/subtract/{item}/0")),

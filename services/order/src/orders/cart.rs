@@ -63,7 +63,7 @@ pub async fn was_added(
 }
 
 fn adding(key: &IdempotencyKey, shard: &Shard, order: &OrderId, item: &ItemId, units: Quantity) -> Once {
-    key.change(shard.tag(), order.as_str(), format_args!("addItem {item} {units}"))
+    key.change(shard, order.as_str(), format_args!("addItem {item} {units}"))
 }
 
 /// Takes one unit of an item off a cart. Safe to repeat only with a key.
@@ -79,7 +79,7 @@ pub async fn remove_item(
 ) -> Result<Done> {
     let shard = shards.route(order.as_str())?;
     let [record, cart, _] = keys(shard, order.as_str());
-    let once = key.map(|key| key.change(shard.tag(), order.as_str(), format_args!("removeItem {item}")));
+    let once = key.map(|key| key.change(shard, order.as_str(), format_args!("removeItem {item}")));
     let call = REMOVE_ITEM.once(once, &[record, cart]).arg(item.as_str());
     let word = only_word(words(shard.run(&call).await?));
     match Reply::parse(&word) {

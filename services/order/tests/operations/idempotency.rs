@@ -37,7 +37,12 @@ async fn was_added(orders: &TestOrders, order: &OrderId, units: u64, name: &str)
 
 /// Where what was done to an order for a key is kept.
 fn record(orders: &TestOrders, order: &OrderId, name: &str) -> String {
-    orders.key_of("key", &format!("{order}:{name}"))
+    key(name).change(orders.first(), order.as_str(), "").record().to_owned()
+}
+
+/// What is kept of a request that was done, with its answer.
+fn kept(orders: &TestOrders, request: &str, answer: &str) -> Option<String> {
+    Some(format!("2 / {} {answer}", key("any").change(orders.first(), "", request).request()))
 }
 
 fn is_reused<T: std::fmt::Debug>(done: &Result<T>) -> bool {
@@ -60,8 +65,8 @@ async fn every_operation_with_a_key_is_done_once() {
     }
     assert_eq!(orders.raw.hash(&orders.cart_key(&order)).await["a"], "2 10");
     assert_eq!(orders.field(&order, "total").await, "10");
-    assert_eq!(orders.raw.text(&record(&orders, &order, "a")).await.as_deref(), Some("1 / - addItem a 3"));
-    assert_eq!(orders.raw.text(&record(&orders, &order, "r")).await.as_deref(), Some("1 / - removeItem a"));
+    assert_eq!(orders.raw.text(&record(&orders, &order, "a")).await, kept(&orders, "addItem a 3", "-"));
+    assert_eq!(orders.raw.text(&record(&orders, &order, "r")).await, kept(&orders, "removeItem a", "-"));
 
     for is_replay in [false, true, true] {
         assert_eq!(remove(&orders, &order, "x").await.unwrap().is_replay, is_replay);
@@ -134,7 +139,7 @@ async fn what_was_added_can_be_told_without_a_price() {
     assert!(was_added(&orders, &order, 3, "a").await.unwrap());
     assert!(!was_added(&orders, &order, 3, "b").await.unwrap());
 
-    orders.raw.tell(&["SET", &record(&orders, &order, "a"), "2"]).await;
+    orders.raw.tell(&["SET", &record(&orders, &order, "a"), "3"]).await;
     let newer = was_added(&orders, &order, 3, "a").await;
     assert!(matches!(newer, Err(OrderError::Newer(_))), "{newer:?}");
 }
@@ -150,7 +155,8 @@ async fn create_with_a_key_gives_one_order_of_one_user() {
 
     let order = &created[0].value;
     assert_eq!(minted_shard(order.as_str()), Some(0));
-    assert_eq!(orders.raw.text(&orders.key_of("key", "k")).await, Some(format!("1 / {order} create u")));
+    let record = key("k").creation(orders.first(), "", "").record().to_owned();
+    assert_eq!(orders.raw.text(&record).await, kept(&orders, "create u", order.as_str()));
     assert_eq!(orders.raw.everything().await.len(), 2, "an order and a record");
 }
 
@@ -193,7 +199,7 @@ async fn what_was_done_to_an_order_that_is_gone_is_still_a_replay() {
 async fn a_record_of_a_later_release_is_left_alone() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
-    orders.raw.tell(&["SET", &record(&orders, &order, "k"), "2 whatever"]).await;
+    orders.raw.tell(&["SET", &record(&orders, &order, "k"), "3 whatever"]).await;
     let before = orders.raw.everything().await;
     for done in [
         add(&orders, &order, 3, 5, "k").await,

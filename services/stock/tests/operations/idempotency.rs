@@ -28,8 +28,18 @@ async fn create(stock: &TestStock, price: u64, key: &IdempotencyKey) -> Result<D
 }
 
 /// Where what was done to an item for a key is kept.
-fn record(stock: &TestStock, item: &ItemId, key: &str) -> String {
-    stock.key_of("key", &format!("{item}:{key}"))
+fn record(stock: &TestStock, item: &ItemId, name: &str) -> String {
+    key(name).change(stock.first(), item.as_str(), "").record().to_owned()
+}
+
+/// Where what was created for a key is kept.
+fn creation_record(stock: &TestStock, name: &str) -> String {
+    key(name).creation(stock.first(), "", "").record().to_owned()
+}
+
+/// What is kept of a request that was done, with its answer.
+fn kept(stock: &TestStock, request: &str, answer: &str) -> Option<String> {
+    Some(format!("2 / {} {answer}", key("any").change(stock.first(), "", request).request()))
 }
 
 fn is_reused<T: std::fmt::Debug>(done: &Result<T>) -> bool {
@@ -45,8 +55,8 @@ async fn add_and_subtract_with_a_key_are_done_once() {
         assert_eq!(subtract(&stock, &item, 1, &key("s")).await.unwrap(), Done { value: (), is_replay });
     }
     assert_eq!(stock.units(&item).await, Units { stock: 13, held: 0, net: 13 });
-    assert_eq!(stock.raw.text(&record(&stock, &item, "a")).await.as_deref(), Some("1 / - add 4"));
-    assert_eq!(stock.raw.text(&record(&stock, &item, "s")).await.as_deref(), Some("1 / - subtract 1"));
+    assert_eq!(stock.raw.text(&record(&stock, &item, "a")).await, kept(&stock, "add 4", "-"));
+    assert_eq!(stock.raw.text(&record(&stock, &item, "s")).await, kept(&stock, "subtract 1", "-"));
 }
 
 #[actix_web::test]
@@ -127,8 +137,8 @@ async fn create_with_a_key_gives_one_item_on_the_shard_of_its_record() {
     assert!(is_reused(&create(&stock, 8, &key("c")).await));
 
     assert_eq!(minted_shard(first.value.as_str()), Some(0));
-    let kept = stock.raw.text(&stock.key_of("key", "c")).await;
-    assert_eq!(kept, Some(format!("1 / {} create 7", first.value)));
+    let found = stock.raw.text(&creation_record(&stock, "c")).await;
+    assert_eq!(found, kept(&stock, "create 7", first.value.as_str()));
     assert_eq!(stock.raw.everything().await.len(), 2, "an item and a record");
 }
 
@@ -167,9 +177,9 @@ async fn a_record_of_a_later_release_is_left_alone() {
     let item = stock.item_with(10).await;
     let created = create(&stock, 7, &key("c")).await.unwrap().value;
     assert_eq!(minted_shard(created.as_str()), Some(0));
-    for newer in ["2", "2 / - add 4 and more", "10 / - add 4"] {
+    for newer in ["3", "3 / - and more", "20 / - -", "1 / - add 4"] {
         stock.raw.tell(&["SET", &record(&stock, &item, "a"), newer]).await;
-        stock.raw.tell(&["SET", &stock.key_of("key", "c"), newer]).await;
+        stock.raw.tell(&["SET", &creation_record(&stock, "c"), newer]).await;
         let before = stock.raw.everything().await;
 
         let added = add(&stock, &item, 4, &key("a")).await;
