@@ -113,6 +113,8 @@ fn limits(table: &mut Table) {
     table.number("LIMIT.SETTLED_AFTER_MS", limit::SETTLED_AFTER_MS);
     table.number("LIMIT.IDEMPOTENCY_LASTS_MS", limit::IDEMPOTENCY_LASTS_MS);
     table.word("IDEMPOTENCY.VERSION", idempotency::VERSION);
+    table.word("IDEMPOTENCY.EARLIER", idempotency::EARLIER);
+    table.number("LIMIT.IDEMPOTENCY_COUNTED_MS", limit::IDEMPOTENCY_COUNTED_MS);
     table.number("LIMIT.IDEMPOTENCY_ANSWER_MAX", limit::IDEMPOTENCY_ANSWER_MAX);
     table.number("MINTED.MS_HIGH_END", minted::MS_HIGH_DIGITS);
     table.number("MINTED.MS_LOW_AT", minted::MS_LOW_OFFSET + 1);

@@ -29,6 +29,8 @@ words! {
         Ended = "ended",
         /// What was done with an idempotency key: a text.
         Idempotency = "key",
+        /// How many records of idempotency keys a shard has made, hour by hour: a hash.
+        Keyed = "keyed",
         /// Which shard this is: a hash.
         Identity = "identity",
     }
@@ -113,6 +115,11 @@ pub fn ended<T: Display>(tag: T, second: u64) -> Key<T, u64> {
 /// `{tag}:key:<digest>`: what was done with an idempotency key.
 pub fn idempotency<T: Display, D: Display>(tag: T, digest: D) -> Key<T, D> {
     named(tag, Kind::Idempotency, digest)
+}
+
+/// `{tag}:keyed`
+pub fn keyed<T: Display>(tag: T) -> Key<T, &'static str> {
+    own(tag, Kind::Keyed)
 }
 
 /// `{tag}:identity`

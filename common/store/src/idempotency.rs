@@ -7,6 +7,8 @@ use std::fmt::Display;
 
 use shardcart_schema::idempotency::NO_ANSWER;
 use shardcart_schema::key;
+use shardcart_schema::limit::IDEMPOTENCY_COUNTED_MS;
+use shardcart_types::ids::now_ms;
 
 use crate::once::digest;
 use crate::shard::Shard;
@@ -25,6 +27,19 @@ pub struct InvalidKey;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this Idempotency-Key was used for another request; a new request needs a new key")]
 pub struct KeyReused;
+
+/// The shard has as many records of keys as it may. Nothing was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many calls with an Idempotency-Key in the last day; nothing was done")]
+pub struct TooManyKeys;
+
+impl TooManyKeys {
+    /// The seconds after which there may be room: counts go by the full hour.
+    pub fn retry_after_s() -> u32 {
+        let left_ms = IDEMPOTENCY_COUNTED_MS - now_ms() % IDEMPOTENCY_COUNTED_MS;
+        u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX)
+    }
+}
 
 /// What makes a repeat of a request recognisable. The client chooses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +95,8 @@ impl IdempotencyKey {
             request: digest(&[&request.to_string()]),
             answer: answer.to_owned(),
             order_incarnation: String::new(),
+            counts: key::keyed(shard.tag()).to_string(),
+            records_max: Some(shard.idempotency_records_max()),
         }
     }
 

@@ -12,9 +12,18 @@ pub struct Once {
     pub(crate) request: String,
     pub(crate) answer: String,
     pub(crate) order_incarnation: String,
+    pub(crate) counts: String,
+    /// How many records the shard has at most; `None`: it is carried out beyond that.
+    pub(crate) records_max: Option<u64>,
 }
 
 impl Once {
+    /// Says that it is carried out however many records its shard has: for what moves money, and for what keeps none.
+    #[must_use]
+    pub fn unbounded(self) -> Self {
+        Once { records_max: None, ..self }
+    }
+
     /// The name of its record.
     pub fn record(&self) -> &str {
         &self.record

@@ -91,12 +91,15 @@ impl Script {
     /// A call with its keys that is carried out once for an idempotency key, if there is one: then it may be repeated.
     /// The first of the keys is what the script changes; the others, and the record, are on its shard.
     ///
-    /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `idempotency.lua` of
+    /// The reply may then be `REPLAYED <answer>`, `REUSED`, `TOO_MANY_KEYS` or `NEWER` as well: see `idempotency.lua` of
     /// `shardcart-schema`.
     pub fn once(&'static self, once: Option<Once>, keys: &[String]) -> Call {
-        let Some(Once { record, request, answer, order_incarnation }) = once else { return self.keys(keys) };
-        let keys: Vec<&str> = keys.iter().map(String::as_str).chain([record.as_str()]).collect();
-        self.keyed().keys(&keys).arg(request).arg(answer).arg(order_incarnation).repeatable()
+        let Some(once) = once else { return self.keys(keys) };
+        let keys: Vec<&str> =
+            keys.iter().map(String::as_str).chain([once.counts.as_str(), once.record.as_str()]).collect();
+        let max = once.records_max.map_or_else(String::new, |max| max.to_string());
+        let call = self.keyed().keys(&keys).arg(once.request).arg(once.answer).arg(once.order_incarnation);
+        call.arg(max).repeatable()
     }
 }
 
@@ -234,6 +237,8 @@ mod tests {
             request: "r".to_owned(),
             answer: "-".to_owned(),
             order_incarnation: String::new(),
+            counts: "{s1hvf}:keyed".to_owned(),
+            records_max: Some(9),
         };
         let call = SCRIPT.once(Some(once), &["{s1hvf}:item:7".to_owned()]).arg(5);
         let script = call.script.unwrap();
@@ -243,7 +248,8 @@ mod tests {
         assert!(call.repeatable);
         let command = String::from_utf8(call.command.get_packed_command()).unwrap();
         let words: Vec<&str> = command.split("\r\n").skip(2).step_by(2).collect();
-        let expected = ["EVALSHA", &script.sha1, "2", "{s1hvf}:item:7", "{s1hvf}:key:k", "r", "-", "", "5"];
+        let expected =
+            ["EVALSHA", &script.sha1, "3", "{s1hvf}:item:7", "{s1hvf}:keyed", "{s1hvf}:key:k", "r", "-", "", "9", "5"];
         assert_eq!(words, expected);
     }
 }

@@ -1,11 +1,12 @@
-//! Calls with an `Idempotency-Key` while Redis is at `maxmemory`: no more is kept, and what frees goes on without a key.
+//! Calls with an `Idempotency-Key` where no more keys may be kept: Redis is at `maxmemory`, or the shard at its bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::Method;
 use redis::aio::MultiplexedConnection;
-use shardcart_harness::{Front, Service};
+use shardcart_harness::systems::shop::ShopOverRedis;
+use shardcart_harness::{Front, Service, Settings};
 use shardcart_test::Stage;
 
 /// The bytes that each server may take beyond what it has.
@@ -79,4 +80,46 @@ async fn keys_take_no_memory_that_a_full_server_does_not_have() {
     let remove = format!("/remove/{other}");
     assert_eq!(with_new_keys(&shop, Method::DELETE, Service::Order, &remove).await, 0);
     assert_eq!(shop.call(Method::DELETE, Service::Order, &remove).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beyond_the_bound_of_keys_only_what_moves_money_is_done() {
+    let shop = ShopOverRedis::start(1, &Settings::none().with("IDEMPOTENCY_RECORDS_MAX", 2)).await;
+    let front = shop.front();
+    let (user, item) = (front.user_with(100).await, front.item_with(20, 1).await);
+    let order = front.order_of(&user, &[(&item, 2)]).await;
+    let [first, second] = ["\"first\"", "\"second\""].map(|key| front.with_key(key));
+    for front in [&first, &second] {
+        front.add_stock(&item, 1).await.ok();
+        front.add_item(&order, &item, 1).await.ok();
+        front.add_funds(&user, 1).await.ok();
+    }
+    let beyond = front.with_key("\"beyond\"");
+    for answer in [
+        beyond.add_stock(&item, 1).await,
+        beyond.subtract_stock(&item, 1).await,
+        beyond.create_item(1).await,
+        beyond.add_item(&order, &item, 1).await,
+        beyond.remove_item(&order, &item).await,
+        beyond.remove_order(&order).await,
+        beyond.create_order(&user).await,
+        beyond.create_user().await,
+    ] {
+        answer.is_problem(429, "too_many_idempotency_keys");
+        let after: u64 = answer.http.header("retry-after").and_then(|after| after.parse().ok()).expect("seconds");
+        assert!((1..=3_600).contains(&after), "{after}");
+    }
+    second.add_stock(&item, 1).await.ok();
+    second.add_stock(&item, 2).await.is_problem(422, "idempotency_key_reused");
+    assert_eq!((front.stock_of(&item).await, front.order(&order).await.items[&item]), (22, 4));
+
+    for _ in 0..2 {
+        beyond.add_funds(&user, 10).await.ok();
+        front.with_key("\"paid\"").pay_without_order(&user, 3).await.ok();
+        beyond.pay(&user, &order, 5).await.is_problem(422, "idempotency_key_reused");
+        front.with_key("\"order\"").pay(&user, &order, 5).await.ok();
+    }
+    front.with_key("\"back\"").cancel(&user, &order).await.ok();
+    assert_eq!(front.credit_of(&user).await, 109);
+    front.subtract_stock(&item, 1).await.ok();
 }

@@ -4,18 +4,24 @@
 --
 -- KEYS[1]     the record that the script changes: incarnation (empty if its id is never given twice)
 -- KEYS[last]  {tag}:key:<digest>  string: version, incarnation, digest of the request, answer (`-` if there is none)
+-- KEYS[last but one]  {tag}:keyed  hash: hour -> the records made in it; the sum of all hours before the newest
 -- ARGV[1]     the digest of the request, as its client sent it
 -- ARGV[2]     the answer to be given again: the new id, or `-`
 -- ARGV[3]     the incarnation of the order that a payment is for (see pay.lua), otherwise empty
+-- ARGV[4]     how many records the shard has at most; empty for what moves money, which is carried out beyond it
 -- Other keys and arguments are the script's.
 --
 -- Returns what the script answers; DONE is kept, and of { DONE, <answer> } the answer that it computed: a text, which
 -- takes the place of ARGV[2] (one that is longer than LIMIT.IDEMPOTENCY_ANSWER_MAX does not) | REPLAYED <answer> (DONE
--- before, and not again) | REUSED (the key came with another request) | NEWER (a record of a later release)
+-- before, and not again) | REUSED (the key came with another request) | TOO_MANY_KEYS (nothing was done)
+-- | NEWER (a record of a later release)
 --
 -- The record is looked at before anything else: a repeat must get the first answer, whatever has changed since.
-local record = table.remove(KEYS)
+--
+-- The records of an hour count until all of them have gone: a day after its end. So the sum is never too low.
+local record, counts = table.remove(KEYS), table.remove(KEYS)
 local request, answer, order = table.remove(ARGV, 1), table.remove(ARGV, 1), table.remove(ARGV, 1)
+local max = tonumber(table.remove(ARGV, 1))
 local target = redis.call('GET', KEYS[1])
 local of_target = target and string.sub(target, string.byte(target, RECORD.INCARNATION_PLACE_AT) + 1) or ''
 local mine = of_target .. INCARNATION.SEPARATOR
@@ -32,6 +38,23 @@ if done then
   end
 end
 
+local hour = math.floor(redis.call('TIME')[1] * 1000 / LIMIT.IDEMPOTENCY_COUNTED_MS)
+local counted = redis.call('HMGET', counts, hour, IDEMPOTENCY.EARLIER)
+local made, earlier, gone = tonumber(counted[1]), tonumber(counted[2]), {}
+if not made then
+  local all, first = redis.call('HGETALL', counts), hour - LIMIT.IDEMPOTENCY_LASTS_MS / LIMIT.IDEMPOTENCY_COUNTED_MS
+  earlier = 0
+  for at = 1, #all, 2 do
+    local of = tonumber(all[at])
+    if of and of < first then
+      gone[#gone + 1] = all[at]
+    elseif of then
+      earlier = earlier + all[at + 1]
+    end
+  end
+end
+if max and (made or 0) + earlier >= max then return REPLY.TOO_MANY_KEYS end
+
 local function run()
 -- @include script
 end
@@ -44,5 +67,13 @@ if (is_list and reply[1] or reply) == REPLY.DONE then
   local incarnation = mine .. (order == INCARNATION.ANY and '' or order)
   local kept = table.concat({ IDEMPOTENCY.VERSION, incarnation, request, answer }, ' ')
   redis.call('SET', record, kept, 'PX', LIMIT.IDEMPOTENCY_LASTS_MS)
+  if made then
+    redis.call('HINCRBY', counts, hour, 1)
+  else
+    if #gone > 0 then redis.call('HDEL', counts, unpack(gone)) end
+    redis.call('HSET', counts, hour, 1, IDEMPOTENCY.EARLIER, earlier)
+    redis.call('PEXPIREAT', counts, string.format('%.0f',
+      (hour + 1) * LIMIT.IDEMPOTENCY_COUNTED_MS + LIMIT.IDEMPOTENCY_LASTS_MS))
+  end
 end
 return reply

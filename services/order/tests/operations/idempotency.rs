@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
+use shardcart_schema::limit::IDEMPOTENCY_COUNTED_MS;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
 use shardcart_store::shard_error::ShardError;
 use shardcart_types::ids::{OrderId, minted_shard};
@@ -157,7 +158,7 @@ async fn create_with_a_key_gives_one_order_of_one_user() {
     assert_eq!(minted_shard(order.as_str()), Some(0));
     let record = key("k").creation(orders.first(), "", "").record().to_owned();
     assert_eq!(orders.raw.text(&record).await, kept(&orders, "create u", order.as_str()));
-    assert_eq!(orders.raw.everything().await.len(), 2, "an order and a record");
+    assert_eq!(orders.raw.everything().await.len(), 3, "an order, a record and the count");
 }
 
 #[actix_web::test]
@@ -231,4 +232,28 @@ async fn a_full_shard_keeps_no_new_record_whatever_the_call_frees() {
 
     orders::remove_item(&orders.shards, &order, &item("a"), None).await.expect("without a key nothing grows");
     orders::remove(&orders.shards, &order, None).await.expect("without a key nothing grows");
+}
+
+#[actix_web::test]
+async fn beyond_the_bound_nothing_is_added_and_what_was_added_is_told() {
+    let orders = TestOrders::start().await;
+    let order = orders.order().await;
+    add(&orders, &order, 3, 5, "a").await.unwrap();
+    let counts = shardcart_schema::key::keyed(orders.tag()).to_string();
+    let hour = orders.raw.now_ms().await / IDEMPOTENCY_COUNTED_MS;
+    let most = orders.first().idempotency_records_max().to_string();
+    for hour in [hour, hour + 1] {
+        orders.raw.tell(&["HSET", &counts, &hour.to_string(), &most, "earlier", "0"]).await;
+    }
+    let before = orders.raw.everything().await;
+
+    let is_refused = |done: &OrderError| matches!(done, OrderError::TooManyKeys(_));
+    assert!(is_refused(&add(&orders, &order, 3, 5, "b").await.unwrap_err()));
+    assert!(is_refused(&remove_item(&orders, &order, "a", "r").await.unwrap_err()));
+    assert!(is_refused(&remove(&orders, &order, "x").await.unwrap_err()));
+    assert!(is_refused(&create(&orders, "c", "u").await.unwrap_err()));
+    assert!(add(&orders, &order, 3, 5, "a").await.unwrap().is_replay);
+    assert!(was_added(&orders, &order, 3, "a").await.unwrap());
+    assert!(!was_added(&orders, &order, 3, "b").await.unwrap());
+    assert_eq!(orders.raw.everything().await, before);
 }

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use shardcart_payment::error::{PaymentError, Result};
 use shardcart_payment::payments;
 use shardcart_payment::users;
+use shardcart_schema::limit::IDEMPOTENCY_COUNTED_MS;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
 use shardcart_store::shard_error::ShardError;
 use shardcart_types::ids::{OrderId, UserId, minted_shard};
@@ -139,7 +140,7 @@ async fn create_with_a_key_gives_one_user() {
     assert_eq!(minted_shard(user.as_str()), Some(0));
     let record = key("k").creation(payment.first(), "", "").record().to_owned();
     assert_eq!(payment.raw.text(&record).await, kept(&payment, "/", "create_user", user.as_str()));
-    assert_eq!(payment.raw.everything().await.len(), 2, "a user and a record");
+    assert_eq!(payment.raw.everything().await.len(), 3, "a user, a record and the count");
 }
 
 #[actix_web::test]
@@ -250,4 +251,30 @@ async fn a_full_shard_keeps_no_new_record_whatever_the_call_frees() {
         .await
         .expect("nothing grows");
     assert_eq!(payment.purse(&user).await.credit, 20);
+}
+
+#[actix_web::test]
+async fn what_moves_money_is_done_however_many_records_there_are() {
+    let payment = TestPayment::start().await;
+    let (user, order) = (payment.user_with(20).await, new_order());
+    let counts = shardcart_schema::key::keyed(payment.tag()).to_string();
+    let hour = payment.raw.now_ms().await / IDEMPOTENCY_COUNTED_MS;
+    let most = payment.first().idempotency_records_max().to_string();
+    for hour in [hour, hour + 1] {
+        payment.raw.tell(&["HSET", &counts, &hour.to_string(), &most, "earlier", "0"]).await;
+    }
+
+    let created = users::create(&payment.shards, Some(&key("n"))).await;
+    assert!(matches!(created, Err(PaymentError::TooManyKeys(_))), "{created:?}");
+    for is_replay in [false, true] {
+        assert_eq!(add_funds(&payment, &user, 10, "a").await.unwrap().is_replay, is_replay);
+        assert_eq!(pay(&payment, &user, 3, "p").await.unwrap().is_replay, is_replay);
+        assert_eq!(pay_order(&payment, &user, &order, 4, "o").await.unwrap().is_replay, is_replay);
+    }
+    for is_replay in [false, true] {
+        assert_eq!(cancel(&payment, &user, &order, "c").await.unwrap().is_replay, is_replay);
+    }
+    assert_eq!(payment.purse(&user).await.credit, 27);
+    let counted: u64 = payment.raw.hash(&counts).await.values().map(|count| count.parse::<u64>().unwrap()).sum();
+    assert_eq!(counted, 2 * most.parse::<u64>().unwrap() + 4, "they count all the same");
 }

@@ -1,13 +1,16 @@
 //! Operations with an idempotency key: done once, however often they are asked for.
 
 use futures_util::future::join_all;
+use shardcart_schema::key::keyed;
+use shardcart_schema::limit::IDEMPOTENCY_COUNTED_MS;
 use shardcart_stock::error::{Result, StockError};
 use shardcart_stock::items;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
+use shardcart_store::settings::RedisSettings;
 use shardcart_store::shard_error::ShardError;
 use shardcart_types::ids::{ItemId, minted_shard};
 
-use crate::support::{TestStock, Units, amount, item, loads};
+use crate::support::{TestStock, Units, amount, item, loads, settings};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -139,7 +142,7 @@ async fn create_with_a_key_gives_one_item_on_the_shard_of_its_record() {
     assert_eq!(minted_shard(first.value.as_str()), Some(0));
     let found = stock.raw.text(&creation_record(&stock, "c")).await;
     assert_eq!(found, kept(&stock, "create 7", first.value.as_str()));
-    assert_eq!(stock.raw.everything().await.len(), 2, "an item and a record");
+    assert_eq!(stock.raw.everything().await.len(), 3, "an item, a record and the count");
 }
 
 #[actix_web::test]
@@ -272,6 +275,66 @@ async fn a_key_may_hold_anything_printable() {
     let longest = "~".repeat(255);
     assert!(!add(&stock, &item, 1, &key(&longest)).await.unwrap().is_replay);
     assert_eq!(stock.units(&item).await.stock, odd.len() as u64 + 1);
+}
+
+/// Stock with room for so many records of keys.
+async fn with_room(records: u64) -> TestStock {
+    let settings = RedisSettings { idempotency_records_max: records, ..settings() };
+    TestStock::start_with(&settings).await
+}
+
+fn is_too_many<T: std::fmt::Debug>(done: &Result<T>) -> bool {
+    matches!(done, Err(StockError::TooManyKeys(_)))
+}
+
+/// The hour of the shard's clock.
+async fn hour(stock: &TestStock) -> u64 {
+    stock.raw.now_ms().await / IDEMPOTENCY_COUNTED_MS
+}
+
+#[actix_web::test]
+async fn a_shard_keeps_as_many_records_as_it_may_and_no_more() {
+    let stock = with_room(3).await;
+    let item = stock.item_with(10).await;
+    add(&stock, &item, 1, &key("a")).await.unwrap();
+    subtract(&stock, &item, 1, &key("b")).await.unwrap();
+    let created = create(&stock, 7, &key("c")).await.unwrap().value;
+    let before = stock.raw.everything().await;
+
+    assert!(is_too_many(&add(&stock, &item, 1, &key("d")).await));
+    assert!(is_too_many(&subtract(&stock, &item, 1, &key("d")).await));
+    assert!(is_too_many(&create(&stock, 7, &key("d")).await));
+    assert!(is_reused(&add(&stock, &item, 2, &key("a")).await));
+    assert!(add(&stock, &item, 1, &key("a")).await.unwrap().is_replay);
+    assert_eq!(create(&stock, 7, &key("c")).await.unwrap(), Done::before(created));
+    assert_eq!(stock.raw.everything().await, before);
+
+    items::add(&stock.shards, &item, amount(1), None).await.expect("without a key nothing is kept");
+}
+
+#[actix_web::test]
+async fn records_count_until_all_of_their_hour_have_gone() {
+    let stock = with_room(10).await;
+    let item = stock.item_with(10).await;
+    let counts = keyed(stock.tag()).to_string();
+    let begun = hour(&stock).await;
+    // 24 hours ago some may still be there; of the hour before none is.
+    let (last, gone) = ((begun - 24).to_string(), (begun - 25).to_string());
+    let ahead = (begun + 7).to_string();
+    for (made, is_full) in [("8", true), ("7", false)] {
+        stock.raw.tell(&["DEL", &counts]).await;
+        stock.raw.tell(&["HSET", &counts, &gone, "1000", &last, made, &ahead, "2", "earlier", "999"]).await;
+        assert_eq!(is_too_many(&add(&stock, &item, 1, &key("a")).await), is_full);
+    }
+    if hour(&stock).await == begun {
+        let found = stock.raw.hash(&counts).await;
+        let now = begun.to_string();
+        let expected = [(now.as_str(), "1"), (&last, "7"), (&ahead, "2"), ("earlier", "9")];
+        assert_eq!(found, expected.map(|(field, count)| (field.to_owned(), count.to_owned())).into());
+        let end = (begun + 1) * IDEMPOTENCY_COUNTED_MS + DAY_MS;
+        assert_eq!(stock.raw.expires_ms(&counts).await, Some(end), "with the last of the records that it counts");
+        assert!(is_too_many(&add(&stock, &item, 1, &key("b")).await), "the sum of earlier hours is kept");
+    }
 }
 
 /// Measures: `cargo test --workspace --test operations memory_of_a_hundred_thousand_keys -- --ignored --nocapture`.

@@ -7,10 +7,11 @@ use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, Par
 use shardcart_schema::tag::Tag;
 use shardcart_stock::items;
 use shardcart_stock::reservation::LocalStock;
-use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::settings::{BatchInitSettings, RedisSettings};
 use shardcart_types::amount::Amount;
 use shardcart_types::ids::{ItemId, OrderId, TxId, now_ms};
 
+pub use shardcart_harness_shards::shards::{server, settings};
 pub use shardcart_harness_shards::{
     KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,
 };
@@ -79,7 +80,11 @@ impl Deref for TestStock {
 
 impl TestStock {
     pub async fn start() -> Self {
-        let on = TestShards::start("stock").await;
+        TestStock::start_with(&settings()).await
+    }
+
+    pub async fn start_with(settings: &RedisSettings) -> Self {
+        let on = TestShards::on("stock", vec![server().await], settings).await;
         let participant = LocalStock::new(Arc::clone(&on.shards));
         TestStock { on, participant }
     }
