@@ -12,7 +12,9 @@ use crate::constants;
 
 /// What several scripts have in common, by name: one function a file.
 const SHARED: &[(&str, &str)] = &[
+    ("counted", include_str!("lua/counted.lua")),
     ("fields", include_str!("lua/fields.lua")),
+    ("hour", include_str!("lua/hour.lua")),
     ("known", include_str!("lua/known.lua")),
     ("layout", include_str!("lua/layout.lua")),
     ("legible", include_str!("lua/legible.lua")),

@@ -38,22 +38,12 @@ if done then
   end
 end
 
-local hour = math.floor(redis.call('TIME')[1] * 1000 / LIMIT.IDEMPOTENCY_COUNTED_MS)
-local counted = redis.call('HMGET', counts, hour, IDEMPOTENCY.EARLIER)
-local made, earlier, gone = tonumber(counted[1]), tonumber(counted[2]), {}
-if not made then
-  local all, first = redis.call('HGETALL', counts), hour - LIMIT.IDEMPOTENCY_LASTS_MS / LIMIT.IDEMPOTENCY_COUNTED_MS
-  earlier = 0
-  for at = 1, #all, 2 do
-    local of = tonumber(all[at])
-    if of and of < first then
-      gone[#gone + 1] = all[at]
-    elseif of then
-      earlier = earlier + all[at + 1]
-    end
-  end
-end
-if max and (made or 0) + earlier >= max then return REPLY.TOO_MANY_KEYS end
+-- @include hour
+-- @include counted
+local now, gone = hour(), {}
+local made, earlier = unpack(redis.call('HMGET', counts, now, IDEMPOTENCY.EARLIER))
+if not made then earlier, gone = counted(counts, now) end
+if max and (made or 0) + (earlier or 0) >= max then return REPLY.TOO_MANY_KEYS end
 
 local function run()
 -- @include script
@@ -68,12 +58,12 @@ if (is_list and reply[1] or reply) == REPLY.DONE then
   local kept = table.concat({ IDEMPOTENCY.VERSION, incarnation, request, answer }, ' ')
   redis.call('SET', record, kept, 'PX', LIMIT.IDEMPOTENCY_LASTS_MS)
   if made then
-    redis.call('HINCRBY', counts, hour, 1)
+    redis.call('HINCRBY', counts, now, 1)
   else
     if #gone > 0 then redis.call('HDEL', counts, unpack(gone)) end
-    redis.call('HSET', counts, hour, 1, IDEMPOTENCY.EARLIER, earlier)
+    redis.call('HSET', counts, now, 1, IDEMPOTENCY.EARLIER, earlier)
     redis.call('PEXPIREAT', counts, string.format('%.0f',
-      (hour + 1) * LIMIT.IDEMPOTENCY_COUNTED_MS + LIMIT.IDEMPOTENCY_LASTS_MS))
+      (now + 1) * LIMIT.IDEMPOTENCY_COUNTED_MS + LIMIT.IDEMPOTENCY_LASTS_MS))
   end
 end
 return reply
