@@ -91,6 +91,6 @@ mod tests {
         assert_eq!(slug("Tux, the Penguin!"), "tux-the-penguin");
         assert_eq!(slug("Crème Brûlée 2"), "creme-brulee-2");
         assert_eq!(slug("企鹅"), "");
-        assert_eq!(slug(&"ab ".repeat(60)).len(), HANDLE_MAX - 1);
+        assert_eq!(slug(&"ab ".repeat(60)).len(), HANDLE_MAX);
     }
 }

@@ -9,6 +9,7 @@ mod create;
 mod find;
 mod flushed;
 mod full;
+mod handle_race;
 mod handles;
 mod idempotency;
 mod imports;
