@@ -14,6 +14,8 @@ shardcart_store::scripts! {
     pub(crate) PRODUCT_PAGE = "product_page.lua" including "product_body";
     pub(crate) PRODUCT_QUOTES = "product_quotes.lua" including "product_body";
     pub(crate) PRODUCT_REPLAY = "product_replay.lua";
+    pub(crate) PRODUCT_AUDIT = "product_audit.lua" including "product_entries" including "product_body";
+    pub(crate) PRODUCT_STRAYS = "product_strays.lua" including "product_entries" including "product_body";
 
     // Stock's part in a checkout.
     pub(crate) RESERVE = "reserve.lua";
