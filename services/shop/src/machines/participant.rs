@@ -8,6 +8,7 @@ use actix_web::web::ServiceConfig;
 use shardcart_http::gate::Gate;
 use shardcart_http::index;
 use shardcart_http::machine::Machine;
+use shardcart_http::v1;
 use shardcart_protocol::internal::Internal;
 use shardcart_protocol::orders::Orders;
 use shardcart_protocol::participant::Prices;
@@ -88,12 +89,13 @@ async fn run(service: &'static str, ports: (u16, u16), settings: Settings, serve
     rt::spawn(review::run(Arc::clone(&shards), served.participant, asked, orders.review_after_ms));
 
     machine.serve(clients, Gate::for_clients(&http), {
-        let factories = factories.clone();
+        let (factories, origins) = (factories.clone(), http.cors_origins.clone());
         move |config: &mut ServiceConfig, gate| {
             let Thread { shards, served, .. } = factories.in_thread();
             bind_health(config, gate, vec![shards]);
             index::endpoints(config, service, &[]);
             (served.endpoints)(config);
+            config.service(v1::scope(service, &origins, served.v1));
         }
     })?;
     machine.serve(services, Gate::for_services(&http), move |config: &mut ServiceConfig, gate| {

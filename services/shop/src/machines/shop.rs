@@ -9,6 +9,7 @@ use actix_web::web::{self, ServiceConfig};
 use shardcart_http::gate::Gate;
 use shardcart_http::index;
 use shardcart_http::machine::Machine;
+use shardcart_http::v1;
 use shardcart_operator::console::access::Reach;
 use shardcart_order::order_status::LocalOrders;
 use shardcart_protocol::orders::Orders;
@@ -58,10 +59,11 @@ async fn serve(
     here.start_reviews(config);
     here.shards().iter().for_each(|shards| machine.watch(shards));
 
+    let origins = config.http.cors_origins.clone();
     machine.serve(listener, Gate::for_clients(&config.http), move |config: &mut ServiceConfig, gate| {
         let thread = factories.in_thread();
         bind_health(config, gate, thread.shards());
-        let more = ["GET /metrics", "GET /console", "/orders, /stock and /payment: the API"];
+        let more = ["GET /metrics", "GET /console", "/orders, /stock, /payment and /v1: the API"];
         index::endpoints(config, "shop", &more);
         config.configure(shardcart_http::metrics::endpoints);
         order.bind_console(config, &thread.reached, gate);
@@ -69,7 +71,11 @@ async fn serve(
         config
             .service(web::scope("/orders").configure(|scope| order.bind(scope, &reached, gate)))
             .service(web::scope("/stock").configure(stock.endpoints))
-            .service(web::scope("/payment").configure(payment.endpoints));
+            .service(web::scope("/payment").configure(payment.endpoints))
+            .service(v1::scope("shop", &origins, |config| {
+                (stock.v1)(config);
+                (payment.v1)(config);
+            }));
     })?;
     print!("{}", banner(config, storage));
     let data_dir = storage.data_dir();
