@@ -20,7 +20,7 @@ use crate::scripts::PRODUCT_REPLAY;
 const TRIES: usize = 8;
 
 /// What a caller expects of a product that it changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expect {
     /// Whatever there is.
     Any,
@@ -28,17 +28,17 @@ pub enum Expect {
     Absent,
     /// A product.
     Present,
-    /// A product at this revision.
-    Revision(u64),
+    /// A product at one of these revisions.
+    Revisions(Vec<u64>),
 }
 
 impl Expect {
-    fn check(self, id: &ItemId, stored: &Stored) -> Result<()> {
+    fn check(&self, id: &ItemId, stored: &Stored) -> Result<()> {
         let revision = stored.revision();
         match self {
             Expect::Absent if revision != 0 => Err(ProductError::Exists(id.clone())),
             Expect::Present if revision == 0 => Err(ProductError::Changed(id.clone())),
-            Expect::Revision(expected) if revision != expected => Err(ProductError::Changed(id.clone())),
+            Expect::Revisions(expected) if !expected.contains(&revision) => Err(ProductError::Changed(id.clone())),
             _ => Ok(()),
         }
     }
@@ -166,7 +166,7 @@ async fn replay(shards: &Shards, id: &ItemId, once: shardcart_store::idempotency
 pub async fn replace(
     shards: &Shards,
     id: &ItemId,
-    expect: Expect,
+    expect: &Expect,
     keyed: Option<Keyed<'_>>,
     content: &Content,
     price: Amount,
@@ -185,7 +185,7 @@ pub async fn replace(
 ///
 /// # Errors
 /// As [`replace`], and `Unknown`.
-pub async fn archive(shards: &Shards, id: &ItemId, expect: Expect, keyed: Option<Keyed<'_>>) -> Result<Done<Changed>> {
+pub async fn archive(shards: &Shards, id: &ItemId, expect: &Expect, keyed: Option<Keyed<'_>>) -> Result<Done<Changed>> {
     change(shards, id, expect, keyed, |before| {
         let before = before.ok_or_else(|| ProductError::Unknown(id.to_string()))?;
         Ok::<_, ProductError>((Content { status: Status::Archived, ..before.content.clone() }, None))
@@ -201,7 +201,7 @@ pub async fn archive(shards: &Shards, id: &ItemId, expect: Expect, keyed: Option
 pub async fn change<E: From<ProductError>>(
     shards: &Shards,
     id: &ItemId,
-    expect: Expect,
+    expect: &Expect,
     keyed: Option<Keyed<'_>>,
     edit: impl Fn(Option<&Product>) -> std::result::Result<(Content, Option<Amount>), E>,
 ) -> std::result::Result<Done<Changed>, E> {

@@ -34,7 +34,7 @@ async fn race(client: usize, shards: Arc<Shards>, handles: usize, known: Acknowl
         let handle = format!("h{}", fastrand::usize(0..handles));
         let before = known.borrow_mut().insert(id.clone(), None).flatten();
         let content = with_handle("raced", &handle);
-        match change::replace(&shards, &id, Expect::Any, None, &content, amount(1)).await {
+        match change::replace(&shards, &id, &Expect::Any, None, &content, amount(1)).await {
             Ok(_) => {
                 counts.borrow_mut()[0] += 1;
                 known.borrow_mut().insert(id, Some(handle));

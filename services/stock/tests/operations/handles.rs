@@ -253,6 +253,6 @@ async fn a_claim_lasts_as_long_as_it_says() {
     let claimed = claim(&stock, "a", "tux").await;
     let deadline: u64 = claimed.split(' ').nth(3).unwrap().parse().unwrap();
     assert!((before + CLAIM_MS..=stock.raw.now_ms().await + CLAIM_MS).contains(&deadline));
-    let keyed = change::replace(&stock.shards, &item("b"), Expect::Any, None, &with_handle("B", "x"), amount(1)).await;
+    let keyed = change::replace(&stock.shards, &item("b"), &Expect::Any, None, &with_handle("B", "x"), amount(1)).await;
     assert!(keyed.is_ok());
 }

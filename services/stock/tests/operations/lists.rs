@@ -16,7 +16,9 @@ use crate::products::tagged;
 use crate::support::{amount, item};
 
 async fn put(shards: &Shards, id: &str, name: &str, tags: &[&str]) {
-    change::replace(shards, &item(id), Expect::Any, None, &tagged(name, tags), amount(5)).await.expect("it is written");
+    change::replace(shards, &item(id), &Expect::Any, None, &tagged(name, tags), amount(5))
+        .await
+        .expect("it is written");
 }
 
 async fn create(shards: &Shards, name: &str) -> ItemId {
@@ -192,7 +194,7 @@ async fn an_export_gives_all_products_archived_ones_too() {
     for number in 0..30 {
         put(&on.shards, &format!("p{number}"), &format!("P {number}"), &[]).await;
     }
-    change::archive(&on.shards, &item("p3"), Expect::Any, None).await.unwrap();
+    change::archive(&on.shards, &item("p3"), &Expect::Any, None).await.unwrap();
     let (mut found, mut progress) = (BTreeMap::new(), Some(Progress::default()));
     while let Some(from) = progress {
         let (products, next) = export::step(&on.shards, &from).await.unwrap();

@@ -34,7 +34,7 @@ pub fn with_handle(name: &str, handle: &str) -> Content {
 }
 
 pub async fn put(stock: &TestStock, id: &str, expect: Expect, content: &Content) -> Result<Changed> {
-    let written = change::replace(&stock.shards, &item(id), expect, None, content, amount(5)).await;
+    let written = change::replace(&stock.shards, &item(id), &expect, None, content, amount(5)).await;
     written.map(|done| done.value)
 }
 
@@ -63,7 +63,7 @@ async fn rename(
     keyed: Option<Keyed<'_>>,
     name: &str,
 ) -> Result<Done<Changed>> {
-    change::change(&stock.shards, id, expect, keyed, |before| {
+    change::change(&stock.shards, id, &expect, keyed, |before| {
         let before = before.ok_or_else(|| ProductError::Unknown(id.to_string()))?;
         Ok::<_, ProductError>((Content { name: name.to_owned(), ..before.content.clone() }, None))
     })
@@ -112,12 +112,12 @@ async fn what_was_expected_otherwise_changes_nothing() {
     let before = stock.raw.everything().await;
     let exists = put(&stock, "a", Expect::Absent, &named("Two")).await;
     assert!(matches!(exists, Err(ProductError::Exists(_))), "{exists:?}");
-    for (id, expect) in [("a", Expect::Revision(2)), ("b", Expect::Revision(1)), ("b", Expect::Present)] {
+    for (id, expect) in [("a", Expect::Revisions(vec![2])), ("b", Expect::Revisions(vec![1])), ("b", Expect::Present)] {
         let changed = put(&stock, id, expect, &named("Two")).await;
         assert!(matches!(changed, Err(ProductError::Changed(_))), "{changed:?}");
     }
     assert_eq!(stock.raw.everything().await, before);
-    assert_eq!(put(&stock, "a", Expect::Revision(1), &named("Two")).await.unwrap().product.revision, 2);
+    assert_eq!(put(&stock, "a", Expect::Revisions(vec![1]), &named("Two")).await.unwrap().product.revision, 2);
 }
 
 #[actix_web::test]
@@ -136,7 +136,7 @@ async fn an_item_of_the_legacy_api_is_no_product_until_it_is_described() {
 async fn a_product_is_not_listed_any_more_when_it_is_archived_and_keeps_its_handle() {
     let stock = TestStock::start().await;
     put(&stock, "tux", Expect::Any, &tagged("Tux", &["toy"])).await.unwrap();
-    let archive = async || change::archive(&stock.shards, &item("tux"), Expect::Any, None).await.unwrap().value;
+    let archive = async || change::archive(&stock.shards, &item("tux"), &Expect::Any, None).await.unwrap().value;
     assert_eq!((archive().await.product.content.status, archive().await.product.revision), (Status::Archived, 2));
     for index in ["products", "words", "products:new", "tag:toy"] {
         let count: u64 = stock.raw.ask(&["ZCARD", &format!("{{{}}}:{index}", stock.tag())]).await;
@@ -164,7 +164,7 @@ async fn with_a_key_a_product_is_created_and_changed_once() {
     let id = &first.value.id;
     for is_replay in [false, true] {
         let keyed = Some(Keyed { key: &change, request: "to A" });
-        assert_eq!(rename(&stock, id, Expect::Revision(1), keyed, "A").await.unwrap().is_replay, is_replay);
+        assert_eq!(rename(&stock, id, Expect::Revisions(vec![1]), keyed, "A").await.unwrap().is_replay, is_replay);
         assert_eq!(lookup::by_id(&stock.shards, id).await.unwrap().revision, 2);
     }
 }
