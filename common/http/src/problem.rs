@@ -6,6 +6,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
 use shardcart_store::bulk::LoadError;
+use shardcart_store::idempotency::TooManyKeys;
 use shardcart_telemetry::trace::About;
 use shardcart_types::code::Code;
 
@@ -41,6 +42,7 @@ impl Problem {
         // Every unknown outcome and every refusal for load is worth asking again, soon.
         let retry_after_s = match code {
             Code::Overloaded | Code::ShardUnavailable | Code::OutcomeUnknown | Code::CheckoutAborted => Some(1),
+            Code::TooManyIdempotencyKeys => Some(TooManyKeys::retry_after_s()),
             _ => None,
         };
         Problem { code, detail: detail.to_string(), retry_after_s, allow: None, faults: Vec::new() }

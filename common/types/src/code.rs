@@ -97,6 +97,8 @@ codes! {
     IdempotencyKeyReused = 422 "idempotency_key_reused" "Idempotency-Key used for another request";
     /// Refused before anything was done.
     Overloaded = 429 "overloaded" "Overloaded";
+    /// The shard keeps as many idempotency keys as it may; nothing was done.
+    TooManyIdempotencyKeys = 429 "too_many_idempotency_keys" "Too many idempotency keys";
     /// A shard does not answer.
     ShardUnavailable = 503 "shard_unavailable" "Shard unavailable";
     /// The outcome is not known in time.

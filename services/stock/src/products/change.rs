@@ -2,7 +2,7 @@
 
 use shardcart_schema::product::Status;
 use shardcart_schema::reply::Reply;
-use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused, TooManyKeys};
 use shardcart_store::script::words;
 use shardcart_store::shards::Shards;
 use shardcart_types::amount::Amount;
@@ -101,10 +101,10 @@ pub async fn create(
     for _ in 0..TRIES {
         let content = Content { handle: handle.clone(), ..content.clone() };
         let change = Change { id: id.clone(), before: Stored::default(), content, price: Some(price.get()) };
-        let tag = shards.route(id.as_str())?.tag();
+        let home = shards.route(id.as_str())?;
         let written = match keyed {
             Some(keyed) => {
-                let once = keyed.key.creation(tag, id.as_str(), keyed.request);
+                let once = keyed.key.creation(home, id.as_str(), keyed.request);
                 write::write_once(shards, change, once).await?
             }
             None => write::write(shards, &[change]).await.pop().unwrap_or(Ok(Written::Again))?,
@@ -136,7 +136,7 @@ pub async fn create(
 
 async fn replayed_creation(shards: &Shards, id: &ItemId, keyed: Option<Keyed<'_>>) -> Result<Option<ItemId>> {
     let Some(keyed) = keyed else { return Ok(None) };
-    let once = keyed.key.creation(shards.route(id.as_str())?.tag(), id.as_str(), keyed.request);
+    let once = keyed.key.creation(shards.route(id.as_str())?, id.as_str(), keyed.request);
     let words = replay(shards, id, once).await?;
     Ok(words.and_then(|words| words.get(1).and_then(|id| ItemId::parse(id).ok())))
 }
@@ -151,6 +151,7 @@ async fn replay(shards: &Shards, id: &ItemId, once: shardcart_store::idempotency
         Some(Reply::None) => Ok(None),
         Some(Reply::Replayed) => Ok(Some(words)),
         Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::TooManyKeys) => Err(TooManyKeys.into()),
         Some(Reply::Newer) => Err(ProductError::NotUnderstood(id.to_string())),
         _ => Err(records::unexpected(shard.number(), &call, words.first().map_or("", String::as_str))),
     }
@@ -205,8 +206,8 @@ pub async fn change<E: From<ProductError>>(
     keyed: Option<Keyed<'_>>,
     edit: impl Fn(Option<&Product>) -> std::result::Result<(Content, Option<Amount>), E>,
 ) -> std::result::Result<Done<Changed>, E> {
-    let tag = shards.route(id.as_str()).map_err(ProductError::from)?.tag();
-    let once = || keyed.map(|keyed| keyed.key.change(tag, id.as_str(), keyed.request));
+    let home = shards.route(id.as_str()).map_err(ProductError::from)?;
+    let once = || keyed.map(|keyed| keyed.key.change(home, id.as_str(), keyed.request));
     if let Some(once) = once()
         && replay(shards, id, once).await?.is_some()
     {

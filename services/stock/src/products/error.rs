@@ -1,6 +1,6 @@
 //! What can go wrong with a product.
 
-use shardcart_store::idempotency::KeyReused;
+use shardcart_store::idempotency::{KeyReused, TooManyKeys};
 use shardcart_store::shard_error::ShardError;
 use shardcart_types::ids::ItemId;
 
@@ -35,6 +35,9 @@ pub enum ProductError {
     /// The idempotency key came with another request.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The shard has as many records of keys as it may. Nothing was changed.
+    #[error(transparent)]
+    TooManyKeys(#[from] TooManyKeys),
     /// A record is of a later release, or says what no release writes; it was left alone.
     #[error("product {0} cannot be read by this release")]
     NotUnderstood(String),

@@ -2,7 +2,7 @@
 
 use shardcart_schema::key;
 use shardcart_schema::reply::Reply;
-use shardcart_store::idempotency::{Done, KeyReused};
+use shardcart_store::idempotency::{Done, KeyReused, TooManyKeys};
 use shardcart_store::script::words;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
@@ -37,7 +37,7 @@ pub async fn adjust(
     keyed: Option<Keyed<'_>>,
 ) -> Result<Done<i64>> {
     let shard = shards.route(item.as_str())?;
-    let once = keyed.map(|keyed| keyed.key.change(shard.tag(), item.as_str(), keyed.request));
+    let once = keyed.map(|keyed| keyed.key.change(shard, item.as_str(), keyed.request));
     let keys = [key::item(shard.tag(), item).to_string()];
     let call = match adjustment {
         Adjustment::Add(units) => ADD.once(once, &keys).arg(units.get()).arg(AMOUNT_MAX),
@@ -55,6 +55,7 @@ pub async fn adjust(
         (Some(Reply::Done), Some(delta)) => Ok(Done::now(delta)),
         (Some(Reply::Replayed), Some(delta)) => Ok(Done::before(delta)),
         (Some(Reply::Reused), _) => Err(KeyReused.into()),
+        (Some(Reply::TooManyKeys), _) => Err(TooManyKeys.into()),
         (Some(Reply::Unknown), _) => Err(StockError::UnknownItem(item.clone())),
         (Some(Reply::Insufficient), _) => Err(StockError::InsufficientStock(item.clone())),
         (Some(Reply::OutOfRange), _) => Err(StockError::OutOfRange(item.clone())),

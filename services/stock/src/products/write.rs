@@ -1,7 +1,7 @@
 //! Writing many products: claim the handles that they do not have yet, write, confirm.
 
 use shardcart_schema::reply::Reply;
-use shardcart_store::idempotency::{KeyReused, Once};
+use shardcart_store::idempotency::{KeyReused, Once, TooManyKeys};
 use shardcart_store::shards::Shards;
 use shardcart_types::ids::{self, ItemId};
 
@@ -128,6 +128,7 @@ pub async fn write_once(shards: &Shards, change: Change, once: Once) -> Result<W
             let word = words.first().map_or("", String::as_str);
             let written = match Reply::parse(word) {
                 Some(Reply::Reused) => Err(KeyReused.into()),
+                Some(Reply::TooManyKeys) => Err(TooManyKeys.into()),
                 Some(Reply::Replayed) => {
                     let first = words.get(1).and_then(|id| ItemId::parse(id).ok());
                     return Ok(Written::Done { is_replay: true, id: first.unwrap_or_else(|| change.id.clone()) });

@@ -62,3 +62,17 @@ async fn with_a_key_a_delta_is_applied_once() {
     }
     assert_eq!(stock.units(&item).await.stock, 7);
 }
+
+#[actix_web::test]
+async fn with_a_key_a_count_gives_its_first_delta_again() {
+    let stock = TestStock::start().await;
+    let item = stock.item_with(10).await;
+    let key = IdempotencyKey::parse(b"k").unwrap();
+    for is_replay in [false, true] {
+        let keyed = Some(Keyed { key: &key, request: "count 4" });
+        let done = adjust(&stock.shards, &item, Adjustment::Count(amount(4)), keyed).await.unwrap();
+        assert_eq!((done.value, done.is_replay), (-6, is_replay));
+        stock.add(&item, 1).await;
+    }
+    assert_eq!(stock.units(&item).await.stock, 6);
+}

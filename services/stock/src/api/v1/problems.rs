@@ -17,6 +17,7 @@ pub(super) fn code(error: &ProductError) -> Option<Code> {
         ProductError::Contended(_) => Code::Overloaded,
         ProductError::NoPrice(_) => Code::InvalidBody,
         ProductError::KeyReused(_) => Code::IdempotencyKeyReused,
+        ProductError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
         ProductError::NotUnderstood(_) | ProductError::Shard(_) => return None,
     })
 }
