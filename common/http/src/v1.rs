@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod json;
 pub mod merge_patch;
 pub mod money;
+pub mod openapi;
 pub mod page;
 pub mod precondition;
 pub mod prefer;
@@ -31,6 +32,7 @@ use actix_web::{HttpResponse, ResponseError, web};
 use shardcart_telemetry::trace::Context;
 
 use self::cors::Origin;
+use self::openapi::Document;
 use crate::problem::Problem;
 
 /// Where it begins.
@@ -41,15 +43,27 @@ pub fn is_path(path: &str) -> bool {
     path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// All of /v1 that a machine serves, for pages of these origins: what every machine does, and what `bind` adds. It is
-/// bound behind the other faces, because paths are compared in order.
+/// What all machines serve of /v1, and how.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// The description of all of it.
+    pub document: Document,
+    /// Whose pages may call.
+    pub origins: Vec<Origin>,
+}
+
+/// All of /v1 that a machine serves: what every machine does, and what `bind` adds. It is bound behind the other faces,
+/// because paths are compared in order.
 pub fn scope<F: FnOnce(&mut web::ServiceConfig)>(
     service: &'static str,
-    origins: &[Origin],
+    common: &Common,
     bind: F,
 ) -> impl HttpServiceFactory + use<F> {
-    let scope = web::scope(PREFIX).configure(bind).configure(|config| problems::endpoints(config, service));
-    scope.wrap(cors::middleware(origins))
+    let scope = web::scope(PREFIX).configure(bind).configure(|config| {
+        problems::endpoints(config, service);
+        openapi::endpoints(config, service, &common.document);
+    });
+    scope.wrap(cors::middleware(&common.origins))
 }
 
 /// Tells a problem in an answer as /v1 does.

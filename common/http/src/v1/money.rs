@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shardcart_types::amount::Amount;
 use shardcart_types::currency::Currency;
+use utoipa::ToSchema;
 
 static CURRENCY: OnceLock<Currency> = OnceLock::new();
 
@@ -24,10 +25,14 @@ pub fn currency() -> Currency {
 }
 
 /// Money in the shop's currency: `{"amount":1299,"currency":"EUR"}`. What is read in another is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
+    /// How much, in minor units: cents
+    #[schema(value_type = u64, maximum = 9_007_199_254_740_991_u64, example = 1299)]
     amount: Amount,
+    /// The currency of the shop, by its code of ISO 4217
+    #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: Own,
 }
 

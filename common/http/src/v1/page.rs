@@ -4,13 +4,15 @@ use actix_web::http::header::LINK;
 use actix_web::{HttpRequest, HttpResponse};
 use form_urlencoded::{Serializer, parse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// What is on this page.
+    /// What is on this page
     pub data: Vec<T>,
-    /// The cursor of the next page, unless this is the last.
+    /// The cursor of the next page; null on the last
+    #[schema(required)]
     pub next: Option<String>,
 }
 

@@ -61,12 +61,13 @@ async fn ask(request: TestRequest) -> (u16, HeaderMap, Value) {
 
 /// The same where pages of these origins may call.
 async fn ask_from(origins: &[&str], request: TestRequest) -> (u16, HeaderMap, Value) {
-    let origins: Vec<Origin> = origins.iter().map(|origin| origin.parse().unwrap()).collect();
+    let origins = origins.iter().map(|origin| origin.parse().unwrap()).collect();
+    let common = Common { document: Document::of([]), origins };
     let gate = Gate::new(10, Bodies::Small { max: BODY_MAX, time: Duration::from_secs(5) }, Contexts::Begun);
     let app = App::new()
         .wrap(from_fn(move |request, next| gate.clone().pass(request, next)))
         .service(crate::endpoint::post("stock", "/stock/add", || async { HttpResponse::Ok().finish() }))
-        .service(scope("stock", &origins, bind))
+        .service(scope("stock", &common, bind))
         .default_service(web::to(no_route));
     let app = test::init_service(app).await;
     let answer: Result<ServiceResponse<_>, Error> = app.call(request.to_request()).await;

@@ -11,6 +11,7 @@ use shardcart_http::index;
 use shardcart_http::machine::Machine;
 use shardcart_http::v1;
 use shardcart_operator::console::access::Reach;
+use shardcart_operator::reference;
 use shardcart_order::order_status::LocalOrders;
 use shardcart_protocol::orders::Orders;
 use shardcart_protocol::review;
@@ -20,6 +21,7 @@ use shardcart_store::shards::{Shards, ShardsFactory};
 use super::bind_health;
 use crate::config::shop::Config;
 use crate::data_dir;
+use crate::reference::common;
 use crate::services::order::{OrderService, Reached, Settings};
 use crate::services::{self, Served};
 use crate::storage::Storage;
@@ -59,7 +61,7 @@ async fn serve(
     here.start_reviews(config);
     here.shards().iter().for_each(|shards| machine.watch(shards));
 
-    let origins = config.http.cors_origins.clone();
+    let common = common(&config.http);
     machine.serve(listener, Gate::for_clients(&config.http), move |config: &mut ServiceConfig, gate| {
         let thread = factories.in_thread();
         bind_health(config, gate, thread.shards());
@@ -72,9 +74,10 @@ async fn serve(
             .service(web::scope("/orders").configure(|scope| order.bind(scope, &reached, gate)))
             .service(web::scope("/stock").configure(stock.endpoints))
             .service(web::scope("/payment").configure(payment.endpoints))
-            .service(v1::scope("shop", &origins, |config| {
+            .service(v1::scope("shop", &common, |config| {
                 (stock.v1)(config);
                 (payment.v1)(config);
+                reference::endpoints(config, "shop");
             }));
     })?;
     print!("{}", banner(config, storage));
