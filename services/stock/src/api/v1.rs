@@ -11,6 +11,8 @@ mod told;
 
 use actix_web::web;
 use shardcart_http::v1::endpoint;
+use utoipa::OpenApi;
+use utoipa::openapi;
 
 use crate::api::State;
 
@@ -18,6 +20,27 @@ use crate::api::State;
 const READ: &str = "products:read";
 /// Who may write them.
 const WRITE: &str = "products:write";
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    list::list,
+    products::create,
+    products::show_by_handle,
+    products::show,
+    products::replace,
+    products::patch,
+    products::archive,
+    stock::show,
+    stock::change,
+    imports::import,
+    exports::export,
+))]
+struct Products;
+
+/// What the description of /v1 says of these.
+pub fn openapi() -> openapi::OpenApi {
+    Products::openapi()
+}
 
 /// Binds the endpoints.
 pub fn endpoints(config: &mut web::ServiceConfig, state: State) {

@@ -28,6 +28,13 @@ const HEADER: [&str; 9] = ["id", "handle", "name", "price", "currency", "descrip
 ///
 /// All of them, archived ones, too, in no order: as `application/x-ndjson`, or as `text/csv` where `Accept` says so. An
 /// export that cannot be ended is broken off.
+#[utoipa::path(
+    get,
+    path = "/v1/exports/products",
+    operation_id = "export_products",
+    tag = "products",
+    responses((status = 200, description = "A row a product", content((String = "application/x-ndjson"), (String = "text/csv")))),
+)]
 pub(super) async fn export(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_csv = accept.split([',', ';']).any(|part| part.trim() == "text/csv");

@@ -27,7 +27,8 @@ use crate::products::import::{self, BATCH, Columns, Outcome, Row};
 const PIECE: Duration = Duration::from_secs(30);
 
 /// How an import is carried out.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
     /// Whether only the results are wanted
@@ -47,6 +48,15 @@ enum Form {
 ///
 /// Rows as `application/x-ndjson` or `text/csv`; a result for each as NDJSON, and a summary at the end. A row names its
 /// product by id or by handle, and changes what it says. The same rows may be sent again.
+#[utoipa::path(
+    post,
+    path = "/v1/imports/products",
+    operation_id = "import_products",
+    tag = "products",
+    params(How),
+    request_body(content((String = "application/x-ndjson"), (String = "text/csv")), description = "A row a product"),
+    responses((status = 200, description = "A result a row, and a summary", body = String, content_type = "application/x-ndjson")),
+)]
 pub(super) async fn import(
     state: web::Data<State>,
     request: HttpRequest,

@@ -9,13 +9,13 @@ use shardcart_http::v1::money::Money;
 use shardcart_http::v1::page::Page;
 use shardcart_http::v1::query::{Limit, Query};
 use shardcart_schema::limit::QUOTES_MAX;
-use shardcart_schema::product::Status;
 use shardcart_types::code::Code;
 use shardcart_types::ids::ItemId;
+use utoipa::ToSchema;
 
 use super::problems::INVALID_VALUE;
 use super::products::Include;
-use super::told::{Told, money};
+use super::told::{ProductStatus, Told, money};
 use crate::api::State;
 use crate::products::content;
 use crate::products::list::{self, Order, Position};
@@ -24,7 +24,8 @@ use crate::products::quotes;
 type Result<T> = std::result::Result<T, Problem>;
 
 /// What is listed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Find {
     /// Beginnings of words of the name and the tags, all of which a product has
@@ -35,6 +36,7 @@ pub(super) struct Find {
     sort: Option<Sort>,
     /// How many products a page has at most
     #[serde(default)]
+    #[param(value_type = u16, minimum = 1, maximum = 100, default = 20)]
     limit: Limit,
     /// Where the page begins: `next` of the one before it
     cursor: Option<String>,
@@ -48,7 +50,7 @@ pub(super) struct Find {
 }
 
 /// The order of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Sort {
     /// By name
@@ -58,26 +60,60 @@ pub(super) enum Sort {
 }
 
 /// A page that may lack the products of shards
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PartialPage {
+    /// What is on this page
     data: Vec<Told>,
+    /// The cursor of the next page; null on the last
+    #[schema(required)]
     next: Option<String>,
     /// The numbers of the shards that did not answer
     missing_shards: Vec<u16>,
 }
 
 /// What a cart needs of a product
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CartProduct {
+    /// The product
     id: String,
     /// What it is called; null of an item that is no product
+    #[schema(required)]
     name: Option<String>,
     /// Whether it is listed; null of an item that is no product
-    status: Option<Status>,
+    #[schema(required)]
+    status: Option<ProductStatus>,
     /// What one costs now
     price: Money,
     /// Units that can be bought now
     available: u64,
+}
+
+/// A page of products; with `partial`, what may be missing; with `ids`, what a cart needs
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ProductList {
+    /// A page of a list
+    Page(Page<Told>),
+    /// A page that may lack the products of shards
+    Partial(PartialPage),
+    /// What a cart needs
+    Cart(Page<CartProduct>),
+}
+
+impl ProductList {
+    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let next = match self {
+            ProductList::Page(page) => &page.next,
+            ProductList::Partial(page) => &page.next,
+            ProductList::Cart(page) => &page.next,
+        };
+        let mut response = HttpResponse::Ok();
+        let linked = Page::<()> { data: Vec::new(), next: next.clone() }.answer(request);
+        if let Some(link) = linked.headers().get(LINK) {
+            response.insert_header((LINK, link.clone()));
+        }
+        response.json(self)
+    }
 }
 
 fn wrong(name: &str, detail: &str) -> Problem {
@@ -88,6 +124,14 @@ fn wrong(name: &str, detail: &str) -> Problem {
 ///
 /// By name, the newest first, those with a tag, or those that are searched for; archived ones are not listed. With `ids`
 /// those products instead, as far as they are there: up to 1000, for carts.
+#[utoipa::path(
+    get,
+    path = "/v1/products",
+    operation_id = "list_products",
+    tag = "products",
+    params(Find),
+    responses((status = 200, description = "A page", body = ProductList)),
+)]
 pub(super) async fn list(
     state: web::Data<State>,
     request: HttpRequest,
@@ -108,15 +152,12 @@ pub(super) async fn list(
     let page = list::page(&state.shards, &query, position.as_ref(), find.limit.get(), find.partial).await?;
     let next = page.next.map(|next| cursor(cursors, &next)).transpose()?;
     let data: Vec<Told> = page.products.into_iter().map(|product| Told::of(product, find.include.is_some())).collect();
-    if !find.partial {
-        return Ok(Page { data, next }.answer(&request));
-    }
-    let link = Page::<Told> { data: Vec::new(), next: next.clone() }.answer(&request);
-    let mut response = HttpResponse::Ok();
-    if let Some(link) = link.headers().get(LINK) {
-        response.insert_header((LINK, link.clone()));
-    }
-    Ok(response.json(PartialPage { data, next, missing_shards: page.missing }))
+    let list = if find.partial {
+        ProductList::Partial(PartialPage { data, next, missing_shards: page.missing })
+    } else {
+        ProductList::Page(Page { data, next })
+    };
+    Ok(list.answer(&request))
 }
 
 fn query(find: &Find) -> Result<list::Query> {
@@ -165,8 +206,9 @@ async fn cart(state: &State, ids: &str, request: &HttpRequest) -> Result<HttpRes
     for (id, quote) in ids.iter().zip(quotes::quotes(&state.shards, &ids).await) {
         let Some(quote) = quote? else { continue };
         let (name, status) = quote.product.unzip();
+        let status = status.map(Into::into);
         let (price, available) = (money(quote.price), quote.available);
         data.push(CartProduct { id: id.to_string(), name, status, price, available });
     }
-    Ok(Page { data, next: None }.answer(request))
+    Ok(ProductList::Cart(Page { data, next: None }).answer(request))
 }

@@ -13,6 +13,7 @@ use shardcart_http::v1::query::Query;
 use shardcart_store::idempotency::Done;
 use shardcart_types::code::Code;
 use shardcart_types::ids::ItemId;
+use utoipa::ToSchema;
 
 use super::problems::invalid;
 use super::told::{Told, Wanted};
@@ -26,14 +27,16 @@ type Result<T> = std::result::Result<T, Problem>;
 type Data = web::Data<State>;
 
 /// What a read of a product may ask for besides.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ask {
+    /// What is included
     include: Option<Include>,
 }
 
 /// What may be included.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Include {
     /// Its stock
@@ -85,6 +88,14 @@ fn tagged(mut response: actix_web::HttpResponseBuilder, product: Product) -> Htt
 /// Create a product
 ///
 /// Its id is minted. With an `Idempotency-Key` a repeat creates nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/products",
+    operation_id = "create_product",
+    tag = "products",
+    request_body = Wanted,
+    responses((status = 201, description = "It was created", body = Told, headers(("ETag" = String, description = "Its revision")))),
+)]
 pub(super) async fn create(state: Data, Key(key): Key, Json(wanted): Json<Wanted>) -> Result<HttpResponse> {
     let (content, price) = wanted.parts();
     let content = checked(content)?;
@@ -99,6 +110,14 @@ pub(super) async fn create(state: Data, Key(key): Key, Json(wanted): Json<Wanted
 /// Read a product
 ///
 /// Archived ones, too. With `include=stock` there is no `ETag`, because stock has no part in it.
+#[utoipa::path(
+    get,
+    path = "/v1/products/{id}",
+    operation_id = "show_product",
+    tag = "products",
+    params(("id" = String, Path, description = "The product: 1 to 64 characters of `A-Z a-z 0-9 _ . -`"), Ask),
+    responses((status = 200, description = "The product", body = Told, headers(("ETag" = String, description = "Its revision"))), (status = 304, description = "It is as `If-None-Match` says")),
+)]
 pub(super) async fn show(
     state: Data,
     Args((id,)): Args<(ItemId,)>,
@@ -109,6 +128,14 @@ pub(super) async fn show(
 }
 
 /// Read a product by its handle
+#[utoipa::path(
+    get,
+    path = "/v1/products/by-handle/{handle}",
+    operation_id = "show_product_by_handle",
+    tag = "products",
+    params(("handle" = String, Path, description = "Its handle"), Ask),
+    responses((status = 200, description = "The product", body = Told, headers(("ETag" = String, description = "Its revision"))), (status = 304, description = "It is as `If-None-Match` says")),
+)]
 pub(super) async fn show_by_handle(
     state: Data,
     Args((handle,)): Args<(Handle,)>,
@@ -128,6 +155,15 @@ fn told(product: Product, ask: &Ask, preconditions: &Preconditions) -> Result<Ht
 /// Write a product under an id of yours
 ///
 /// It is written whole: what is left out is as for a new product, but for the handle, which stays. It may be repeated.
+#[utoipa::path(
+    put,
+    path = "/v1/products/{id}",
+    operation_id = "replace_product",
+    tag = "products",
+    params(("id" = String, Path, description = "The product: 1 to 64 characters of `A-Z a-z 0-9 _ . -`"), ("If-Match" = Option<String>, Header, description = "Only if the product has this tag"), ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no product")),
+    request_body = Wanted,
+    responses((status = 200, description = "It was written, or was so before", body = Told, headers(("ETag" = String, description = "Its revision"))), (status = 201, description = "It was created", body = Told, headers(("ETag" = String, description = "Its revision")))),
+)]
 pub(super) async fn replace(
     state: Data,
     Args((id,)): Args<(ItemId,)>,
@@ -142,6 +178,15 @@ pub(super) async fn replace(
 }
 
 /// Change a product
+#[utoipa::path(
+    patch,
+    path = "/v1/products/{id}",
+    operation_id = "change_product",
+    tag = "products",
+    params(("id" = String, Path, description = "The product: 1 to 64 characters of `A-Z a-z 0-9 _ . -`"), ("If-Match" = Option<String>, Header, description = "Only if the product has this tag")),
+    request_body(content((Object = "application/merge-patch+json"), (Object = "application/json")), description = "What is to change (RFC 7396)"),
+    responses((status = 200, description = "It was changed, or was so before", body = Told, headers(("ETag" = String, description = "Its revision")))),
+)]
 pub(super) async fn patch(
     state: Data,
     Args((id,)): Args<(ItemId,)>,
@@ -149,6 +194,8 @@ pub(super) async fn patch(
     preconditions: Preconditions,
     patch: Patch,
 ) -> Result<HttpResponse> {
+    // What fits no product is refused whether there is one or not.
+    checked(patch.apply(&Wanted::any())?.parts().0)?;
     let expect = expect(&preconditions)?;
     let edit = |before: Option<&Product>| {
         let before = before.ok_or_else(|| ProductError::Unknown(id.to_string()))?;
@@ -161,6 +208,14 @@ pub(super) async fn patch(
 /// Archive a product
 ///
 /// It is neither listed nor found any more, and keeps its id and its handle. A patch of its `status` brings it back.
+#[utoipa::path(
+    delete,
+    path = "/v1/products/{id}",
+    operation_id = "archive_product",
+    tag = "products",
+    params(("id" = String, Path, description = "The product: 1 to 64 characters of `A-Z a-z 0-9 _ . -`"), ("If-Match" = Option<String>, Header, description = "Only if the product has this tag")),
+    responses((status = 204, description = "It is archived")),
+)]
 pub(super) async fn archive(
     state: Data,
     Args((id,)): Args<(ItemId,)>,

@@ -10,6 +10,7 @@ use shardcart_http::v1::json::Json;
 use shardcart_types::amount::Amount;
 use shardcart_types::code::Code;
 use shardcart_types::ids::ItemId;
+use utoipa::ToSchema;
 
 use super::products::keyed;
 use super::told::Stock;
@@ -24,7 +25,7 @@ type Result<T> = std::result::Result<T, Problem>;
 const REASON_MAX: usize = 100;
 
 /// A change of stock: by a delta, or by what was counted
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StockChange {
     /// Units to be added, or taken out where it is negative
@@ -36,7 +37,7 @@ pub(super) struct StockChange {
 }
 
 /// What a change of stock did
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StockChanged {
     /// By how many units the stock changed
     delta: i64,
@@ -50,6 +51,14 @@ fn unknown(error: StockError) -> Problem {
 }
 
 /// Read what can be bought of a product
+#[utoipa::path(
+    get,
+    path = "/v1/products/{id}/stock",
+    operation_id = "show_stock",
+    tag = "products",
+    params(("id" = String, Path, description = "The product: 1 to 64 characters of `A-Z a-z 0-9 _ . -`")),
+    responses((status = 200, description = "Its stock", body = Stock)),
+)]
 pub(super) async fn show(state: web::Data<State>, Args((id,)): Args<(ItemId,)>) -> Result<HttpResponse> {
     let item = items::find(&state.shards, &id).await.map_err(unknown)?;
     Ok(HttpResponse::Ok().json(Stock { available: item.stock }))
@@ -58,6 +67,15 @@ pub(super) async fn show(state: web::Data<State>, Args((id,)): Args<(ItemId,)>) 
 /// Change the stock of a product
 ///
 /// Give it an `Idempotency-Key`: then it may be repeated.
+#[utoipa::path(
+    post,
+    path = "/v1/products/{id}/stock-changes",
+    operation_id = "change_stock",
+    tag = "products",
+    params(("id" = String, Path, description = "The product: 1 to 64 characters of `A-Z a-z 0-9 _ . -`")),
+    request_body = StockChange,
+    responses((status = 200, description = "It was changed", body = StockChanged)),
+)]
 pub(super) async fn change(
     state: web::Data<State>,
     Args((id,)): Args<(ItemId,)>,
