@@ -45,19 +45,18 @@ pub fn openapi() -> openapi::OpenApi {
 /// Binds the endpoints.
 pub fn endpoints(config: &mut web::ServiceConfig, state: State) {
     config.app_data(web::Data::new(state));
-    let at = |path| endpoint::at("stock", path);
     config
-        .service(at("/v1/products").get(READ, list::list).post(WRITE, products::create))
-        .service(at("/v1/products/by-handle/{handle}").get(READ, products::show_by_handle))
+        .service(endpoint::at("stock", "/v1/products").get(READ, list::list).post(WRITE, products::create))
+        .service(endpoint::at("stock", "/v1/products/by-handle/{handle}").get(READ, products::show_by_handle))
         .service(
-            at("/v1/products/{id}")
+            endpoint::at("stock", "/v1/products/{id}")
                 .get(READ, products::show)
                 .put(WRITE, products::replace)
                 .patch(WRITE, products::patch)
                 .delete(WRITE, products::archive),
         )
-        .service(at("/v1/products/{id}/stock").get(READ, stock::show))
-        .service(at("/v1/products/{id}/stock-changes").post(WRITE, stock::change))
-        .service(at("/v1/imports/products").post_stream("imports:write", imports::import))
-        .service(at("/v1/exports/products").get_stream("exports:read", exports::export));
+        .service(endpoint::at("stock", "/v1/products/{id}/stock").get(READ, stock::show))
+        .service(endpoint::at("stock", "/v1/products/{id}/stock-changes").post(WRITE, stock::change))
+        .service(endpoint::at("stock", "/v1/imports/products").post_stream("imports:write", imports::import))
+        .service(endpoint::at("stock", "/v1/exports/products").get_stream("exports:read", exports::export));
 }
