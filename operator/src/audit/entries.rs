@@ -1,8 +1,8 @@
 //! What lies on a shard beside records and reservations: tombstones, and the records of idempotency keys.
 
-use shardcart_schema::key;
 use shardcart_schema::limit::{AMOUNT_MAX, IDEMPOTENCY_LASTS_MS, TOMBSTONES_LAST_MS};
 use shardcart_schema::reply::Reply;
+use shardcart_schema::{idempotency, key};
 use shardcart_store::scan;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
@@ -75,13 +75,14 @@ fn is_final_answer(service: &str, answer: &str) -> bool {
 pub async fn check_idempotency(shard: &Shard, keys: &[String], findings: &Findings) -> Result<(), ShardError> {
     for (key, found) in keys.iter().zip(scan::timed(shard, keys).await?) {
         let Some((bytes, left_ms)) = found else { continue };
-        match bytes.first() {
-            Some(b'1') => {}
-            Some(_) => {
+        let version = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+        match version {
+            [] => findings.add(Kind::Unreadable, key, "a record", "none", format!("{key}: no record of a key")),
+            version if version == idempotency::VERSION.as_bytes() => {}
+            _ => {
                 let detail = format!("{key}: another version");
-                findings.add(Kind::NotUnderstood, key, "version 1", "another version", detail);
+                findings.add(Kind::NotUnderstood, key, idempotency::VERSION, "another version", detail);
             }
-            None => findings.add(Kind::Unreadable, key, "a record", "none", format!("{key}: no record of a key")),
         }
         if !u64::try_from(left_ms).is_ok_and(|left| left <= IDEMPOTENCY_LASTS_MS) {
             let detail = format!("{key} lasts {left_ms} ms, expected {IDEMPOTENCY_LASTS_MS} at most");

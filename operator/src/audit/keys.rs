@@ -16,9 +16,18 @@ use super::source::Source;
 use super::{AuditError, entries, shard_failed};
 
 /// What lies on each shard of a service.
-const ANYWHERE: [KeyKind; 2] = [KeyKind::Identity, KeyKind::Idempotency];
+const ANYWHERE: [KeyKind; 3] = [KeyKind::Identity, KeyKind::Idempotency, KeyKind::Keyed];
 const AT_ORDER: [KeyKind; 4] = [KeyKind::Order, KeyKind::Cart, KeyKind::Inflight, KeyKind::Overwritten];
-const AT_STOCK: [KeyKind; 3] = [KeyKind::Item, KeyKind::Held, KeyKind::Ended];
+const AT_STOCK: [KeyKind; 8] = [
+    KeyKind::Item,
+    KeyKind::Held,
+    KeyKind::Ended,
+    KeyKind::Product,
+    KeyKind::Products,
+    KeyKind::Tag,
+    KeyKind::Words,
+    KeyKind::Unique,
+];
 const AT_PAYMENT: [KeyKind; 4] = [KeyKind::User, KeyKind::Payment, KeyKind::Held, KeyKind::Ended];
 
 /// Looks at all keys of all shards, and into tombstones and the records of idempotency keys.
@@ -61,11 +70,12 @@ pub fn home_id<'a>(shards: &Shards, shard: &Shard, key: &'a str) -> Option<&'a s
 /// The id by which a key is routed; `None` for what a shard has one of.
 fn routed<'a>(parts: &Parts<'a>) -> Option<&'a str> {
     match parts.kind? {
-        KeyKind::Order | KeyKind::Cart | KeyKind::Item | KeyKind::User => Some(parts.name),
+        KeyKind::Order | KeyKind::Cart | KeyKind::Item | KeyKind::User | KeyKind::Product => Some(parts.name),
         KeyKind::Payment => key::two(parts.name).map(|(user, _)| user),
-        // The record of what was created is on the shard that its own key names.
-        KeyKind::Idempotency => key::two(parts.name).map(|(target, _)| target),
+        // The name of a key's record is a digest, and a hint is where its own name is spread to.
+        KeyKind::Idempotency | KeyKind::Unique => None,
         KeyKind::Inflight | KeyKind::Overwritten | KeyKind::Held | KeyKind::Ended | KeyKind::Identity => None,
+        KeyKind::Keyed | KeyKind::Products | KeyKind::Tag | KeyKind::Words => None,
     }
 }
 
@@ -139,11 +149,14 @@ impl Place<'_> {
 fn is_named(parts: &Parts<'_>) -> bool {
     let is_id = |id: &str| ids::check(id).is_ok();
     match parts.kind {
-        Some(KeyKind::Order | KeyKind::Cart | KeyKind::Item | KeyKind::User) => is_id(parts.name),
+        Some(KeyKind::Order | KeyKind::Cart | KeyKind::Item | KeyKind::User | KeyKind::Product) => is_id(parts.name),
         Some(KeyKind::Payment) => key::two(parts.name).is_some_and(|(user, order)| is_id(user) && is_id(order)),
         Some(KeyKind::Ended) => entries::is_whole(parts.name),
-        Some(KeyKind::Idempotency) => !parts.name.is_empty(),
+        Some(KeyKind::Idempotency | KeyKind::Tag | KeyKind::Unique) => !parts.name.is_empty(),
         Some(KeyKind::Inflight | KeyKind::Overwritten | KeyKind::Held | KeyKind::Identity) => parts.name.is_empty(),
+        Some(KeyKind::Keyed | KeyKind::Words) => parts.name.is_empty(),
+        // By name, and by a second order.
+        Some(KeyKind::Products) => true,
         None => false,
     }
 }

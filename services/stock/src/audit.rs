@@ -1,5 +1,6 @@
 //! What the audit reads of the stock service: items, and what is held of them. Nothing here writes.
 
+pub mod products;
 mod rules;
 
 use std::future::Future;

@@ -19,6 +19,7 @@ impl From<OrderError> for Problem {
             OrderError::OutcomeUnknown => Code::OutcomeUnknown,
             OrderError::TooMany => Code::Overloaded,
             OrderError::KeyReused(_) => Code::IdempotencyKeyReused,
+            OrderError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
             OrderError::Newer(_) | OrderError::Shard(_) | OrderError::Participant(_) => {
                 // The cause is for the log alone: it names hosts and keys.
                 log::error!(error:%; "an operation on an order stays unanswered");

@@ -17,6 +17,7 @@ impl From<PaymentError> for Problem {
             PaymentError::OrderPaid(_) => Code::OrderPaid,
             PaymentError::OutOfRange(_) => Code::OutOfRange,
             PaymentError::KeyReused(_) => Code::IdempotencyKeyReused,
+            PaymentError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
             PaymentError::Newer(_) | PaymentError::Shard(_) | PaymentError::Orders(_) => {
                 // The cause is for the log alone: it names hosts and keys.
                 log::error!(error:%; "an operation on a user stays unanswered");

@@ -13,6 +13,7 @@ impl From<StockError> for Problem {
             StockError::InsufficientStock(_) => Code::InsufficientStock,
             StockError::OutOfRange(_) => Code::OutOfRange,
             StockError::KeyReused(_) => Code::IdempotencyKeyReused,
+            StockError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
             StockError::Newer(_) | StockError::Shard(_) => {
                 // The cause is for the log alone: it names hosts and keys.
                 log::error!(error:%; "an operation on an item stays unanswered");

@@ -24,8 +24,10 @@ pub fn faults(id: &str, bytes: Option<&[u8]>) -> Vec<Fault> {
     if minted_shard(id).is_some() {
         faults.expect(incarnation.is_empty(), field::INCARNATION, "none: the id is minted", incarnation);
     } else {
-        let is_moment = incarnation.len() >= DIGITS_MIN && incarnation.bytes().all(|byte| byte.is_ascii_digit());
-        faults.expect(is_moment, field::INCARNATION, "a moment in microseconds", incarnation);
+        // One that a client has named itself has none.
+        let is_moment = incarnation.is_empty()
+            || incarnation.len() >= DIGITS_MIN && incarnation.bytes().all(|byte| byte.is_ascii_digit());
+        faults.expect(is_moment, field::INCARNATION, "none, or a moment in microseconds", incarnation);
     }
     faults.into_list()
 }
@@ -63,6 +65,7 @@ mod tests {
         }
         assert_eq!(fields(&minted, &item([3.0, 2.0, 4.0, f64::NAN, 5.0], "")), ["net"]);
         assert_eq!(fields(&minted, &item([0.0, 0.0, 0.0, f64::NAN, f64::NAN], "1")), ["price", "incarnation"]);
-        assert_eq!(fields("7", &item([0.0, 0.0, 0.0, f64::NAN, 1.0], "")), ["incarnation"]);
+        assert!(fields("7", &item([0.0, 0.0, 0.0, f64::NAN, 1.0], "")).is_empty(), "a client has named it");
+        assert_eq!(fields("7", &item([0.0, 0.0, 0.0, f64::NAN, 1.0], "179")), ["incarnation"]);
     }
 }

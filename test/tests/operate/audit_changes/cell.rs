@@ -165,13 +165,18 @@ impl Cell {
         cell.tombstone(Service::Stock, 1, &tx[0], "INSUFFICIENT 1");
         cell.tombstone(Service::Payment, 0, &tx[3], "CONFIRMED");
         cell.tombstone(Service::Payment, 0, &tx[0], "ALREADY_PAID");
+        // As good as a digest: nothing but the shop can tell.
+        let digest = cell.id("digest", 0, 0);
         cell.push(
             "record of an idempotency key",
             Service::Payment,
             0,
-            format!("key:{user}:k"),
+            format!("key:{digest}"),
             Lies::KeyForATime,
-            vec![Part::new("version", Form::Fixed, "1"), Part::new("the rest", Form::Fixed, " / - add_funds 5")],
+            vec![
+                Part::new("version", Form::Fixed, "2 "),
+                Part::new("the rest", Form::Fixed, "/ 47DEQpj8HBSa-_TImW-5JA -"),
+            ],
         );
         cell
     }

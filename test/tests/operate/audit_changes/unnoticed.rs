@@ -167,6 +167,12 @@ pub const UNNOTICED: &[Unnoticed] = &[
         reason: "it is the only copy of what a client asked and was answered",
     },
     Unnoticed {
+        kinds: &["record of an idempotency key"],
+        part: "place",
+        values: &["on another shard", "on another shard as well"],
+        reason: "its name is a digest, from which no id can be read",
+    },
+    Unnoticed {
         kinds: &["identity"],
         part: "members",
         values: &["a smaller number"],
