@@ -88,8 +88,8 @@ async fn an_import_of_another_form_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_reads_nothing_before_it_has_sent_everything_gets_all_results() {
     let (mut system, _) = shop().await;
-    // Each is refused with a result that is many times as long: more than any socket keeps.
-    let rows = "{}\n".repeat(60_000);
+    // Each is refused with a result of some length, and both together are more than any socket keeps.
+    let rows = format!("{{\"description\":\"{}\"}}\n", "d".repeat(400)).repeat(60_000);
     let head = format!(
         "POST /v1/imports/products HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\
          Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",

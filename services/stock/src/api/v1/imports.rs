@@ -24,7 +24,7 @@ use crate::api::State;
 use crate::products::content::Invalid;
 use crate::products::import::{self, BATCH, Columns, Outcome, Row};
 
-/// How long the next piece of a body may take to come.
+/// How long the next piece of a body may take to come, and how long results may wait for their client.
 const PIECE: Duration = Duration::from_secs(30);
 
 /// Batches whose results wait for their client at most: some 8 MB.
@@ -135,8 +135,9 @@ async fn carry_out(mut import: Import, results: Sender<Bytes>) {
         if is_over {
             text.push_str(&line(&import.summary()));
         }
-        // Nobody is there any more: what is left is not imported, and the same rows may come again.
-        if results.send(Bytes::from(text)).await.is_err() || is_over {
+        // Nobody takes the results any more: what is left is not imported, and the same rows may come again.
+        let taken = timeout(PIECE, results.send(Bytes::from(text))).await;
+        if is_over || !matches!(taken, Ok(Ok(()))) {
             return;
         }
     }
