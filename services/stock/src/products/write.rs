@@ -94,7 +94,7 @@ pub async fn write(shards: &Shards, changes: &[Change]) -> Vec<Result<Written>> 
     written
 }
 
-/// What [`write`] would come to, if nobody changes anything meanwhile. Nothing is written.
+/// What [`write()`] would come to, if nobody changes anything meanwhile. Nothing is written.
 pub async fn try_out(shards: &Shards, changes: &[Change]) -> Vec<Result<Written>> {
     let wishes: Vec<Wish> = changes.iter().filter_map(Change::wish).collect();
     let handles: Vec<&str> = wishes.iter().map(|wish| wish.handle.as_str()).collect();
