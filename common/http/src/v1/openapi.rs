@@ -74,20 +74,37 @@ fn complete(document: &mut Value) {
     }
     components["schemas"]["Problem"] = problem();
     components["schemas"]["ProblemAt"] = problem_at();
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    components["schemas"]["Code"] = json!({ "type": "string", "description": "What went wrong", "enum": codes });
     components["responses"]["Problem"] = json!({
         "description": "Refused (4xx: nothing was changed), or unknown (5xx)",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    });
+    components["schemas"]["MergePatch"] = json!({
+        "type": "object",
+        "description": "A JSON Merge Patch (RFC 7396): what is named is replaced, what is null is removed",
+        "additionalProperties": true,
     });
     components["parameters"]["IdempotencyKey"] = json!({
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Makes a repeat of this request harmless for a day: 1 to 255 printable ASCII characters in double quotes",
-        "schema": { "type": "string", "minLength": 1, "maxLength": 512 },
+        "schema": { "type": "string", "pattern": KEY },
     });
+    loosen(components);
     let Some(paths) = document["paths"].as_object_mut() else { return };
     let operations = paths.values_mut().filter_map(Value::as_object_mut).flatten();
     for (method, operation) in operations.filter(|(method, _)| METHODS.contains(&method.as_str())) {
         operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
+        for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+            narrow(parameter, method != "get");
+        }
+        if method == "patch" {
+            let contents = operation["requestBody"]["content"].as_object_mut();
+            for content in contents.into_iter().flat_map(Map::values_mut) {
+                content["schema"] = json!({ "$ref": "#/components/schemas/MergePatch" });
+            }
+        }
         if method != "get" {
             let parameters =
                 operation.as_object_mut().map(|operation| operation.entry("parameters").or_insert(json!([])));
@@ -99,12 +116,46 @@ fn complete(document: &mut Value) {
     }
 }
 
+/// Lets a value be of several types of a choice at once: an empty page is one of things of any kind.
+fn loosen(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(choice) = members.remove("oneOf") {
+                members.insert("anyOf".to_owned(), choice);
+            }
+            members.values_mut().for_each(loosen);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(loosen),
+        _ => {}
+    }
+}
+
+/// Says which texts a parameter takes, where its type says no more than that it is one.
+fn narrow(parameter: &mut Value, is_write: bool) {
+    let pattern = match (parameter["in"].as_str(), parameter["name"].as_str()) {
+        (Some("path"), _) => ID,
+        (Some("header"), Some("If-None-Match")) if is_write => r"^\*$",
+        (Some("header"), Some("If-Match" | "If-None-Match")) => TAGS,
+        _ => return,
+    };
+    // A header that is not sent is no value of it: it is not required.
+    if parameter["schema"]["pattern"].is_null() {
+        parameter["schema"] = json!({ "type": "string", "pattern": pattern });
+    }
+}
+
+/// See `shardcart_types::ids::check`.
+const ID: &str = "^[A-Za-z0-9_.-]{1,64}$";
+/// See [`Preconditions`](super::precondition::Preconditions).
+const TAGS: &str = r#"^(\*|(W/)?"[0-9]{1,15}"(, (W/)?"[0-9]{1,15}"){0,15})$"#;
+/// What `IdempotencyKey::parse` takes: in quotes, or bare without those, spaces, commas and semicolons.
+const KEY: &str = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--:<-~]{1,255})$"#;
+
 /// Members of a path that are operations.
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
 /// What [`Problem::body_of_v1`](crate::problem::Problem::body_of_v1) tells.
 fn problem() -> Value {
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
         "description": "An error (RFC 9457). Rely on `status` and `code`; `title` and `detail` are for people",
@@ -114,7 +165,7 @@ fn problem() -> Value {
             "title": { "type": "string" },
             "status": { "type": "integer", "minimum": 400, "maximum": 599 },
             "detail": { "type": "string" },
-            "code": { "type": "string", "enum": codes },
+            "code": { "$ref": "#/components/schemas/Code" },
             "retryable": { "type": "boolean", "description": "Whether the same request is worth repeating" },
             "trace": { "type": ["string", "null"], "description": "The trace of the request, as the log names it" },
             "request": { "type": ["string", "null"], "description": "The request, as the log names it" },
@@ -153,9 +204,33 @@ mod tests {
     }
 
     #[test]
+    fn parameters_say_which_texts_they_take_and_choices_may_overlap() {
+        let header = |name: &str| json!({ "name": name, "in": "header", "schema": { "type": ["string", "null"] } });
+        let mut document = json!({
+            "paths": { "/v1/things/{id}": { "patch": {
+                "parameters": [
+                    { "name": "id", "in": "path", "required": true, "schema": { "type": "string" } },
+                    { "name": "handle", "in": "path", "schema": { "type": "string", "pattern": "^[a-z]+$" } },
+                    header("If-Match"),
+                ],
+                "requestBody": { "content": { "application/json": { "schema": { "type": "object" } } } },
+            } } },
+            "components": { "schemas": { "Any": { "oneOf": [{ "type": "null" }, { "oneOf": [] }] } } },
+        });
+        complete(&mut document);
+        let patch = &document["paths"]["/v1/things/{id}"]["patch"];
+        assert_eq!(patch["parameters"][0]["schema"], json!({ "type": "string", "pattern": ID }));
+        assert_eq!(patch["parameters"][1]["schema"]["pattern"], "^[a-z]+$");
+        assert_eq!(patch["parameters"][2]["schema"], json!({ "type": "string", "pattern": TAGS }));
+        let patched = &patch["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(patched["$ref"], "#/components/schemas/MergePatch");
+        assert_eq!(document["components"]["schemas"]["Any"], json!({ "anyOf": [{ "type": "null" }, { "anyOf": [] }] }));
+    }
+
+    #[test]
     fn the_codes_are_those_of_the_table() {
         let document: Value = serde_json::from_str(Document::of([]).text()).unwrap();
-        let codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
+        let codes = document["components"]["schemas"]["Code"]["enum"].as_array().unwrap();
         assert_eq!(codes.len(), Code::ALL.len());
         assert_eq!(document["openapi"], "3.1.0");
     }
