@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check doc docs unit browser lease cluster-operations suites programs browser-tools clients client-tools crates chaos model manifests \
+.PHONY: run build test check doc docs unit browser lease cluster-operations suites programs browser-tools clients client-tools crates chaos model manifests test-long \
   test-containers bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
@@ -88,6 +88,11 @@ clients-suite:
 crates:
 	cargo test --workspace --lib --bins $(CRATE_TESTS:%=--test %)
 	cargo test --workspace --doc
+
+# Races and a million products, in release mode for the figures that are printed.
+test-long: test-tools ## what takes long: five minutes of races for handles, a million products
+	TMPDIR=$(TEST_TMPDIR) cargo test --release --workspace --test operations -- --ignored --nocapture --test-threads 1 \
+	  handle_race million
 
 # What a browser test needs besides the browser: kept in target/, never part of Shardcart.
 browser-tools:

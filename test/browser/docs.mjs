@@ -62,7 +62,7 @@ const steps = {
     await page.waitForSelector("#list_problems form");
     await page.focus("#list_problems button[type=submit]");
     await page.keyboard.press("Enter");
-    await page.waitForSelector("#list_problems .chip.good");
+    await page.waitForSelector("#list_problems [role=status] .chip.good");
     const answer = await page.textContent("#list_problems [role=status]");
     assert(answer.includes("200") && answer.includes("invalid_cursor") && answer.includes(`curl '${SHOP}/v1/problems'`), answer);
   },
@@ -71,11 +71,21 @@ const steps = {
     await page.click("#show_docs_part summary");
     await page.fill("#show_docs_part input", "no such part");
     await page.click("#show_docs_part button[type=submit]");
-    await page.waitForSelector("#show_docs_part .chip.bad");
+    await page.waitForSelector("#show_docs_part [role=status] .chip.bad");
     assert((await page.textContent("#show_docs_part [role=status]")).includes("no_route"));
   },
 
-  async "it is for everyone, light and dark"(page) {
+  async "the example of a body is one that the shop takes"(page) {
+    await page.click("#create_product summary");
+    await page.click("#create_product button[type=submit]");
+    await page.waitForSelector("#create_product [role=status] .chip");
+    const answer = await page.textContent("#create_product [role=status]");
+    assert(answer.includes("201") && answer.includes('etag: "1"') && answer.includes("location: /v1/products/"), answer);
+  },
+
+  async "it is for everyone, with all calls open, light and dark"(page) {
+    await page.evaluate(() => document.querySelectorAll("details.call").forEach((one) => { one.open = true; }));
+    await page.waitForFunction(() => [...document.querySelectorAll("details.call")].every((one) => one.querySelector("form")));
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
       await accessible(page, colorScheme);

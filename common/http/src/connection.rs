@@ -171,9 +171,15 @@ impl Connection {
         self.last.set(last);
     }
 
+    /// A handler reads a body of any length, and keeps the time of it: it reads on whatever is written.
+    fn is_streamed(&self) -> bool {
+        self.phase.get() == Phase::Served
+    }
+
     fn is_late(&self, now: Tick, limits: &Limits) -> bool {
         let took = |since: Tick, limit: Tick| now.wrapping_sub(since) > limit;
-        let is_stuck = self.stuck.get().is_some_and(|since| took(since, limits.busy));
+        // Who still sends may take what is answered to it later.
+        let is_stuck = !self.is_streamed() && self.stuck.get().is_some_and(|since| took(since, limits.busy));
         is_stuck
             || match self.phase.get() {
                 Phase::Head => took(self.since.get(), limits.busy),
@@ -336,8 +342,10 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         self.check()?;
         let connection = Rc::clone(&self.connection);
-        let is_far_ahead = connection.ahead.get() >= AHEAD_MAX;
-        if connection.stuck.get().is_some() || (is_far_ahead && connection.phase.get() == Phase::Whole) {
+        let is_streamed = connection.is_streamed();
+        let is_far_ahead = connection.ahead.get() >= AHEAD_MAX && !is_streamed;
+        let is_stuck = connection.stuck.get().is_some() && !is_streamed;
+        if is_stuck || (is_far_ahead && connection.phase.get() == Phase::Whole) {
             connection.is_held.set(true);
             connection.remember(context);
             return Poll::Pending;

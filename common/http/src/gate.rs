@@ -1,9 +1,11 @@
 //! The gate that every request passes: it counts what is in flight, refuses what is too much, and closes
 //! connections while the machine drains.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
@@ -82,6 +84,37 @@ struct Request(Arc<Gate>);
 impl Drop for Request {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The answer to a request whose body is read while it is answered: the request is in flight until the answer has ended.
+struct Streamed<B> {
+    answer: Pin<Box<B>>,
+    connection: Option<Handle>,
+    end: End,
+    _counted: Request,
+}
+
+impl<B: MessageBody> MessageBody for Streamed<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.answer.as_mut().poll_next(context)
+    }
+}
+
+impl<B> Drop for Streamed<B> {
+    fn drop(&mut self) {
+        if let Some(Handle(connection, connections)) = &self.connection {
+            connections.answered(connection, self.end);
+        }
     }
 }
 
@@ -198,6 +231,7 @@ impl Gate {
         // Nothing else than HTTP/1 is spoken here, whatever it would rather speak.
         let asks_to_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
         let is_head = request.method() == Method::HEAD;
+        let is_streamed = refused.is_none() && v1::is_path(request.path()) && v1::route::is_streamed(&request);
         let (mut response, close) = match refused {
             Some(problem) => {
                 let response = if v1::is_path(request.path()) {
@@ -209,7 +243,6 @@ impl Gate {
             }
             None => (self.serve(request, next, began).await?, false),
         };
-        drop(counted);
         endpoint::count(&response, began);
         if is_head && response.response().body().size() == BodySize::Stream {
             response = response.map_body(|_, _| EitherBody::right(BoxBody::new(())));
@@ -218,6 +251,13 @@ impl Gate {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
+        if is_streamed {
+            return Ok(response.map_body(|_, answer| {
+                let streamed = Streamed { answer: Box::pin(answer), connection, end, _counted: counted };
+                EitherBody::right(BoxBody::new(streamed))
+            }));
+        }
+        drop(counted);
         if let Some(Handle(connection, connections)) = connection {
             connections.answered(&connection, end);
         }

@@ -219,6 +219,22 @@ pub struct ItemRecord {
     pub held: u64,
     /// Units that checkouts have sold.
     pub sold: u64,
+    /// What describes it, if it is a product.
+    #[serde(default)]
+    pub product: Option<ProductRecord>,
+}
+
+/// What describes an item to buyers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductRecord {
+    /// What it is called.
+    pub name: String,
+    /// Its unique handle; empty if it has none.
+    pub handle: String,
+    /// Whether it is listed.
+    pub is_listed: bool,
+    /// How often it was written.
+    pub revision: u64,
 }
 
 /// A user as it lies on its shard.

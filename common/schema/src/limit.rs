@@ -87,7 +87,7 @@ pub const HANDLE_MAX: usize = 64;
 pub const PAGE_MAX: usize = 100;
 
 /// Entries of an index that one call looks at for a page at most.
-pub const PAGE_LOOKS_MAX: usize = 500;
+pub const PAGE_LOOKS_MAX: usize = 200;
 
 /// A shard's part of a page ends behind the product with which it has so many bytes.
 pub const PAGE_BYTES_MAX: usize = 1 << 20;

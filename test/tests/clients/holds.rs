@@ -22,10 +22,12 @@ async fn the_shop_does_what_the_description_says() {
     let dir = TempDir::new().expect("a temporary directory can be made");
     let mut schemathesis = python("schemathesis");
     schemathesis
+        .arg("--config-file")
+        .arg(root().join("test/clients/schemathesis.toml"))
         .arg("run")
         .arg(root().join("docs/openapi.json"))
         .arg(format!("--url=http://127.0.0.1:{}", shop.port()))
-        .args(["--max-examples=20", "--workers=2", "--seed=1", "--no-color", "--generation-database=none"]);
+        .args(["--max-examples=20", "--workers=1", "--seed=1", "--no-color", "--generation-database=none"]);
     let told = tokio::task::spawn_blocking(move || run(schemathesis, dir.path())).await.expect("it does not panic");
     assert!(told.contains(" passed") && !told.contains("failed"), "{told}");
 }

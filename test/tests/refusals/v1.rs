@@ -139,6 +139,13 @@ async fn every_bad_input_to_a_call_of_v1_has_its_problem_and_changes_nothing() {
                 shop.refuses(call, &format!("?cursor={cursor}"), &[], b"", (400, "invalid_cursor")).await;
             }
         }
+        if call.takes("If-Match") {
+            let body = if call.reads().is_empty() { &b""[..] } else { b"{}" };
+            for tags in ["7", "\"1", "*, \"1\"", "\"1\" \"2\""] {
+                let tags = format!("If-Match: {tags}");
+                shop.refuses(call, "", &[JSON, &tags], body, (400, "invalid_header")).await;
+            }
+        }
         if call.reads().contains(&"application/json") {
             for (body, wanted) in bad_bodies() {
                 shop.refuses(call, "", &[JSON], &body, wanted).await;

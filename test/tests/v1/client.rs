@@ -3,8 +3,8 @@
 use hyper::Method;
 use hyper::body::Bytes;
 use serde_json::Value;
-use shardcart_harness::Answer;
 use shardcart_harness::http::HttpClient;
+use shardcart_harness::{Answer, Front, Service};
 
 /// A client of one shop.
 pub struct Client {
@@ -16,6 +16,11 @@ impl Client {
     /// Of the shop on this port.
     pub fn at(port: u16) -> Client {
         Client { base: format!("http://127.0.0.1:{port}/v1"), http: HttpClient::default() }
+    }
+
+    /// Of a stock machine.
+    pub fn of(front: &Front) -> Client {
+        Client { base: format!("{}/v1", front.base(Service::Stock)), http: HttpClient::default() }
     }
 
     /// Sends a request with header fields and a body of bytes.
@@ -38,6 +43,13 @@ impl Client {
 
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
         self.json(Method::PUT, path, &[], body).await
+    }
+
+    /// The same where nobody may answer.
+    pub async fn try_put(&self, path: &str, body: &Value) -> Option<Answer> {
+        let (url, fields) = (format!("{}{path}", self.base), [("Content-Type", "application/json")]);
+        let answer = self.http.request_of(Method::PUT, &url, &fields, Bytes::from(body.to_string())).await;
+        answer.ok().map(Into::into)
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {

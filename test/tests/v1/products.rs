@@ -4,6 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use shardcart_harness::systems::shop::ShopOverRedis;
 use shardcart_harness::{Answer, Service, Settings};
+use shardcart_test::console::Looked;
 
 use crate::client::Client;
 
@@ -36,7 +37,7 @@ fn names(page: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_product_is_created_found_by_its_handle_and_bought() {
-    let (system, client) = shop().await;
+    let (mut system, client) = shop().await;
     let product = with(with(named("Tux"), "tags", json!(["Toy"])), "attributes", json!({ "colour": "black" }));
     let made = client.post("/products", &product).await;
     is(&made, 201, Some("\"1\""));
@@ -56,6 +57,9 @@ async fn a_product_is_created_found_by_its_handle_and_bought() {
     is(&found, 200, None);
     assert_eq!((&found.body["id"], &found.body["stock"]["available"]), (&json!(id), &json!(3)));
     assert_eq!(client.get(&format!("/products/{id}/stock")).await.ok(), json!({ "available": 3 }));
+    let url = format!("http://127.0.0.1:{}", system.shop().port());
+    let told = Looked::run(&Settings::none(), &["inspect", &id, "--url", &url]).await;
+    told.says(0, &["the product \"Tux\"", "the handle tux", "listed, revision 1"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

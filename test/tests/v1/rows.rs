@@ -2,6 +2,10 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
+use shardcart_harness::http::CALL;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::products::shop;
@@ -79,4 +83,27 @@ async fn an_import_of_another_form_is_refused() {
     let long = format!("{{\"handle\":\"{}\"}}", "a".repeat(200_000));
     let (_, summary) = import(&client, "", "application/x-ndjson", &long).await;
     assert_eq!(summary["complete"], false, "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_reads_nothing_before_it_has_sent_everything_gets_all_results() {
+    let (mut system, _) = shop().await;
+    // Each is refused with a result of some length, and both together are more than any socket keeps.
+    let rows = format!("{{\"description\":\"{}\"}}\n", "d".repeat(400)).repeat(60_000);
+    let head = format!(
+        "POST /v1/imports/products HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
+        rows.len()
+    );
+    let talk = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", system.shop().port())).await.expect("the shop listens");
+        stream.write_all(head.as_bytes()).await.expect("it reads the head");
+        stream.write_all(rows.as_bytes()).await.expect("it reads all rows");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("it answers to the end");
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let answer = timeout(CALL, talk).await.expect("nobody waits for the other");
+    assert!(answer.len() > 5_000_000, "{} bytes", answer.len());
+    assert!(answer.contains("\"refused\":60000"), "{}", &answer[answer.len() - 400..]);
 }

@@ -35,7 +35,7 @@ pub fn is_there(request: &HttpRequest) -> bool {
 /// What the body says; nothing if there is none. Whoever only looks at it leaves it for others.
 ///
 /// # Errors
-/// `invalid_body`: see [`strict::parse`].
+/// `invalid_body`: it is no JSON that /v1 reads.
 pub fn look(request: &HttpRequest) -> Result<Option<Rc<Value>>, Problem> {
     let extensions = request.extensions();
     let Some(body) = extensions.get::<Body>().filter(|body| !body.bytes.is_empty()) else { return Ok(None) };

@@ -6,7 +6,7 @@
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, guard, web};
+use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, guard, web};
 use shardcart_telemetry::metrics;
 
 use super::route::{self, Path, Route};
@@ -122,17 +122,22 @@ impl HttpServiceFactory for Endpoint {
     }
 }
 
-/// A handler that is called only when it has read all that the request says.
-fn checked<F, Args>(handler: F) -> impl Handler<(HttpRequest, Args), Output = Result<F::Output, Problem>>
+/// What a handler reads, or why it cannot be read.
+type Read<Args> = Result<Args, Error>;
+
+/// A handler that is called only when it has read all that the request says. Of several faults the query's is told: it is
+/// seen before a body is looked at.
+fn checked<F, Args>(handler: F) -> impl Handler<(HttpRequest, Read<Args>), Output = Result<F::Output, Error>>
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    move |request: HttpRequest, args: Args| {
+    move |request: HttpRequest, args: Read<Args>| {
         let handler = handler.clone();
         async move {
             query::check_nothing_is_left(&request)?;
+            let args = args?;
             body::check_nothing_is_left(&request)?;
             drop(request);
             Ok(handler.call(args).await)

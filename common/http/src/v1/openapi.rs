@@ -80,16 +80,31 @@ fn complete(document: &mut Value) {
         "description": "Refused (4xx: nothing was changed), or unknown (5xx)",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
     });
+    components["schemas"]["MergePatch"] = json!({
+        "type": "object",
+        "description": "A JSON Merge Patch (RFC 7396): what is named is replaced, what is null is removed",
+        "additionalProperties": true,
+    });
     components["parameters"]["IdempotencyKey"] = json!({
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Makes a repeat of this request harmless for a day: 1 to 255 printable ASCII characters in double quotes",
-        "schema": { "type": "string", "minLength": 1, "maxLength": 512 },
+        "schema": { "type": "string", "pattern": KEY },
     });
+    loosen(components);
     let Some(paths) = document["paths"].as_object_mut() else { return };
     let operations = paths.values_mut().filter_map(Value::as_object_mut).flatten();
     for (method, operation) in operations.filter(|(method, _)| METHODS.contains(&method.as_str())) {
         operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
+        for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+            narrow(parameter, method != "get");
+        }
+        if method == "patch" {
+            let contents = operation["requestBody"]["content"].as_object_mut();
+            for content in contents.into_iter().flat_map(Map::values_mut) {
+                content["schema"] = json!({ "$ref": "#/components/schemas/MergePatch" });
+            }
+        }
         if method != "get" {
             let parameters =
                 operation.as_object_mut().map(|operation| operation.entry("parameters").or_insert(json!([])));
@@ -100,6 +115,41 @@ fn complete(document: &mut Value) {
         }
     }
 }
+
+/// Lets a value be of several types of a choice at once: an empty page is one of things of any kind.
+fn loosen(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(choice) = members.remove("oneOf") {
+                members.insert("anyOf".to_owned(), choice);
+            }
+            members.values_mut().for_each(loosen);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(loosen),
+        _ => {}
+    }
+}
+
+/// Says which texts a parameter takes, where its type says no more than that it is one.
+fn narrow(parameter: &mut Value, is_write: bool) {
+    let pattern = match (parameter["in"].as_str(), parameter["name"].as_str()) {
+        (Some("path"), _) => ID,
+        (Some("header"), Some("If-None-Match")) if is_write => r"^\*$",
+        (Some("header"), Some("If-Match" | "If-None-Match")) => TAGS,
+        _ => return,
+    };
+    // A header that is not sent is no value of it: it is not required.
+    if parameter["schema"]["pattern"].is_null() {
+        parameter["schema"] = json!({ "type": "string", "pattern": pattern });
+    }
+}
+
+/// See `shardcart_types::ids::check`.
+const ID: &str = "^[A-Za-z0-9_.-]{1,64}$";
+/// See [`Preconditions`](super::precondition::Preconditions).
+const TAGS: &str = r#"^(\*|(W/)?"[0-9]{1,15}"(, (W/)?"[0-9]{1,15}"){0,15})$"#;
+/// What `IdempotencyKey::parse` takes: in quotes, or bare without those, spaces, commas and semicolons.
+const KEY: &str = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--:<-~]{1,255})$"#;
 
 /// Members of a path that are operations.
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
@@ -151,6 +201,30 @@ mod tests {
         assert!(things["get"]["responses"]["default"].is_object() && things["get"]["parameters"].is_null());
         assert_eq!(things["post"]["parameters"][0]["$ref"], "#/components/parameters/IdempotencyKey");
         assert!(things["post"]["responses"]["default"].is_object());
+    }
+
+    #[test]
+    fn parameters_say_which_texts_they_take_and_choices_may_overlap() {
+        let header = |name: &str| json!({ "name": name, "in": "header", "schema": { "type": ["string", "null"] } });
+        let mut document = json!({
+            "paths": { "/v1/things/{id}": { "patch": {
+                "parameters": [
+                    { "name": "id", "in": "path", "required": true, "schema": { "type": "string" } },
+                    { "name": "handle", "in": "path", "schema": { "type": "string", "pattern": "^[a-z]+$" } },
+                    header("If-Match"),
+                ],
+                "requestBody": { "content": { "application/json": { "schema": { "type": "object" } } } },
+            } } },
+            "components": { "schemas": { "Any": { "oneOf": [{ "type": "null" }, { "oneOf": [] }] } } },
+        });
+        complete(&mut document);
+        let patch = &document["paths"]["/v1/things/{id}"]["patch"];
+        assert_eq!(patch["parameters"][0]["schema"], json!({ "type": "string", "pattern": ID }));
+        assert_eq!(patch["parameters"][1]["schema"]["pattern"], "^[a-z]+$");
+        assert_eq!(patch["parameters"][2]["schema"], json!({ "type": "string", "pattern": TAGS }));
+        let patched = &patch["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(patched["$ref"], "#/components/schemas/MergePatch");
+        assert_eq!(document["components"]["schemas"]["Any"], json!({ "anyOf": [{ "type": "null" }, { "anyOf": [] }] }));
     }
 
     #[test]

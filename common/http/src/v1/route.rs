@@ -60,9 +60,10 @@ pub fn all() -> Vec<&'static Path> {
     PATHS.lock().unwrap_or_else(PoisonError::into_inner).values().copied().collect()
 }
 
-/// Whether the body of a request is read as a stream.
+/// Whether the body of a request is read as a stream. One to `GET` never is: there the answer is the stream.
 pub fn is_streamed(request: &ServiceRequest) -> bool {
     let Some(pattern) = request.match_pattern() else { return false };
     let path = PATHS.lock().unwrap_or_else(PoisonError::into_inner).get(pattern.as_str()).copied();
-    path.and_then(|path| path.route(request.method().as_str())).is_some_and(|route| route.is_stream)
+    path.and_then(|path| path.route(request.method().as_str()))
+        .is_some_and(|route| route.is_stream && route.method != "GET")
 }

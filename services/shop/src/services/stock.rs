@@ -16,8 +16,8 @@ use super::Served;
 pub fn serve(shards: Arc<Shards>, batch_init: &BatchInitSettings) -> (Served, Rc<dyn Prices>) {
     let stock = Rc::new(LocalStock::new(Arc::clone(&shards)));
     let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
-    let state = || State { shards: Arc::clone(&shards), batch_init: batch_init.clone() };
-    let (of_legacy, of_v1) = (state(), state());
+    let of_legacy = State { shards: Arc::clone(&shards), batch_init: batch_init.clone() };
+    let of_v1 = State { shards, batch_init: batch_init.clone() };
     let endpoints = Box::new(|config: &mut _| legacy::endpoints(config, of_legacy));
     let v1 = Box::new(|config: &mut _| v1::endpoints(config, of_v1));
     (Served { participant: Rc::<LocalStock>::clone(&stock), insight, endpoints, v1 }, stock)

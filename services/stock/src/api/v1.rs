@@ -22,19 +22,22 @@ const READ: &str = "products:read";
 const WRITE: &str = "products:write";
 
 #[derive(OpenApi)]
-#[openapi(paths(
-    list::list,
-    products::create,
-    products::show_by_handle,
-    products::show,
-    products::replace,
-    products::patch,
-    products::archive,
-    stock::show,
-    stock::change,
-    imports::import,
-    exports::export,
-))]
+#[openapi(
+    components(schemas(list::Sort, products::Include)),
+    paths(
+        list::list,
+        products::create,
+        products::show_by_handle,
+        products::show,
+        products::replace,
+        products::patch,
+        products::archive,
+        stock::show,
+        stock::change,
+        imports::import,
+        exports::export,
+    )
+)]
 struct Products;
 
 /// What the description of /v1 says of these.

@@ -107,16 +107,25 @@ pub(crate) async fn settle(shards: &Shards, seen: &[(&str, &str, &Stored)]) {
     }
 }
 
-/// Confirms the claim of a handle whose product was written. `false`: another has the handle, and it was taken from the
+/// Confirms the claims of handles whose products were written. `false`: another has the handle, and it was taken from the
 /// product again.
 ///
-/// # Errors
-/// It may be confirmed or not: the next reader sees to it.
-pub async fn confirm(shards: &Shards, wish: &Wish, hint: &str) -> Result<bool> {
-    let confirmed = HANDLES.confirm(shards, &[(&wish.handle, hint)]).await.pop();
-    if confirmed.transpose()? == Some(Settled::Done) {
-        return Ok(true);
+/// Of an error it may be confirmed or not: the next reader sees to it.
+pub async fn confirm(shards: &Shards, claims: &[(Wish, String)]) -> Vec<Result<bool>> {
+    let hints: Vec<(&str, &str)> = claims.iter().map(|(wish, hint)| (wish.handle.as_str(), hint.as_str())).collect();
+    let mut answers = Vec::with_capacity(claims.len());
+    for (settled, (wish, _)) in HANDLES.confirm(shards, &hints).await.into_iter().zip(claims) {
+        answers.push(match settled {
+            Ok(Settled::Done) => Ok(true),
+            Ok(Settled::Changed | Settled::Pending) => is_kept(shards, wish).await,
+            Err(error) => Err(error.into()),
+        });
     }
+    answers
+}
+
+/// Whether a product has its handle although the claim is gone; if not, the handle is taken from it.
+async fn is_kept(shards: &Shards, wish: &Wish) -> Result<bool> {
     let now = HANDLES.read(shards, &[&wish.handle]).await.pop().transpose()?.flatten();
     let owner = now.as_deref().map(|hint| parts(&wish.handle, hint)).transpose()?.map(|(_, id)| id);
     if let Some(hint) = now.filter(|_| owner.as_ref() == Some(&wish.id)) {

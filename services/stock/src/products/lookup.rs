@@ -73,9 +73,9 @@ pub(crate) async fn by_handles(shards: &Shards, wanted: &[&str]) -> Vec<Result<O
     answers
 }
 
-/// Has the hint of a handle that a product gave up deleted. What fails is left to the next reader.
-pub(crate) async fn forget(shards: &Shards, handle: &str) {
-    if let Some(Err(error)) = by_handles(shards, &[handle]).await.pop() {
+/// Has the hints of handles that products gave up deleted. What fails is left to the next reader.
+pub(crate) async fn forget(shards: &Shards, handles: &[&str]) {
+    for error in by_handles(shards, handles).await.into_iter().filter_map(std::result::Result::err) {
         log::warn!(error:%; "the hint of a handle that was given up stays: the next reader deletes it");
     }
 }

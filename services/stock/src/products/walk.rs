@@ -20,7 +20,7 @@ use crate::products::{lookup, records};
 use crate::scripts::PRODUCT_PAGE;
 
 /// How often a shard is asked for a page at most: a filter that few products pass ends a page early.
-const ROUNDS_MAX: usize = 8;
+const ROUNDS_MAX: usize = 4;
 
 /// Which index is walked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -75,28 +75,26 @@ enum Stage {
 ///
 /// Of an error of a shard the outcome is unknown: the same change may be asked for again.
 pub async fn write(shards: &Shards, changes: &[Change]) -> Vec<Result<Written>> {
-    let mut stages = claimed(shards, changes).await;
+    let stages = claimed(shards, changes).await;
     let puts: Vec<Put> = stages.iter().filter_map(ready).cloned().collect();
     let mut replies = records::put(shards, &puts).await.into_iter();
-    for (stage, change) in stages.iter_mut().zip(changes) {
-        if let Stage::Ready { claim, .. } = stage {
-            let claim = claim.take();
-            let written = match replies.next() {
-                Some(Ok(reply)) => ended(reply, change, false),
-                Some(Err(error)) => Err(error),
-                None => Ok(Written::Again),
-            };
-            *stage = Stage::Over(concluded(shards, change, claim, written).await);
-        }
+    let (mut written, mut claims) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
+    for (stage, change) in stages.into_iter().zip(changes) {
+        let (outcome, claim) = match stage {
+            Stage::Over(outcome) => (outcome, None),
+            Stage::Ready { claim, .. } => {
+                let reply = replies.next().unwrap_or(Ok(Reply::Changed));
+                (reply.and_then(|reply| ended(reply, change)), claim)
+            }
+        };
+        written.push(outcome);
+        claims.push(claim);
     }
-    let over = stages.into_iter().map(|stage| match stage {
-        Stage::Over(written) => written,
-        Stage::Ready { .. } => Ok(Written::Again),
-    });
-    over.collect()
+    concluded(shards, changes, claims, &mut written).await;
+    written
 }
 
-/// What [`write`] would come to, if nobody changes anything meanwhile. Nothing is written.
+/// What [`write()`] would come to, if nobody changes anything meanwhile. Nothing is written.
 pub async fn try_out(shards: &Shards, changes: &[Change]) -> Vec<Result<Written>> {
     let wishes: Vec<Wish> = changes.iter().filter_map(Change::wish).collect();
     let handles: Vec<&str> = wishes.iter().map(|wish| wish.handle.as_str()).collect();
@@ -133,13 +131,15 @@ pub async fn write_once(shards: &Shards, change: Change, once: Once) -> Result<W
                     let first = words.get(1).and_then(|id| ItemId::parse(id).ok());
                     return Ok(Written::Done { is_replay: true, id: first.unwrap_or_else(|| change.id.clone()) });
                 }
-                Some(reply) => ended(reply, change, false),
+                Some(reply) => ended(reply, change),
                 None => {
                     let shard = shards.shard_of(put.id.as_str());
                     Err(records::unexpected(shard, &crate::scripts::PRODUCT_PUT.keys::<&str>(&[]), word))
                 }
             };
-            concluded(shards, change, claim, written).await
+            let mut written = vec![written];
+            concluded(shards, &changes, vec![claim], &mut written).await;
+            written.pop().unwrap_or(Ok(Written::Again))
         }
         Some(Stage::Over(written)) => written,
         None => Ok(Written::Again),
@@ -182,34 +182,38 @@ impl From<ProductError> for Result<Written> {
     }
 }
 
-fn ended(reply: Reply, change: &Change, is_replay: bool) -> Result<Written> {
+fn ended(reply: Reply, change: &Change) -> Result<Written> {
     match reply {
-        Reply::Done => Ok(Written::Done { is_replay, id: change.id.clone() }),
+        Reply::Done => Ok(Written::Done { is_replay: false, id: change.id.clone() }),
         Reply::Exists | Reply::Changed | Reply::Expired => Ok(Written::Again),
         Reply::Unknown => Err(ProductError::NoPrice(change.id.clone())),
         _ => Err(ProductError::NotUnderstood(change.id.to_string())),
     }
 }
 
-/// Confirms the claim of a product that was written, and has the hint deleted of the handle that it gave up.
+/// Confirms the claims of products that were written, and has the hints deleted of the handles that they gave up.
 async fn concluded(
     shards: &Shards,
-    change: &Change,
-    claim: Option<(Wish, String)>,
-    written: Result<Written>,
-) -> Result<Written> {
-    if !matches!(written, Ok(Written::Done { .. })) {
-        return written;
+    changes: &[Change],
+    claims: Vec<Option<(Wish, String)>>,
+    written: &mut [Result<Written>],
+) {
+    let is_done = |place: &usize| matches!(written.get(*place), Some(Ok(Written::Done { .. })));
+    let places: Vec<usize> = (0..changes.len()).filter(is_done).collect();
+    let (mut own, mut claimed) = (Vec::new(), Vec::new());
+    for (place, claim) in claims.into_iter().enumerate().filter(|(place, _)| places.contains(place)) {
+        if let Some(claim) = claim {
+            own.push(place);
+            claimed.push(claim);
+        }
     }
-    if let Some((wish, hint)) = claim {
-        match handles::confirm(shards, &wish, &hint).await {
+    for ((place, (wish, _)), kept) in own.iter().zip(&claimed).zip(handles::confirm(shards, &claimed).await) {
+        match kept {
             Ok(true) => {}
-            Ok(false) => return Ok(Written::HandleTaken(wish.handle)),
+            Ok(false) => written[*place] = Ok(Written::HandleTaken(wish.handle.clone())),
             Err(error) => log::warn!(error:%; "the claim of a handle is not confirmed: the next reader does it"),
         }
     }
-    if let Some(old) = change.given_up() {
-        lookup::forget(shards, old).await;
-    }
-    written
+    let given_up: Vec<&str> = places.iter().filter_map(|place| changes[*place].given_up()).collect();
+    lookup::forget(shards, &given_up).await;
 }

@@ -15,6 +15,7 @@ mod idempotency;
 mod imports;
 mod lists;
 mod load;
+mod million;
 mod products;
 mod reserve;
 mod review;

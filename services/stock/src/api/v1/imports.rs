@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::rt::time::timeout;
+use actix_web::rt::{self, time::timeout};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::stream::{self, Stream, StreamExt};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shardcart_http::problem::Problem;
@@ -16,6 +16,7 @@ use shardcart_http::v1::money::currency;
 use shardcart_http::v1::query::Query;
 use shardcart_store::shards::Shards;
 use shardcart_types::code::Code;
+use tokio::sync::mpsc::{Sender, channel};
 
 use super::lines::{RawRow, Rows};
 use super::problems::{self, INVALID_VALUE};
@@ -23,8 +24,11 @@ use crate::api::State;
 use crate::products::content::Invalid;
 use crate::products::import::{self, BATCH, Columns, Outcome, Row};
 
-/// How long the next piece of a body may take to come.
+/// How long the next piece of a body may take to come, and how long results may wait for their client.
 const PIECE: Duration = Duration::from_secs(30);
+
+/// Batches whose results wait for their client at most: some 8 MB.
+const BATCHES_MAX: usize = 256;
 
 /// How an import is carried out.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -82,9 +86,14 @@ pub(super) async fn import(
         is_dry: how.dry_run,
         counts: Counts::default(),
         end: None,
-        is_over: false,
     };
-    Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(results(import)))
+    let (sender, receiver) = channel(BATCHES_MAX);
+    rt::spawn(carry_out(import, sender));
+    let results = stream::unfold(receiver, |mut receiver| async move {
+        let results = receiver.recv().await?;
+        Some((Ok::<_, Error>(results), receiver))
+    });
+    Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(results))
 }
 
 /// What rows came to, by kind.
@@ -114,23 +123,24 @@ struct Import {
     is_dry: bool,
     counts: Counts,
     end: Option<End>,
-    is_over: bool,
 }
 
-/// The results, a batch of rows at a time, and the summary.
-fn results(import: Import) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
-    stream::unfold(import, |mut import| async move {
-        if import.is_over {
-            return None;
-        }
+/// Carries out an import, whether its results are read meanwhile or not: many clients read nothing before they have sent
+/// everything. Whoever reads no results at all is waited for when so many have come together.
+async fn carry_out(mut import: Import, results: Sender<Bytes>) {
+    loop {
         import.read().await;
         let mut text = import.batch().await;
-        if import.waiting.is_empty() && import.end.is_some() {
-            import.is_over = true;
+        let is_over = import.waiting.is_empty() && import.end.is_some();
+        if is_over {
             text.push_str(&line(&import.summary()));
         }
-        Some((Ok(Bytes::from(text)), import))
-    })
+        // Nobody takes the results any more: what is left is not imported, and the same rows may come again.
+        let taken = timeout(PIECE, results.send(Bytes::from(text))).await;
+        if is_over || !matches!(taken, Ok(Ok(()))) {
+            return;
+        }
+    }
 }
 
 fn line(value: &Value) -> String {

@@ -33,6 +33,7 @@ pub(super) struct StockChange {
     /// Units that were counted, with those that checkouts hold at the moment
     count: Option<u64>,
     /// Why: for the log
+    #[schema(max_length = 100)]
     reason: Option<String>,
 }
 

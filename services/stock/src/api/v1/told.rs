@@ -56,9 +56,11 @@ pub(super) struct Stock {
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// What it is called: 1 to 200 characters
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// Its unique handle; one is made of the id or the name where it is left out
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     handle: Option<String>,
     /// More about it
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +69,7 @@ pub(super) struct Wanted {
     price: Money,
     /// Up to 16 tags
     #[serde(default)]
+    #[schema(max_items = 16)]
     tags: Vec<String>,
     /// What its shop knows of it besides: up to 4096 bytes of JSON
     #[serde(default)]
