@@ -23,7 +23,7 @@ use crate::order::{CartLine, OrderStatus};
 use crate::payment::{PaidBy, PaymentState};
 use crate::record::{self, Layout};
 use crate::reply::{self, Reply};
-use crate::{identity, incarnation, limit, minted, reservation_record};
+use crate::{idempotency, identity, incarnation, limit, minted, reservation_record};
 
 static ALL: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     let mut table = Table(BTreeMap::new());
@@ -33,9 +33,6 @@ static ALL: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     limits(&mut table);
     table.0
 });
-
-/// The version of the record of an idempotency key: see `idempotency.lua`.
-const IDEMPOTENCY_VERSION: &str = "1";
 
 /// All constants, and what stands for them in the text that reaches Redis.
 pub fn all() -> &'static BTreeMap<String, String> {
@@ -115,7 +112,10 @@ fn words(table: &mut Table) {
 fn limits(table: &mut Table) {
     table.number("LIMIT.SETTLED_AFTER_MS", limit::SETTLED_AFTER_MS);
     table.number("LIMIT.IDEMPOTENCY_LASTS_MS", limit::IDEMPOTENCY_LASTS_MS);
-    table.word("IDEMPOTENCY.VERSION", IDEMPOTENCY_VERSION);
+    table.word("IDEMPOTENCY.VERSION", idempotency::VERSION);
+    table.word("IDEMPOTENCY.EARLIER", idempotency::EARLIER);
+    table.number("LIMIT.IDEMPOTENCY_COUNTED_MS", limit::IDEMPOTENCY_COUNTED_MS);
+    table.number("LIMIT.IDEMPOTENCY_ANSWER_MAX", limit::IDEMPOTENCY_ANSWER_MAX);
     table.number("MINTED.MS_HIGH_END", minted::MS_HIGH_DIGITS);
     table.number("MINTED.MS_LOW_AT", minted::MS_LOW_OFFSET + 1);
     table.number("MINTED.MS_LOW_END", minted::REST_OFFSET);

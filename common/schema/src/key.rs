@@ -29,6 +29,8 @@ words! {
         Ended = "ended",
         /// What was done with an idempotency key: a text.
         Idempotency = "key",
+        /// How many records of idempotency keys a shard has made, hour by hour: a hash.
+        Keyed = "keyed",
         /// Which shard this is: a hash.
         Identity = "identity",
     }
@@ -110,14 +112,14 @@ pub fn ended<T: Display>(tag: T, second: u64) -> Key<T, u64> {
     named(tag, Kind::Ended, second)
 }
 
-/// `{tag}:key:<target>:<key>`: what was done to `target` with an idempotency key.
-pub fn idempotency<T: Display, N: Display, K: Display>(tag: T, target: N, key: K) -> Key<T, impl Display> {
-    named(tag, Kind::Idempotency, Two(target, key))
+/// `{tag}:key:<digest>`: what was done with an idempotency key.
+pub fn idempotency<T: Display, D: Display>(tag: T, digest: D) -> Key<T, D> {
+    named(tag, Kind::Idempotency, digest)
 }
 
-/// `{tag}:key:<key>`: what was created with an idempotency key.
-pub fn idempotent_creation<T: Display, K: Display>(tag: T, key: K) -> Key<T, K> {
-    named(tag, Kind::Idempotency, key)
+/// `{tag}:keyed`
+pub fn keyed<T: Display>(tag: T) -> Key<T, &'static str> {
+    own(tag, Kind::Keyed)
 }
 
 /// `{tag}:identity`
@@ -180,8 +182,7 @@ mod tests {
         assert_eq!(payment(payment_shard, "ann", "7").to_string(), "{p0sul}:payment:ann:7");
         assert_eq!(held(stock).to_string(), "{s0ei}:held");
         assert_eq!(ended(stock, 1_795_000_000).to_string(), "{s0ei}:ended:1795000000");
-        assert_eq!(idempotency(stock, "7", "k").to_string(), "{s0ei}:key:7:k");
-        assert_eq!(idempotent_creation(stock, "k").to_string(), "{s0ei}:key:k");
+        assert_eq!(idempotency(stock, "47DEQpj8HBSa-_TImW-5JA").to_string(), "{s0ei}:key:47DEQpj8HBSa-_TImW-5JA");
         assert_eq!(identity(stock).to_string(), "{s0ei}:identity");
     }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod constants;
+pub mod idempotency;
 pub mod identity;
 pub mod incarnation;
 pub mod key;

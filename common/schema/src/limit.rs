@@ -38,6 +38,12 @@ pub const TOMBSTONES_LAST_MS: u64 = 70_000;
 /// How long what was done with an idempotency key is remembered: a day.
 pub const IDEMPOTENCY_LASTS_MS: u64 = 86_400_000;
 
+/// Records of idempotency keys are counted by this time: an hour. A count goes when all that it counts has gone.
+pub const IDEMPOTENCY_COUNTED_MS: u64 = 3_600_000;
+
+/// The longest answer that a script computes, in bytes, so that it is kept for an idempotency key.
+pub const IDEMPOTENCY_ANSWER_MAX: usize = 256;
+
 /// The longest text of a record: its length is one byte.
 pub const TEXT_MAX: usize = u8::MAX as usize;
 
@@ -47,6 +53,10 @@ const _: () = assert!(WAIT_MAX_MS < LEASE_MAX_MS);
 const _: () = assert!(SETTLED_AFTER_MS < TOMBSTONES_LAST_MS);
 // What a client repeats after the longest checkout is still known.
 const _: () = assert!(WAIT_MAX_MS < IDEMPOTENCY_LASTS_MS);
+// A record's last hour is the same hour of another day.
+const _: () = assert!(IDEMPOTENCY_LASTS_MS.is_multiple_of(IDEMPOTENCY_COUNTED_MS));
+// A minted id is kept as an answer.
+const _: () = assert!(ID_LENGTH_MAX <= IDEMPOTENCY_ANSWER_MAX);
 // One attempt with the largest cart fits a call. The number of lines of a reservation is two bytes.
 const _: () = assert!(LINES_MAX <= u16::MAX as usize);
 // A batch is some full calls.

@@ -25,6 +25,8 @@ words! {
         Replayed = "REPLAYED",
         /// With an idempotency key: the key came with another request.
         Reused = "REUSED",
+        /// With an idempotency key: the shard has as many records as it may.
+        TooManyKeys = "TOO_MANY_KEYS",
 
         /// An order: an attempt is under way. A payment: an attempt holds the order.
         Pending = "PENDING",

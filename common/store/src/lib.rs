@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod info;
 pub mod membership;
+mod once;
 mod pipeline;
 mod replica_ack;
 pub mod scan;

@@ -11,7 +11,7 @@ use shardcart_types::ids::{InvalidId, now_ms};
 use shardcart_types::routing;
 
 use crate::beyond::Beyond;
-use crate::idempotency::{Done, IdempotencyKey, KeyReused};
+use crate::idempotency::{Done, IdempotencyKey, KeyReused, TooManyKeys};
 use crate::membership::Membership;
 use crate::script::{Call, words};
 use crate::shard::Shard;
@@ -26,6 +26,9 @@ pub enum MintError {
     /// The idempotency key was used for another request. Nothing was created.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The key's shard has as many records as it may. Nothing was created.
+    #[error(transparent)]
+    TooManyKeys(#[from] TooManyKeys),
     /// The shard's; see there. With a key it may be repeated.
     #[error(transparent)]
     Shard(#[from] ShardError),
@@ -180,7 +183,7 @@ impl Shards {
     /// key names, whichever machine is asked. Then `create` makes a call with [`IdempotencyKey::creation`].
     ///
     /// # Errors
-    /// - `KeyReused`: refused, nothing was created.
+    /// - `KeyReused`, `TooManyKeys`: refused, nothing was created.
     /// - `Shard`: with a key no other shard is tried, as a repeat would not look there. It may be repeated.
     pub async fn mint_once<Id>(
         &self,
@@ -210,6 +213,7 @@ impl Shards {
         match (words.first().and_then(|word| Reply::parse(word)), words.get(1..).unwrap_or_default()) {
             (Some(Reply::Done), []) => return Ok(Done::now(id)),
             (Some(Reply::Reused), []) => return Err(KeyReused.into()),
+            (Some(Reply::TooManyKeys), []) => return Err(TooManyKeys.into()),
             (Some(Reply::Replayed), [id]) => {
                 if let Ok(id) = Id::from_str(id) {
                     return Ok(Done::before(id));

@@ -18,5 +18,6 @@ pub fn serve(shards: Arc<Shards>, batch_init: &BatchInitSettings) -> (Served, Rc
     let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
     let state = State { shards, batch_init: batch_init.clone() };
     let endpoints = Box::new(|config: &mut _| legacy::endpoints(config, state));
-    (Served { participant: Rc::<LocalStock>::clone(&stock), insight, endpoints }, stock)
+    let v1 = Box::new(|_: &mut _| {});
+    (Served { participant: Rc::<LocalStock>::clone(&stock), insight, endpoints, v1 }, stock)
 }
