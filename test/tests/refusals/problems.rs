@@ -310,6 +310,14 @@ async fn a_sum_beyond_the_largest_amount_is_refused_and_changes_nothing(shop: &S
     assert_eq!((shop.stock_of(&item).await, shop.credit_of(&user).await), (LARGEST - 1, LARGEST - 1));
     shop.add_stock(&item, 1).await.ok();
     shop.add_funds(&user, 1).await.ok();
+    // What is sold and spent counts as received for ever, and the answer says so.
+    let order = shop.order_of(&user, &[(item.as_str(), 2)]).await;
+    shop.checkout(&order).await.ok();
+    for refused in [shop.add_stock(&item, 1).await, shop.add_funds(&user, 1).await] {
+        assert_eq!((refused.status, refused.body["code"].as_str()), (409, Some("out_of_range")), "{refused:?}");
+        let detail = refused.body["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("received more than 9007199254740991"), "{detail}");
+    }
 }
 
 async fn a_total_beyond_the_largest_amount_is_refused_and_changes_nothing(shop: &Stage) {
