@@ -4,7 +4,7 @@
 
 pub mod access;
 pub mod feed;
-mod pages;
+pub(crate) mod pages;
 mod sample;
 pub mod settings;
 mod settled;

@@ -5,6 +5,7 @@ pub mod asked;
 pub mod audit;
 pub mod console;
 pub mod inspect;
+pub mod reference;
 pub mod sources;
 pub mod status;
 mod terminal;

@@ -108,8 +108,11 @@ fn refuse(allow: &'static str) -> impl Future<Output = HttpResponse> {
 }
 
 /// The answer to a path that does not exist.
-pub async fn no_route() -> HttpResponse {
-    Problem::no_route().error_response()
+///
+/// # Errors
+/// `no_route`, always.
+pub async fn no_route() -> Result<HttpResponse, Problem> {
+    Err(Problem::no_route())
 }
 
 /// Whether an `Authorization` header carries the secret. Compared in constant time.

@@ -22,6 +22,8 @@ use crate::connection::{End, Handle};
 use crate::endpoint;
 use crate::problem::Problem;
 use crate::settings::HttpSettings;
+use crate::v1;
+use crate::v1::body::{self, Body};
 
 /// The gates of this process, to be looked at.
 static GATES: Mutex<Vec<Weak<Gate>>> = Mutex::new(Vec::new());
@@ -49,8 +51,8 @@ pub struct Gate {
 /// What becomes of the bodies of requests.
 #[derive(Debug, Clone, Copy)]
 pub enum Bodies {
-    /// No call needs one. It is read here: one over `max` bytes, that takes longer than `time` to come, or that says
-    /// something, is refused.
+    /// They are read here: one over `max` bytes, or that takes longer than `time` to come, is refused. Calls of /v1 are
+    /// given them, but for those that read a stream; no other call needs one, and one that says something is refused.
     Small {
         /// Largest body, in bytes.
         max: usize,
@@ -197,8 +199,15 @@ impl Gate {
         let asks_to_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
         let is_head = request.method() == Method::HEAD;
         let (mut response, close) = match refused {
-            Some(problem) => (request.into_response(problem.error_response()).map_into_right_body(), true),
-            None => (self.serve(request, next, began).await?.map_into_left_body(), false),
+            Some(problem) => {
+                let response = if v1::is_path(request.path()) {
+                    v1::refused(&problem, &context_of(request.headers(), began))
+                } else {
+                    problem.error_response()
+                };
+                (request.into_response(response).map_into_right_body(), true)
+            }
+            None => (self.serve(request, next, began).await?, false),
         };
         drop(counted);
         endpoint::count(&response, began);
@@ -221,14 +230,17 @@ impl Gate {
         request: ServiceRequest,
         next: Next<B>,
         began: Instant,
-    ) -> Result<ServiceResponse<B>, Error> {
+    ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
         if self.contexts == Contexts::Named {
-            return next.call(request).await;
+            return Ok(next.call(request).await?.map_into_left_body());
         }
         let context = context_of(request.headers(), began);
         let response = trace::within(&context, next.call(request)).await?;
         endpoint::trace(&response, &context);
-        Ok(response)
+        if response.status().as_u16() >= 400 && v1::is_path(response.request().path()) {
+            return Ok(v1::told(response, &context));
+        }
+        Ok(response.map_into_left_body())
     }
 
     /// Reads what a request sends behind its head, if that is to be read here.
@@ -243,6 +255,11 @@ impl Gate {
         if !is_chunked && length.is_none_or(|length| length == "0") {
             is_whole(true);
             return Ok(End::Head);
+        }
+        let is_v1 = v1::is_path(request.path());
+        if is_v1 && v1::route::is_streamed(request) {
+            is_whole(false);
+            return Ok(if is_chunked { End::Unread } else { End::Unknown });
         }
         let is_form = takes_a_form(request.path());
         let (max, time) = match self.bodies {
@@ -271,7 +288,9 @@ impl Gate {
         let end = if is_chunked { End::Head } else { End::Body(last_four(&body)) };
         if is_form {
             request.set_payload(Payload::from(body));
-        } else if says_something(&body) && request.match_pattern().is_some() {
+        } else if is_v1 {
+            request.extensions_mut().insert(Body::new(body));
+        } else if body::says_something(&body) && request.match_pattern().is_some() {
             return Err(Problem::new(Code::InvalidBody, "no body is read here: what is wanted stands in the path"));
         }
         Ok(end)
@@ -336,13 +355,6 @@ fn too_large(max: usize) -> Problem {
     Problem::new(Code::TooLarge, format!("a body has at most {max} bytes"))
 }
 
-/// Whether a body is more than white space, `{}` or `null`, which clients send where they have nothing to say.
-fn says_something(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    let inside = body.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
-    !matches!(inside.unwrap_or(body).trim_ascii(), b"") && body != b"null"
-}
-
 /// The endpoints that read a body which a client sends.
 fn takes_a_form(path: &str) -> bool {
     path == "/console/login"
@@ -363,7 +375,7 @@ fn is_for_operators(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_for_operators, says_something};
+    use super::is_for_operators;
 
     #[test]
     fn a_full_machine_shows_itself_and_does_nothing() {
@@ -372,16 +384,6 @@ mod tests {
         }
         for work in ["/orders/find/7", "/console/inspect/7", "/console/settle/7", "/consoles", "/"] {
             assert!(!is_for_operators(work), "{work}");
-        }
-    }
-
-    #[test]
-    fn white_space_an_empty_object_and_null_say_nothing() {
-        for nothing in ["", " \r\n\t", "{}", " { }\n", "null", "null\n"] {
-            assert!(!says_something(nothing.as_bytes()), "{nothing:?}");
-        }
-        for something in ["{\"quantity\":3}", "0", "[]", "{", "}", "nul", "null null", "\"\"", "{{}}"] {
-            assert!(says_something(something.as_bytes()), "{something:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod args;
+pub mod caller;
 pub mod connection;
 pub mod endpoint;
 pub mod gate;
@@ -13,3 +14,4 @@ pub mod metrics;
 pub mod probe;
 pub mod problem;
 pub mod settings;
+pub mod v1;

@@ -33,6 +33,7 @@ use crate::endpoint::no_route;
 use crate::gate::Gate;
 use crate::problem::Problem;
 use crate::settings::HttpSettings;
+use crate::v1::money;
 
 /// A checkout allocates some hundred times: this takes half the time for it that the system's allocator does.
 #[global_allocator]
@@ -106,6 +107,7 @@ impl Machine {
         machine_id: Option<MachineId>,
         redis: &RedisSettings,
     ) -> Result<ShardsFactory, String> {
+        money::set_currency(redis.currency.parse().map_err(|error| format!("CURRENCY: {error}"))?);
         let fatal = self.fatal.clone();
         let membership = Membership::establish(service, addresses.to_vec(), machine_id, redis, fatal).await?;
         ShardsFactory::new(membership)

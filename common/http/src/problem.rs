@@ -4,8 +4,10 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
+use serde_json::{Value, json};
 use shardcart_store::bulk::LoadError;
+use shardcart_store::idempotency::TooManyKeys;
+use shardcart_telemetry::trace::About;
 use shardcart_types::code::Code;
 
 /// An error answer. Its detail is for the client: it names ids, never hosts, keys or causes.
@@ -15,6 +17,23 @@ pub struct Problem {
     detail: String,
     retry_after_s: Option<u32>,
     allow: Option<&'static str>,
+    faults: Vec<Fault>,
+}
+
+/// What is wrong at one place of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    /// Where it is in the body, as a JSON pointer (RFC 6901), or which parameter of the query it is.
+    place: Place,
+    /// What is wrong: a word to rely on.
+    code: &'static str,
+    detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Pointer(String),
+    Parameter(String),
 }
 
 impl Problem {
@@ -23,9 +42,10 @@ impl Problem {
         // Every unknown outcome and every refusal for load is worth asking again, soon.
         let retry_after_s = match code {
             Code::Overloaded | Code::ShardUnavailable | Code::OutcomeUnknown | Code::CheckoutAborted => Some(1),
+            Code::TooManyIdempotencyKeys => Some(TooManyKeys::retry_after_s()),
             _ => None,
         };
-        Problem { code, detail: detail.to_string(), retry_after_s, allow: None }
+        Problem { code, detail: detail.to_string(), retry_after_s, allow: None, faults: Vec::new() }
     }
 
     /// 405, with the methods that the path has.
@@ -43,9 +63,69 @@ impl Problem {
         Problem::new(Code::ShardUnavailable, "a shard does not answer; ask again")
     }
 
+    /// Adds what is wrong at a place of the body (a JSON pointer), by a word that clients may rely on. Only /v1 tells it.
+    #[must_use]
+    pub fn at(self, pointer: impl Into<String>, code: &'static str, detail: impl fmt::Display) -> Self {
+        self.with(Place::Pointer(pointer.into()), code, detail)
+    }
+
+    /// Adds what is wrong with a parameter of the query. Only /v1 tells it.
+    #[must_use]
+    pub fn at_parameter(self, name: impl Into<String>, code: &'static str, detail: impl fmt::Display) -> Self {
+        self.with(Place::Parameter(name.into()), code, detail)
+    }
+
+    fn with(mut self, place: Place, code: &'static str, detail: impl fmt::Display) -> Self {
+        self.faults.push(Fault { place, code, detail: detail.to_string() });
+        self
+    }
+
+    /// What stands for a code where an error answer names its type.
+    pub fn type_of(code: Code) -> String {
+        format!("urn:shardcart:problem:{}", code.as_str())
+    }
+
+    /// Whether the same request is worth repeating.
+    pub fn is_retryable(&self) -> bool {
+        self.retry_after_s.is_some()
+    }
+
+    /// The body as every face has it.
+    fn body(&self) -> Value {
+        json!({
+            "type": Problem::type_of(self.code),
+            "title": self.code.title(),
+            "status": self.code.status(),
+            "detail": self.detail,
+            "code": self.code.as_str(),
+        })
+    }
+
+    /// The body that /v1 gives: also where what is wrong, whether a repeat is worth it, and how the log calls the request.
+    pub fn body_of_v1(&self, about: &About) -> String {
+        let mut body = self.body();
+        body["retryable"] = self.is_retryable().into();
+        body["trace"] = about.trace.as_deref().into();
+        body["request"] = about.request.as_deref().into();
+        if !self.faults.is_empty() {
+            body["errors"] = self.faults.iter().map(Fault::body).collect();
+        }
+        body.to_string()
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         self.code
+    }
+}
+
+impl Fault {
+    fn body(&self) -> Value {
+        let (name, place) = match &self.place {
+            Place::Pointer(pointer) => ("pointer", pointer),
+            Place::Parameter(parameter) => ("parameter", parameter),
+        };
+        json!({ name: place, "code": self.code, "detail": self.detail })
     }
 }
 
@@ -87,14 +167,7 @@ impl ResponseError for Problem {
         if let Some(allow) = self.allow {
             response.insert_header((header::ALLOW, allow));
         }
-        let body = json!({
-            "type": format!("urn:shardcart:problem:{}", self.code.as_str()),
-            "title": self.code.title(),
-            "status": self.code.status(),
-            "detail": self.detail,
-            "code": self.code.as_str(),
-        });
-        let mut response = response.body(body.to_string());
+        let mut response = response.body(self.body().to_string());
         // For the metrics of requests.
         response.extensions_mut().insert(self.code);
         response
@@ -110,5 +183,21 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(Problem::new(*code, "").status_code().as_u16(), code.status(), "{}", code.as_str());
         }
+    }
+
+    #[test]
+    fn only_v1_tells_places_and_names() {
+        let problem =
+            Problem::new(Code::InvalidBody, "it does not fit").at("/price", "missing_member", "price is wanted");
+        assert!(problem.body().get("errors").is_none());
+        let about = About { trace: Some("7f".to_owned()), request: Some("r-1".to_owned()), ..About::default() };
+        let told: Value = serde_json::from_str(&problem.body_of_v1(&about)).unwrap();
+        let errors = json!([{ "pointer": "/price", "code": "missing_member", "detail": "price is wanted" }]);
+        assert_eq!(told["errors"], errors);
+        assert_eq!(
+            (&told["trace"], &told["request"], &told["retryable"]),
+            (&json!("7f"), &json!("r-1"), &json!(false))
+        );
+        assert_eq!(told["code"], "invalid_body");
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use shardcart_types::parse::milliseconds;
 
+use crate::v1::cors::Origin;
+
 /// How clients are served.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "HTTP")]
@@ -30,4 +32,7 @@ pub struct HttpSettings {
     /// Largest body of a request, in bytes
     #[arg(long, env = "BODY_MAX", default_value_t = 65_536)]
     pub body_max: usize,
+    /// Origins whose pages may call /v1 from a browser, comma-separated: `https://shop.example`, or `*` for all; none by default
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
 }

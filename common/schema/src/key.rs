@@ -29,8 +29,20 @@ words! {
         Ended = "ended",
         /// What was done with an idempotency key: a text.
         Idempotency = "key",
+        /// How many records of idempotency keys a shard has made, hour by hour: a hash.
+        Keyed = "keyed",
         /// Which shard this is: a hash.
         Identity = "identity",
+        /// What describes an item to buyers: a document.
+        Product = "product",
+        /// The products of a shard in an order: a sorted set of members (see `crate::product`).
+        Products = "products",
+        /// The products of a shard that have a tag: a sorted set.
+        Tag = "tag",
+        /// The words of the products of a shard: a sorted set.
+        Words = "words",
+        /// Whose a name is that only one may have: a hint (see `crate::unique`).
+        Unique = "unique",
     }
 }
 
@@ -39,6 +51,9 @@ pub const OLD_IDENTITY: &str = "{shard}:identity";
 
 /// The channel to which a server publishes to mark a place in its stream to replicas. Nobody has to listen.
 pub const MARK: &str = "{shard}:mark";
+
+/// Stands in place of a name in the key of the products of a shard by their creation.
+pub const BY_CREATION: &str = "new";
 
 /// A key that is yet to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,19 +125,49 @@ pub fn ended<T: Display>(tag: T, second: u64) -> Key<T, u64> {
     named(tag, Kind::Ended, second)
 }
 
-/// `{tag}:key:<target>:<key>`: what was done to `target` with an idempotency key.
-pub fn idempotency<T: Display, N: Display, K: Display>(tag: T, target: N, key: K) -> Key<T, impl Display> {
-    named(tag, Kind::Idempotency, Two(target, key))
+/// `{tag}:key:<digest>`: what was done with an idempotency key.
+pub fn idempotency<T: Display, D: Display>(tag: T, digest: D) -> Key<T, D> {
+    named(tag, Kind::Idempotency, digest)
 }
 
-/// `{tag}:key:<key>`: what was created with an idempotency key.
-pub fn idempotent_creation<T: Display, K: Display>(tag: T, key: K) -> Key<T, K> {
-    named(tag, Kind::Idempotency, key)
+/// `{tag}:keyed`
+pub fn keyed<T: Display>(tag: T) -> Key<T, &'static str> {
+    own(tag, Kind::Keyed)
 }
 
 /// `{tag}:identity`
 pub fn identity<T: Display>(tag: T) -> Key<T, &'static str> {
     own(tag, Kind::Identity)
+}
+
+/// `{tag}:product:<id>`
+pub fn product<T: Display, N: Display>(tag: T, id: N) -> Key<T, N> {
+    named(tag, Kind::Product, id)
+}
+
+/// `{tag}:products`: by name.
+pub fn products<T: Display>(tag: T) -> Key<T, &'static str> {
+    own(tag, Kind::Products)
+}
+
+/// `{tag}:products:new`: by the moment of their creation.
+pub fn products_by_creation<T: Display>(tag: T) -> Key<T, &'static str> {
+    named(tag, Kind::Products, BY_CREATION)
+}
+
+/// `{tag}:tag:<name>`
+pub fn products_with_tag<T: Display, N: Display>(tag: T, name: N) -> Key<T, N> {
+    named(tag, Kind::Tag, name)
+}
+
+/// `{tag}:words`
+pub fn words_of_products<T: Display>(tag: T) -> Key<T, &'static str> {
+    own(tag, Kind::Words)
+}
+
+/// `{tag}:unique:<of>:<name>`, such as `{s0ei}:unique:handle:tux`.
+pub fn unique<T: Display, O: Display, N: Display>(tag: T, of: O, name: N) -> Key<T, impl Display> {
+    named(tag, Kind::Unique, Two(of, name))
 }
 
 /// Takes a name of two parts apart: a payment's is the user's and the order's id.
@@ -180,9 +225,14 @@ mod tests {
         assert_eq!(payment(payment_shard, "ann", "7").to_string(), "{p0sul}:payment:ann:7");
         assert_eq!(held(stock).to_string(), "{s0ei}:held");
         assert_eq!(ended(stock, 1_795_000_000).to_string(), "{s0ei}:ended:1795000000");
-        assert_eq!(idempotency(stock, "7", "k").to_string(), "{s0ei}:key:7:k");
-        assert_eq!(idempotent_creation(stock, "k").to_string(), "{s0ei}:key:k");
+        assert_eq!(idempotency(stock, "47DEQpj8HBSa-_TImW-5JA").to_string(), "{s0ei}:key:47DEQpj8HBSa-_TImW-5JA");
         assert_eq!(identity(stock).to_string(), "{s0ei}:identity");
+        assert_eq!(product(stock, "a").to_string(), "{s0ei}:product:a");
+        assert_eq!(products(stock).to_string(), "{s0ei}:products");
+        assert_eq!(products_by_creation(stock).to_string(), "{s0ei}:products:new");
+        assert_eq!(products_with_tag(stock, "toy").to_string(), "{s0ei}:tag:toy");
+        assert_eq!(words_of_products(stock).to_string(), "{s0ei}:words");
+        assert_eq!(unique(stock, "handle", "tux").to_string(), "{s0ei}:unique:handle:tux");
     }
 
     #[test]

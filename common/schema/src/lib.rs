@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod constants;
+pub mod idempotency;
 pub mod identity;
 pub mod incarnation;
 pub mod key;
@@ -9,8 +10,10 @@ pub mod lua;
 pub mod minted;
 pub mod order;
 pub mod payment;
+pub mod product;
 pub mod record;
 pub mod reply;
 pub mod reservation_record;
 pub mod tag;
+pub mod unique;
 mod words;

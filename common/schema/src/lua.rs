@@ -12,7 +12,9 @@ use crate::constants;
 
 /// What several scripts have in common, by name: one function a file.
 const SHARED: &[(&str, &str)] = &[
+    ("counted", include_str!("lua/counted.lua")),
     ("fields", include_str!("lua/fields.lua")),
+    ("hour", include_str!("lua/hour.lua")),
     ("known", include_str!("lua/known.lua")),
     ("layout", include_str!("lua/layout.lua")),
     ("legible", include_str!("lua/legible.lua")),
@@ -36,6 +38,10 @@ const SHARED: &[(&str, &str)] = &[
 const IDEMPOTENCY: &str = include_str!("lua/idempotency.lua");
 
 const INCLUDE: &str = "-- @include ";
+/// What stands before the flags in a script's first line, which are separated by commas.
+const FLAGS: &str = " flags=";
+/// The flag of a script that runs when Redis is full.
+const ALLOW_OOM: &str = "allow-oom";
 
 /// Why a script cannot be loaded. All scripts are tried by a test.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,13 +66,21 @@ pub fn expand(code: &str, parts: &[(&str, &str)]) -> Result<String, LuaError> {
 }
 
 /// The text of a script that is run with an idempotency key, from its text without: `idempotency.lua` around it, under
-/// the flags of the script's own first line.
+/// the flags of the script's own first line. Only `allow-oom` is not among them: the record of a key takes memory,
+/// whatever the script does.
 ///
 /// # Errors
 /// See [`LuaError`].
 pub fn with_key(text: &str) -> Result<String, LuaError> {
-    let (flags, body) = text.split_once('\n').unwrap_or((text, ""));
-    Ok(format!("{flags}\n{}", expand(IDEMPOTENCY, &[("script", body)])?))
+    let (first, body) = text.split_once('\n').unwrap_or((text, ""));
+    Ok(format!("{}\n{}", without_allow_oom(first), expand(IDEMPOTENCY, &[("script", body)])?))
+}
+
+/// The first line of a script, without the permission to run when Redis is full.
+fn without_allow_oom(line: &str) -> String {
+    let Some((engine, flags)) = line.split_once(FLAGS) else { return line.to_owned() };
+    let kept: Vec<&str> = flags.split(',').filter(|flag| *flag != ALLOW_OOM).collect();
+    if kept.is_empty() { engine.to_owned() } else { format!("{engine}{FLAGS}{}", kept.join(",")) }
 }
 
 fn include<'a>(
@@ -161,9 +175,23 @@ mod tests {
     }
 
     #[test]
-    fn a_script_with_a_key_keeps_its_flags() {
-        let text = with_key("#!lua flags=allow-oom\nreturn 'DONE'\n").unwrap();
-        assert!(text.starts_with("#!lua flags=allow-oom\n-- Makes a script safe to repeat"), "{text}");
-        assert!(text.contains("\nlocal function run()\nreturn 'DONE'\nend\n"), "{text}");
+    fn a_script_with_a_key_is_put_into_another() {
+        let text = with_key("#!lua flags=no-writes\nreturn 'NONE'\n").unwrap();
+        assert!(text.starts_with("#!lua flags=no-writes\n-- Makes a script safe to repeat"), "{text}");
+        assert!(text.contains("\nlocal function run()\nreturn 'NONE'\nend\n"), "{text}");
+    }
+
+    #[test]
+    fn a_script_with_a_key_never_runs_when_redis_is_full() {
+        for (first, with_a_key) in [
+            ("#!lua", "#!lua"),
+            ("#!lua flags=allow-oom", "#!lua"),
+            ("#!lua flags=no-writes", "#!lua flags=no-writes"),
+            ("#!lua flags=no-writes,allow-oom", "#!lua flags=no-writes"),
+            ("#!lua flags=allow-oom,no-cluster,allow-stale", "#!lua flags=no-cluster,allow-stale"),
+        ] {
+            let text = with_key(&format!("{first}\nreturn 'DONE'\n")).unwrap();
+            assert_eq!(text.lines().next(), Some(with_a_key), "{first}");
+        }
     }
 }

@@ -25,6 +25,8 @@ words! {
         Replayed = "REPLAYED",
         /// With an idempotency key: the key came with another request.
         Reused = "REUSED",
+        /// With an idempotency key: the shard has as many records as it may.
+        TooManyKeys = "TOO_MANY_KEYS",
 
         /// An order: an attempt is under way. A payment: an attempt holds the order.
         Pending = "PENDING",
@@ -68,6 +70,11 @@ words! {
         Charged = "CHARGED",
         /// Cancel of a payment: a checkout made it.
         Checkout = "CHECKOUT",
+
+        /// A product: it is at another revision than the caller saw.
+        Changed = "CHANGED",
+        /// A unique name: it is the caller's, if what it is for is written in time.
+        Claimed = "CLAIMED",
 
         /// The shard has keys, but no identity record.
         NotEmpty = "NOT_EMPTY",

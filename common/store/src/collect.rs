@@ -22,6 +22,7 @@ use crate::shards::Shards;
 
 crate::scripts! {
     IN_FLIGHT = "in_flight.lua";
+    KEYED = "keyed.lua";
 }
 
 /// Orders looked at on one shard to find the oldest attempt.
@@ -65,9 +66,10 @@ fn work(service: &'static str, shard: &Shard) -> Work {
 
 /// What a shard that does not answer said last is left as it is: `up` tells that it is old.
 async fn look(shard: &Shard, metrics: &ShardMetrics, work: &Work) {
-    let (told, counted) = futures_util::future::join(tell(shard, metrics), count(shard, work)).await;
-    metrics.up.set(f64::from(u8::from(told.is_ok() && counted.is_ok())));
-    if let Err(error) = told.and(counted) {
+    let asked = futures_util::future::join3(tell(shard, metrics), count(shard, work), count_keyed(shard, metrics));
+    let (told, counted, keyed) = asked.await;
+    metrics.up.set(f64::from(u8::from(told.is_ok() && counted.is_ok() && keyed.is_ok())));
+    if let Err(error) = told.and(counted).and(keyed) {
         log::debug!(shard = shard.number(), error:%; "a shard tells nothing of itself");
     }
 }
@@ -88,6 +90,18 @@ async fn tell(shard: &Shard, metrics: &ShardMetrics) -> Result<(), ShardError> {
     set(&metrics.replicas, number("connected_slaves"));
     set(&metrics.clients, number("connected_clients"));
     set(&metrics.operations, number("instantaneous_ops_per_sec"));
+    Ok(())
+}
+
+async fn count_keyed(shard: &Shard, metrics: &ShardMetrics) -> Result<(), ShardError> {
+    let call = KEYED.keys(&[key::keyed(shard.tag()).to_string()]);
+    let words = words(shard.ask(&call).await?);
+    let [Ok(count)] = words.iter().map(|word| word.parse::<f64>()).collect::<Vec<_>>()[..] else {
+        let cause = format!("{} answered {words:?}", call.name());
+        return Err(ShardError::Unanswered { shard: shard.number(), cause });
+    };
+    metrics.idempotency_records.set(count);
+    metrics.idempotency_records_max.set(shard.idempotency_records_max() as f64);
     Ok(())
 }
 

@@ -3,10 +3,17 @@
 //! A script that is run with a key looks for the key's record, does its work and keeps the record in one atomic step:
 //! see `lua/idempotency.lua` of `shardcart-schema`. Without a key none of this is run.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::Display;
 
+use shardcart_schema::idempotency::NO_ANSWER;
 use shardcart_schema::key;
-use shardcart_schema::tag::Tag;
+use shardcart_schema::limit::IDEMPOTENCY_COUNTED_MS;
+use shardcart_types::ids::now_ms;
+
+use crate::once::digest;
+use crate::shard::Shard;
+
+pub use crate::once::Once;
 
 /// The longest key, in characters.
 pub const KEY_LENGTH_MAX: usize = 255;
@@ -21,9 +28,25 @@ pub struct InvalidKey;
 #[error("this Idempotency-Key was used for another request; a new request needs a new key")]
 pub struct KeyReused;
 
+/// The shard has as many records of keys as it may. Nothing was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many calls with an Idempotency-Key in the last day; nothing was done")]
+pub struct TooManyKeys;
+
+impl TooManyKeys {
+    /// The seconds after which there may be room: counts go by the full hour.
+    pub fn retry_after_s() -> u32 {
+        let left_ms = IDEMPOTENCY_COUNTED_MS - now_ms() % IDEMPOTENCY_COUNTED_MS;
+        u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX)
+    }
+}
+
 /// What makes a repeat of a request recognisable. The client chooses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey(String);
+pub struct IdempotencyKey {
+    key: String,
+    scope: String,
+}
 
 impl IdempotencyKey {
     /// Reads the value of the header: a string of structured fields (RFC 8941), or the same without quotes if it has
@@ -37,37 +60,49 @@ impl IdempotencyKey {
             bare if bare.iter().all(is_bare) => bare.iter().copied().map(char::from).collect(),
             _ => return Err(InvalidKey),
         };
-        if (1..=KEY_LENGTH_MAX).contains(&key.len()) { Ok(IdempotencyKey(key)) } else { Err(InvalidKey) }
+        if (1..=KEY_LENGTH_MAX).contains(&key.len()) {
+            Ok(IdempotencyKey { key, scope: String::new() })
+        } else {
+            Err(InvalidKey)
+        }
+    }
+
+    /// The key of one of several callers: that of another is another key. Empty where callers are not told apart.
+    #[must_use]
+    pub fn scoped(self, caller: &str) -> Self {
+        IdempotencyKey { scope: caller.to_owned(), ..self }
     }
 
     /// The key as it was meant, without quotes.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.key
     }
 
-    /// A request that changes `target`, on the shard with this tag. `request` is what the client asks of it.
-    pub fn change(&self, tag: Tag, target: &str, request: impl Display) -> Once {
-        self.once(key::idempotency(tag, target, self).to_string(), request, "-")
+    /// A request that changes `target`, on its shard. `request` is what the client asks of it.
+    pub fn change(&self, shard: &Shard, target: &str, request: impl Display) -> Once {
+        self.once(shard, target, request, NO_ANSWER)
     }
 
-    /// A request that creates something, to be known as `id` if it is the first with this key.
-    pub fn creation(&self, tag: Tag, id: &str, request: impl Display) -> Once {
-        self.once(key::idempotent_creation(tag, self).to_string(), request, id)
+    /// A request that creates something on a shard, to be known as `id` if it is the first with this key.
+    pub fn creation(&self, shard: &Shard, id: &str, request: impl Display) -> Once {
+        // No id is empty.
+        self.once(shard, "", request, id)
     }
 
-    fn once(&self, record: String, request: impl Display, answer: &str) -> Once {
-        Once { record, request: request.to_string(), answer: answer.to_owned(), order_incarnation: String::new() }
+    fn once(&self, shard: &Shard, target: &str, request: impl Display, answer: &str) -> Once {
+        Once {
+            record: key::idempotency(shard.tag(), self.digest(target)).to_string(),
+            request: digest(&[&request.to_string()]),
+            answer: answer.to_owned(),
+            order_incarnation: String::new(),
+            counts: key::keyed(shard.tag()).to_string(),
+            records_max: Some(shard.idempotency_records_max()),
+        }
     }
-}
 
-/// As it stands in the name of its record: what ids may not contain either is written as `%` and two digits.
-impl Display for IdempotencyKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.bytes().try_for_each(|byte| match byte {
-            b'_' | b'.' | b'-' => formatter.write_char(byte.into()),
-            byte if byte.is_ascii_alphanumeric() => formatter.write_char(byte.into()),
-            byte => write!(formatter, "%{byte:02X}"),
-        })
+    /// What stands for the key in the name of its record.
+    fn digest(&self, target: &str) -> String {
+        digest(&[&self.scope, target, &self.key])
     }
 }
 
@@ -90,23 +125,6 @@ fn unquote(quoted: &[u8]) -> Result<String, InvalidKey> {
         text.push(char::from(*byte));
     }
     Ok(text)
-}
-
-/// A request that is carried out once for its key: what `Script::once` puts into a call.
-#[derive(Debug)]
-pub struct Once {
-    pub(crate) record: String,
-    pub(crate) request: String,
-    pub(crate) answer: String,
-    pub(crate) order_incarnation: String,
-}
-
-impl Once {
-    /// Says for which incarnation of an order the request is, as the scripts of payment take it.
-    #[must_use]
-    pub fn for_incarnation(self, order_incarnation: &str) -> Self {
-        Once { order_incarnation: order_incarnation.to_owned(), ..self }
-    }
 }
 
 /// What an operation gave, and when.
@@ -132,8 +150,6 @@ impl<T> Done<T> {
 
 #[cfg(test)]
 mod tests {
-    use shardcart_schema::tag::Owner;
-
     use super::*;
 
     fn key(value: &str) -> Result<String, InvalidKey> {
@@ -174,10 +190,21 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_record_is_made_of_what_ids_are_made_of() {
-        let tag = Tag::of(Owner::Order, 3);
-        let key = IdempotencyKey::parse(b"\"a_B.9-:}{* %\"").unwrap();
-        assert_eq!(key.change(tag, "7", "add 5").record, "{o3ajde}:key:7:a_B.9-%3A%7D%7B%2A%20%25");
-        assert_eq!(key.creation(tag, "8", "create").record, "{o3ajde}:key:a_B.9-%3A%7D%7B%2A%20%25");
+    fn what_a_key_is_known_by_has_one_size_and_never_changes() {
+        let key = |text: &str| IdempotencyKey::parse(text.as_bytes()).unwrap();
+        let uuid = key("8e03978e-40d5-43dd-bc93-6894a57f9324");
+        assert_eq!(uuid.digest("7"), "8uq2yiGwZUd6hlONPnGIfw");
+        assert_eq!(key("~").scoped("caller").digest(""), "SEz-TrvCLbwFEfEhEw-4_Q");
+        assert_eq!(key(&"~".repeat(255)).digest(&"i".repeat(64)).len(), 22);
+    }
+
+    #[test]
+    fn keys_of_other_callers_and_other_targets_are_others() {
+        let key = |caller: &str| IdempotencyKey::parse(b"k").unwrap().scoped(caller);
+        assert_eq!(key("").digest("7"), IdempotencyKey::parse(b"\"k\"").unwrap().digest("7"));
+        assert_ne!(key("a").digest("7"), key("b").digest("7"));
+        assert_ne!(key("a").digest("7"), key("").digest("7"));
+        assert_ne!(key("").digest("7"), key("").digest(""));
+        assert_ne!(key("7").digest(""), key("").digest("7"));
     }
 }

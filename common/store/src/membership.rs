@@ -299,7 +299,7 @@ impl Membership {
                     Box::pin(async move { membership.admit(number, connection).await })
                 });
                 let server = Server::new(self.service, number, address, &self.settings, &admission)?;
-                Ok(Shard::new(number, *tag, Arc::new(server)))
+                Ok(Shard::new(number, *tag, self.settings.idempotency_records_max, Arc::new(server)))
             })
             .collect()
     }

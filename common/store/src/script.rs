@@ -9,7 +9,7 @@ use shardcart_schema::{limit, lua};
 use shardcart_types::amount::AMOUNT_MAX;
 use shardcart_types::ids::ID_LENGTH_MAX;
 
-use crate::idempotency::Once;
+use crate::once::Once;
 
 // What is counted on in records and scripts is what is checked at the door.
 const _: () = assert!(AMOUNT_MAX == limit::AMOUNT_MAX && ID_LENGTH_MAX == limit::ID_LENGTH_MAX);
@@ -53,8 +53,8 @@ impl Script {
         &self.name
     }
 
-    /// The same script with `idempotency.lua` around it, under the flags of its own first line. Another script to Redis:
-    /// one that is called without a key runs as it is written.
+    /// The same script with `idempotency.lua` around it. Another script to Redis: one that is called without a key runs
+    /// as it is written.
     fn keyed(&self) -> &Script {
         self.keyed.get_or_init(|| {
             let name = format!("{} with a key", self.name);
@@ -91,12 +91,15 @@ impl Script {
     /// A call with its keys that is carried out once for an idempotency key, if there is one: then it may be repeated.
     /// The first of the keys is what the script changes; the others, and the record, are on its shard.
     ///
-    /// The reply may then be `REPLAYED <answer>`, `REUSED` or `NEWER` as well: see `idempotency.lua` of
+    /// The reply may then be `REPLAYED <answer>`, `REUSED`, `TOO_MANY_KEYS` or `NEWER` as well: see `idempotency.lua` of
     /// `shardcart-schema`.
     pub fn once(&'static self, once: Option<Once>, keys: &[String]) -> Call {
-        let Some(Once { record, request, answer, order_incarnation }) = once else { return self.keys(keys) };
-        let keys: Vec<&str> = keys.iter().map(String::as_str).chain([record.as_str()]).collect();
-        self.keyed().keys(&keys).arg(request).arg(answer).arg(order_incarnation).repeatable()
+        let Some(once) = once else { return self.keys(keys) };
+        let keys: Vec<&str> =
+            keys.iter().map(String::as_str).chain([once.counts.as_str(), once.record.as_str()]).collect();
+        let max = once.records_max.map_or_else(String::new, |max| max.to_string());
+        let call = self.keyed().keys(&keys).arg(once.request).arg(once.answer).arg(once.order_incarnation);
+        call.arg(max).repeatable()
     }
 }
 
@@ -206,11 +209,9 @@ mod tests {
     use std::sync::LazyLock;
 
     use shardcart_schema::minted;
-    use shardcart_schema::tag::{Owner, Tag};
     use shardcart_types::ids::mint;
 
     use super::*;
-    use crate::idempotency::IdempotencyKey;
 
     static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("a.lua", "#!lua flags=allow-oom\nreturn 'DONE'\n"));
 
@@ -230,19 +231,25 @@ mod tests {
     }
 
     #[test]
-    fn with_a_key_a_script_is_put_into_another_under_its_own_flags() {
-        let key = IdempotencyKey::parse(b"k").unwrap();
-        let call = SCRIPT
-            .once(Some(key.change(Tag::of(Owner::Stock, 1), "7", "add 5")), &["{s1hvf}:item:7".to_owned()])
-            .arg(5);
+    fn with_a_key_a_script_is_put_into_another_that_does_not_run_when_redis_is_full() {
+        let once = Once {
+            record: "{s1hvf}:key:k".to_owned(),
+            request: "r".to_owned(),
+            answer: "-".to_owned(),
+            order_incarnation: String::new(),
+            counts: "{s1hvf}:keyed".to_owned(),
+            records_max: Some(9),
+        };
+        let call = SCRIPT.once(Some(once), &["{s1hvf}:item:7".to_owned()]).arg(5);
         let script = call.script.unwrap();
-        assert!(script.code.starts_with("#!lua flags=allow-oom\n-- Makes a script safe to repeat"), "{}", script.code);
+        assert!(script.code.starts_with("#!lua\n-- Makes a script safe to repeat"), "{}", script.code);
         assert!(script.code.contains("\nlocal function run()\nreturn 'DONE'\nend\n"), "{}", script.code);
         assert_ne!(script.sha1, SCRIPT.sha1);
         assert!(call.repeatable);
         let command = String::from_utf8(call.command.get_packed_command()).unwrap();
         let words: Vec<&str> = command.split("\r\n").skip(2).step_by(2).collect();
-        let expected = ["EVALSHA", &script.sha1, "2", "{s1hvf}:item:7", "{s1hvf}:key:7:k", "add 5", "-", "", "5"];
+        let expected =
+            ["EVALSHA", &script.sha1, "3", "{s1hvf}:item:7", "{s1hvf}:keyed", "{s1hvf}:key:k", "r", "-", "", "9", "5"];
         assert_eq!(words, expected);
     }
 }

@@ -40,6 +40,9 @@ pub struct RedisSettings {
     /// How many of the shards, from the first, get new ids (default: all). Raised after a longer address list has reached every machine
     #[arg(long, env = "MINT_SHARDS", value_parser = clap::value_parser!(u16).range(1..))]
     pub mint_shards: Option<u16>,
+    /// How many records of idempotency keys a shard has at most, some 180 bytes each for a day. Beyond it a call with a new key is refused with 429, but for those that move money
+    #[arg(long, env = "IDEMPOTENCY_RECORDS_MAX", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub idempotency_records_max: u64,
     /// Currency of the data set, as ISO 4217 writes it; fixed when the data set is created
     #[arg(long, env = "CURRENCY", default_value = "EUR", value_parser = currency)]
     pub currency: String,

@@ -16,6 +16,7 @@ use crate::shard_error::{Replies, ShardError};
 pub struct Shard {
     number: u16,
     tag: Tag,
+    idempotency_records_max: u64,
     server: Arc<Server>,
 }
 
@@ -26,9 +27,9 @@ impl std::fmt::Debug for Shard {
 }
 
 impl Shard {
-    /// The shard of this number and tag, on a server.
-    pub(crate) fn new(number: u16, tag: Tag, server: Arc<Server>) -> Self {
-        Shard { number, tag, server }
+    /// The shard of this number and tag, with so many records of idempotency keys at most, on a server.
+    pub(crate) fn new(number: u16, tag: Tag, idempotency_records_max: u64, server: Arc<Server>) -> Self {
+        Shard { number, tag, idempotency_records_max, server }
     }
 
     /// The shard's number.
@@ -39,6 +40,11 @@ impl Shard {
     /// The hash tag of all its keys.
     pub fn tag(&self) -> Tag {
         self.tag
+    }
+
+    /// How many records of idempotency keys it has at most.
+    pub fn idempotency_records_max(&self) -> u64 {
+        self.idempotency_records_max
     }
 
     /// Runs one call and returns its reply. One that may be repeated is sent once more when its connection breaks.

@@ -11,7 +11,7 @@ use shardcart_types::ids::{InvalidId, now_ms};
 use shardcart_types::routing;
 
 use crate::beyond::Beyond;
-use crate::idempotency::{Done, IdempotencyKey, KeyReused};
+use crate::idempotency::{Done, IdempotencyKey, KeyReused, TooManyKeys};
 use crate::membership::Membership;
 use crate::script::{Call, words};
 use crate::shard::Shard;
@@ -26,6 +26,9 @@ pub enum MintError {
     /// The idempotency key was used for another request. Nothing was created.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The key's shard has as many records as it may. Nothing was created.
+    #[error(transparent)]
+    TooManyKeys(#[from] TooManyKeys),
     /// The shard's; see there. With a key it may be repeated.
     #[error(transparent)]
     Shard(#[from] ShardError),
@@ -138,6 +141,23 @@ impl Shards {
         &self.membership
     }
 
+    /// The shards on which something new may be created, in the order in which they are tried: this machine's in turn,
+    /// then others; those that do not answer last.
+    pub fn minting_order(&self) -> Vec<u16> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let own = (0..self.minting.len()).map(|step| self.minting[(turn + step) % self.minting.len()]);
+        let others = (0..self.membership.open_shards()).filter(|shard| !self.minting.contains(shard));
+        let mut candidates: Vec<u16> = own.chain(others).collect();
+        // A stable sort: shards that answer come first, in their order.
+        candidates.sort_by_key(|shard| self.shard(*shard).is_ok_and(Shard::is_silent));
+        candidates
+    }
+
+    /// The shard on which something is created with a key: the same whichever machine is asked.
+    pub fn shard_of_key(&self, key: &IdempotencyKey) -> u16 {
+        routing::shard_of_key(key.as_str(), self.membership.founding())
+    }
+
     /// Creates something under a new id: on this machine's shards in turn, on another where they do not answer.
     ///
     /// `create` makes the call for a new id (shard and Unix milliseconds given); it must change nothing and
@@ -147,15 +167,9 @@ impl Shards {
     /// # Errors
     /// The last shard's, when none takes it.
     pub async fn mint<Id>(&self, mut create: impl FnMut(&Shard, u64) -> (Id, Call)) -> Result<Id, ShardError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let own = (0..self.minting.len()).map(|step| self.minting[(turn + step) % self.minting.len()]);
-        let others = (0..self.membership.open_shards()).filter(|shard| !self.minting.contains(shard));
-        let mut candidates: Vec<u16> = own.chain(others).collect();
-        // A stable sort: shards that answer come first, in their order.
-        candidates.sort_by_key(|shard| self.shard(*shard).is_ok_and(Shard::is_silent));
         let mut failure = None;
         let began = Instant::now();
-        for number in candidates {
+        for number in self.minting_order() {
             if failure.is_some() && began.elapsed() > MINT_MAX {
                 break;
             }
@@ -180,7 +194,7 @@ impl Shards {
     /// key names, whichever machine is asked. Then `create` makes a call with [`IdempotencyKey::creation`].
     ///
     /// # Errors
-    /// - `KeyReused`: refused, nothing was created.
+    /// - `KeyReused`, `TooManyKeys`: refused, nothing was created.
     /// - `Shard`: with a key no other shard is tried, as a repeat would not look there. It may be repeated.
     pub async fn mint_once<Id>(
         &self,
@@ -204,12 +218,13 @@ impl Shards {
     where
         Id: FromStr<Err = InvalidId>,
     {
-        let shard = self.shard(routing::shard_of_key(key.as_str(), self.membership.founding()))?;
+        let shard = self.shard(self.shard_of_key(key))?;
         let (id, call) = create(shard, now_ms());
         let words = words(shard.run(&call).await?);
         match (words.first().and_then(|word| Reply::parse(word)), words.get(1..).unwrap_or_default()) {
             (Some(Reply::Done), []) => return Ok(Done::now(id)),
             (Some(Reply::Reused), []) => return Err(KeyReused.into()),
+            (Some(Reply::TooManyKeys), []) => return Err(TooManyKeys.into()),
             (Some(Reply::Replayed), [id]) => {
                 if let Ok(id) = Id::from_str(id) {
                     return Ok(Done::before(id));

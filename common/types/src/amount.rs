@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The largest amount: 2^53 - 1, the last whole number that a double (and so Lua) counts to exactly.
 pub const AMOUNT_MAX: u64 = 9_007_199_254_740_991;
 
@@ -17,11 +19,13 @@ pub enum InvalidAmount {
 }
 
 /// Units of stock or of currency, from 0 to [`AMOUNT_MAX`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "u64", try_from = "u64")]
 pub struct Amount(u64);
 
 /// Units of stock, from 1 to [`AMOUNT_MAX`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "u64", try_from = "u64")]
 pub struct Quantity(u64);
 
 fn digits(text: &str) -> Option<u64> {
@@ -63,6 +67,34 @@ impl Quantity {
     }
 }
 
+impl TryFrom<u64> for Amount {
+    type Error = InvalidAmount;
+
+    fn try_from(value: u64) -> Result<Self, InvalidAmount> {
+        if value <= AMOUNT_MAX { Ok(Amount(value)) } else { Err(InvalidAmount::Amount) }
+    }
+}
+
+impl TryFrom<u64> for Quantity {
+    type Error = InvalidAmount;
+
+    fn try_from(value: u64) -> Result<Self, InvalidAmount> {
+        if (1..=AMOUNT_MAX).contains(&value) { Ok(Quantity(value)) } else { Err(InvalidAmount::Quantity) }
+    }
+}
+
+impl From<Amount> for u64 {
+    fn from(amount: Amount) -> u64 {
+        amount.0
+    }
+}
+
+impl From<Quantity> for u64 {
+    fn from(quantity: Quantity) -> u64 {
+        quantity.0
+    }
+}
+
 impl fmt::Display for Amount {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
@@ -92,5 +124,14 @@ mod tests {
     fn quantities_begin_at_one() {
         assert_eq!(Quantity::parse("1"), Ok(Quantity::ONE));
         assert_eq!(Quantity::parse("0"), Err(InvalidAmount::Quantity));
+    }
+
+    #[test]
+    fn numbers_have_the_same_range_as_texts() {
+        assert_eq!(Amount::try_from(AMOUNT_MAX).map(Amount::get), Ok(AMOUNT_MAX));
+        assert_eq!(Amount::try_from(AMOUNT_MAX + 1), Err(InvalidAmount::Amount));
+        assert_eq!(Quantity::try_from(1), Ok(Quantity::ONE));
+        assert_eq!(Quantity::try_from(0), Err(InvalidAmount::Quantity));
+        assert_eq!(Quantity::try_from(AMOUNT_MAX + 1), Err(InvalidAmount::Quantity));
     }
 }

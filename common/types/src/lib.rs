@@ -3,6 +3,7 @@
 pub mod address;
 pub mod amount;
 pub mod code;
+pub mod currency;
 pub mod ids;
 pub mod machine_id;
 pub mod parse;

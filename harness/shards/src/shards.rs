@@ -31,6 +31,7 @@ pub fn settings() -> RedisSettings {
         redis_wait_connections: 2,
         start_timeout_ms: PATIENCE,
         mint_shards: None,
+        idempotency_records_max: 1_000_000,
         currency: "EUR".to_owned(),
     }
 }

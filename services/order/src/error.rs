@@ -1,7 +1,7 @@
 //! What can go wrong with an order.
 
 use shardcart_protocol::participant::{ParticipantError, Refusal};
-use shardcart_store::idempotency::KeyReused;
+use shardcart_store::idempotency::{KeyReused, TooManyKeys};
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::MintError;
 use shardcart_types::ids::{ItemId, OrderId};
@@ -43,6 +43,9 @@ pub enum OrderError {
     /// The idempotency key came with another request.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The shard has as many records of idempotency keys as it may.
+    #[error(transparent)]
+    TooManyKeys(#[from] TooManyKeys),
     /// The order's record is of a later release and was left alone.
     #[error("order {0} was written by a later release")]
     Newer(OrderId),
@@ -58,6 +61,7 @@ impl From<MintError> for OrderError {
     fn from(error: MintError) -> Self {
         match error {
             MintError::KeyReused(reused) => reused.into(),
+            MintError::TooManyKeys(too_many) => too_many.into(),
             MintError::Shard(error) => error.into(),
         }
     }

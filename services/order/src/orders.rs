@@ -8,7 +8,7 @@ use std::str::FromStr;
 use shardcart_schema::key;
 use shardcart_schema::order::{CartLine, OrderStatus};
 use shardcart_schema::reply::Reply;
-use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused, TooManyKeys};
 use shardcart_store::script::words;
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
@@ -66,12 +66,12 @@ pub(crate) async fn home<'a>(shards: &'a Shards, order: &OrderId) -> Result<&'a 
 /// Creates an order with an empty cart. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
-/// - `KeyReused`: refused, nothing changed.
+/// - `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Shard`: no shard takes it.
 pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>) -> Result<Done<OrderId>> {
     let created = shards.mint_once(key, |shard, now_ms| {
         let order = OrderId::mint(shard.number(), now_ms);
-        let once = key.map(|key| key.creation(shard.tag(), order.as_str(), format_args!("create {user}")));
+        let once = key.map(|key| key.creation(shard, order.as_str(), format_args!("create {user}")));
         // The id carries the moment of creation, so it serves as the first last tx.
         let call = CREATE.once(once, &[order_key(shard, order.as_str())]).arg(user.as_str()).arg(order.as_str());
         (order, call)
@@ -82,12 +82,12 @@ pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>
 /// Removes an order that is neither paid nor being paid. A repeat finds that it is unknown, unless it has the same key.
 ///
 /// # Errors
-/// - `UnknownOrder`, `Pending`, `Paid`, `KeyReused`: refused, nothing changed.
+/// - `UnknownOrder`, `Pending`, `Paid`, `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn remove(shards: &Shards, order: &OrderId, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = home(shards, order).await?;
     let [record, cart, _] = keys(shard, order.as_str());
-    let once = key.map(|key| key.change(shard.tag(), order.as_str(), "remove"));
+    let once = key.map(|key| key.change(shard, order.as_str(), "remove"));
     let call = REMOVE.once(once, &[record, cart]);
     changed(&only_word(words(shard.run(&call).await?)), order, shard.number(), REMOVE.name())
 }
@@ -120,6 +120,7 @@ fn changed(word: &str, order: &OrderId, shard: u16, script: &str) -> Result<Done
         Some(Reply::Done) => Ok(Done::now(())),
         Some(Reply::Replayed) => Ok(Done::before(())),
         Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::TooManyKeys) => Err(TooManyKeys.into()),
         Some(Reply::Unknown) => Err(OrderError::UnknownOrder(order.clone())),
         Some(Reply::Pending) => Err(OrderError::Pending(order.clone())),
         Some(Reply::Paid) => Err(OrderError::Paid(order.clone())),

@@ -1,6 +1,6 @@
 //! What can go wrong with a user's credit.
 
-use shardcart_store::idempotency::KeyReused;
+use shardcart_store::idempotency::{KeyReused, TooManyKeys};
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::MintError;
 use shardcart_types::ids::{OrderId, UserId};
@@ -36,6 +36,9 @@ pub enum PaymentError {
     /// The idempotency key came with another request.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The shard has as many records of idempotency keys as it may.
+    #[error(transparent)]
+    TooManyKeys(#[from] TooManyKeys),
     /// The record is of a later release and was left alone.
     #[error("user {0} was written by a later release")]
     Newer(UserId),
@@ -51,6 +54,7 @@ impl From<MintError> for PaymentError {
     fn from(error: MintError) -> Self {
         match error {
             MintError::KeyReused(reused) => reused.into(),
+            MintError::TooManyKeys(too_many) => too_many.into(),
             MintError::Shard(error) => error.into(),
         }
     }

@@ -41,7 +41,7 @@ pub async fn pay_order(
     let shard = home(shards, user).await?;
     let incarnation = incarnations.of(order).await?;
     let request = format_args!("pay {order} {amount}");
-    let once = key.map(|key| key.change(shard.tag(), user.as_str(), request).for_incarnation(&incarnation));
+    let once = key.map(|key| key.change(shard, user.as_str(), request).for_incarnation(&incarnation).unbounded());
     let call = PAY.once(once, &keys(shard, user, order)).arg(amount.get()).arg(incarnation).repeatable();
     match change(shard, user, order, call).await {
         Err(PaymentError::OrderPending(_)) if incarnations.is_paid(order).await? => {
@@ -68,7 +68,7 @@ pub async fn cancel_payment(
     };
     let incarnation = incarnations.of(order).await?;
     let request = format_args!("cancel {order}");
-    let once = key.map(|key| key.change(shard.tag(), user.as_str(), request).for_incarnation(&incarnation));
+    let once = key.map(|key| key.change(shard, user.as_str(), request).for_incarnation(&incarnation).unbounded());
     let call = CANCEL_PAYMENT.once(once, &keys(shard, user, order)).arg(incarnation).arg(AMOUNT_MAX).repeatable();
     match change(shard, user, order, call).await {
         Err(PaymentError::OrderPending(_)) if incarnations.is_paid(order).await? => {

@@ -6,7 +6,7 @@ use redis::FromRedisValue;
 use shardcart_schema::key;
 use shardcart_schema::record::{self, Found, field};
 use shardcart_schema::reply::Reply;
-use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused, TooManyKeys};
 use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
@@ -35,12 +35,12 @@ pub(crate) async fn home<'a>(shards: &'a Shards, user: &UserId) -> Result<&'a Sh
 /// Creates a user without credit. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
-/// - `KeyReused`: refused, nothing changed.
+/// - `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Shard`: no shard takes it.
 pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Done<UserId>> {
     let created = shards.mint_once(key, |shard, now_ms| {
         let user = UserId::mint(shard.number(), now_ms);
-        let once = key.map(|key| key.creation(shard.tag(), user.as_str(), "create_user"));
+        let once = key.map(|key| key.creation(shard, user.as_str(), "create_user"));
         let call = CREATE.once(once, &[user_key(shard, &user)]);
         (user, call)
     });
@@ -72,7 +72,7 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
 /// - `Newer`, `Shard`: see there.
 pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = home(shards, user).await?;
-    let once = key.map(|key| key.change(shard.tag(), user.as_str(), format_args!("add_funds {amount}")));
+    let once = key.map(|key| key.change(shard, user.as_str(), format_args!("add_funds {amount}")).unbounded());
     let call = ADD_FUNDS.once(once, &[user_key(shard, user)]).arg(amount.get()).arg(AMOUNT_MAX);
     change(shard, user, call).await
 }
@@ -84,7 +84,7 @@ pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Opti
 /// - `Newer`, `Shard`: see there.
 pub async fn pay(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = home(shards, user).await?;
-    let once = key.map(|key| key.change(shard.tag(), user.as_str(), format_args!("pay {amount}")));
+    let once = key.map(|key| key.change(shard, user.as_str(), format_args!("pay {amount}")).unbounded());
     let call = PAY.once(once, &[user_key(shard, user)]).arg(amount.get()).arg("");
     change(shard, user, call).await
 }
@@ -101,6 +101,7 @@ pub(crate) fn changed(shard: &Shard, user: &UserId, script: &str, word: &str) ->
         Some(Reply::Done) => Ok(Done::now(())),
         Some(Reply::Replayed) => Ok(Done::before(())),
         Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::TooManyKeys) => Err(TooManyKeys.into()),
         Some(Reply::Unknown) => Err(PaymentError::UnknownUser(user.clone())),
         Some(Reply::Insufficient) => Err(PaymentError::InsufficientCredit(user.clone())),
         Some(Reply::OutOfRange) => Err(PaymentError::OutOfRange(user.clone())),

@@ -6,6 +6,7 @@ pub mod config;
 pub mod data_dir;
 pub mod machines;
 pub mod redis_servers;
+pub mod reference;
 pub mod services;
 pub mod start_error;
 pub mod storage;

@@ -10,6 +10,9 @@ use actix_web::web::ServiceConfig;
 use shardcart_protocol::insight::Insight;
 use shardcart_protocol::participant::Participant;
 
+/// Binds endpoints in one thread.
+pub type Bind = Box<dyn FnOnce(&mut ServiceConfig)>;
+
 /// What stock or payment serves in one thread.
 pub struct Served {
     /// Its part in checkouts.
@@ -17,5 +20,7 @@ pub struct Served {
     /// What it shows of itself.
     pub insight: Rc<dyn Insight>,
     /// Binds its endpoints for clients.
-    pub endpoints: Box<dyn FnOnce(&mut ServiceConfig)>,
+    pub endpoints: Bind,
+    /// Binds its endpoints of /v1.
+    pub v1: Bind,
 }

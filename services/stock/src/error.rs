@@ -1,6 +1,6 @@
 //! What can go wrong with an item.
 
-use shardcart_store::idempotency::KeyReused;
+use shardcart_store::idempotency::{KeyReused, TooManyKeys};
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::MintError;
 use shardcart_types::ids::ItemId;
@@ -24,6 +24,9 @@ pub enum StockError {
     /// The idempotency key came with another request.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The shard has as many records of idempotency keys as it may.
+    #[error(transparent)]
+    TooManyKeys(#[from] TooManyKeys),
     /// The item's record is of a later release and was left alone.
     #[error("item {0} was written by a later release")]
     Newer(ItemId),
@@ -36,6 +39,7 @@ impl From<MintError> for StockError {
     fn from(error: MintError) -> Self {
         match error {
             MintError::KeyReused(reused) => reused.into(),
+            MintError::TooManyKeys(too_many) => too_many.into(),
             MintError::Shard(error) => error.into(),
         }
     }

@@ -6,7 +6,7 @@ use redis::FromRedisValue;
 use shardcart_schema::key;
 use shardcart_schema::record::{self, Found, field};
 use shardcart_schema::reply::Reply;
-use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused};
+use shardcart_store::idempotency::{Done, IdempotencyKey, KeyReused, TooManyKeys};
 use shardcart_store::script::{Call, words};
 use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
@@ -39,12 +39,12 @@ async fn home<'a>(shards: &'a Shards, item: &ItemId) -> Result<&'a Shard> {
 /// Creates an item without stock. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
-/// - `KeyReused`: refused, nothing changed.
+/// - `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Shard`: no shard takes it.
 pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>) -> Result<Done<ItemId>> {
     let created = shards.mint_once(key, |shard, now_ms| {
         let item = ItemId::mint(shard.number(), now_ms);
-        let once = key.map(|key| key.creation(shard.tag(), item.as_str(), format_args!("create {price}")));
+        let once = key.map(|key| key.creation(shard, item.as_str(), format_args!("create {price}")));
         let call = CREATE.once(once, &[item_key(shard, &item)]).arg(price.get());
         (item, call)
     });
@@ -75,11 +75,11 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
 /// Adds units to an item's stock. Safe to repeat only with a key.
 ///
 /// # Errors
-/// - `UnknownItem`, `OutOfRange`, `KeyReused`: refused, nothing changed.
+/// - `UnknownItem`, `OutOfRange`, `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = home(shards, item).await?;
-    let once = key.map(|key| key.change(shard.tag(), item.as_str(), format_args!("add {units}")));
+    let once = key.map(|key| key.change(shard, item.as_str(), format_args!("add {units}")));
     let call = ADD.once(once, &[item_key(shard, item)]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
 }
@@ -87,11 +87,11 @@ pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&Ide
 /// Takes units out of an item's stock, outside any checkout. Safe to repeat only with a key.
 ///
 /// # Errors
-/// - `UnknownItem`, `InsufficientStock`, `KeyReused`: refused, nothing changed.
+/// - `UnknownItem`, `InsufficientStock`, `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
     let shard = home(shards, item).await?;
-    let once = key.map(|key| key.change(shard.tag(), item.as_str(), format_args!("subtract {units}")));
+    let once = key.map(|key| key.change(shard, item.as_str(), format_args!("subtract {units}")));
     let call = SUBTRACT.once(once, &[item_key(shard, item)]).arg(units.get());
     change(shard, item, call).await
 }
@@ -103,6 +103,7 @@ async fn change(shard: &Shard, item: &ItemId, call: Call) -> Result<Done> {
         Some(Reply::Done) => Ok(Done::now(())),
         Some(Reply::Replayed) => Ok(Done::before(())),
         Some(Reply::Reused) => Err(KeyReused.into()),
+        Some(Reply::TooManyKeys) => Err(TooManyKeys.into()),
         Some(Reply::Unknown) => Err(StockError::UnknownItem(item.clone())),
         Some(Reply::Insufficient) => Err(StockError::InsufficientStock(item.clone())),
         Some(Reply::OutOfRange) => Err(StockError::OutOfRange(item.clone())),

@@ -47,6 +47,7 @@ fn value(name: &str) -> &'static str {
         "LOG_FORMAT" => "json",
         "METRICS" => "false",
         "ALLOW_BATCH_INIT" => "true",
+        "CORS_ORIGINS" => "https://shop.example,http://localhost:3000",
         "CURRENCY" => "CHF",
         "RUST_LOG" => "warn,shardcart_order=debug/a \"b\" \\d # 'c': {d}",
         "OTEL_EXPORTER_OTLP_ENDPOINT" => "http://collector.observability:4318",

@@ -4,6 +4,7 @@
 mod batch_load;
 mod consistency;
 mod contract;
+mod full;
 mod idempotency;
 mod model;
 mod tombstones;

@@ -233,7 +233,7 @@ async fn clear(prometheus: &Prometheus, when: &str) {
 async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() {
     let mut faulty = Faulty::start().await;
     let patient = Settings::none().with("METRICS_INTERVAL_MS", 200).with("CLIENT_TIMEOUT_MS", 600_000);
-    let settings = patient.with("REQUESTS_MAX", SMALL).with("FSYNC", "no");
+    let settings = patient.with("REQUESTS_MAX", SMALL).with("FSYNC", "no").with("IDEMPOTENCY_RECORDS_MAX", 3);
     let mut small = Shop::start_with(ShopOptions { shards: 1, settings }).await;
     let prometheus = Prometheus::start(&[faulty.shop.shop().port(), small.port()], &shortened()).await;
     let load = Faulty::load(faulty.front.clone(), faulty.item.clone(), faulty.users[0].clone(), faulty.paid.clone());
@@ -257,6 +257,9 @@ async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() 
     let slow = tokio::spawn(async move { Faulty::slow(&slow).await });
     let dying = tokio::spawn(Faulty::die(faulty.shop.data(), faulty.left.clone()));
     faulty.break_shards().await;
+    for key in ["a", "b", "c"] {
+        small.front().with_key(key).create_order("user").await.ok();
+    }
     let open = raw::requests_without_end(small.port(), SMALL).await;
     let used = Scrape::of(small.port()).await.value("shardcart_shard_memory_used_bytes{service=\"stock\"");
     // Before the memory: a full server keeps what it has, and refuses to read its clients.
@@ -271,6 +274,9 @@ async fn every_alert_fires_when_its_fault_is_there_and_clears_when_it_is_gone() 
     small.process().limit_files(Some(limit));
     tell(&small, Service::Stock, "maxmemory", "0").await;
     tell(&small, Service::Payment, "appendonly", "yes").await;
+    // A day later they have gone.
+    let mut orders = small.data().shard(Service::Order, 0).await;
+    orders.del(ids::own_key(Service::Order, 0, "keyed")).await.expect("a running Redis deletes");
     drop(open);
     slow.abort();
     dying.abort();

@@ -8,3 +8,4 @@ mod identity;
 mod internal;
 mod probe;
 mod problems;
+mod v1;

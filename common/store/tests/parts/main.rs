@@ -2,6 +2,7 @@
 
 mod cluster;
 mod connection;
+mod idempotency;
 mod identity;
 mod membership;
 mod mint;

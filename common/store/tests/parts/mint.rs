@@ -124,7 +124,7 @@ async fn create_once(shards: &Shards, name: &str, request: &str) -> Result<Done<
     let key = IdempotencyKey::parse(name.as_bytes()).expect("a well-formed key");
     let created = shards.mint_once(Some(&key), |shard, now_ms| {
         let id = TxId::mint(shard.number(), now_ms);
-        let once = key.creation(shard.tag(), id.as_str(), request);
+        let once = key.creation(shard, id.as_str(), request);
         let call = CREATE.once(Some(once), &[format!("{{{}}}:made:{id}", shard.tag())]);
         (id, call)
     });

@@ -106,6 +106,10 @@ metrics! {
         "How far a shard's clock is ahead of this machine's";
     RESERVATIONS_HELD = Gauge "shardcart_reservations_held" ["service", "shard"]
         "Reservations that a stock or payment shard holds undecided or unsettled";
+    IDEMPOTENCY_RECORDS = Gauge "shardcart_idempotency_records" ["service", "shard"]
+        "Idempotency keys that a shard keeps; one that has gone may count for an hour more";
+    IDEMPOTENCY_RECORDS_MAX = Gauge "shardcart_idempotency_records_max" ["service", "shard"]
+        "How many idempotency keys a shard keeps at most; calls that move money go beyond it";
     COLLECT_DURATION = Gauge "shardcart_collect_duration_seconds" ["service"]
         "How long the last look at all shards took";
 

@@ -35,6 +35,10 @@ pub struct ShardMetrics {
     pub clients: Gauge,
     /// Commands a second.
     pub operations: Gauge,
+    /// Records of idempotency keys.
+    pub idempotency_records: Gauge,
+    /// The same at most.
+    pub idempotency_records_max: Gauge,
     /// Seconds ahead of this machine.
     pub clock_offset: Gauge,
 }
@@ -80,6 +84,8 @@ pub fn of(service: &'static str, shard: u16) -> &'static ShardMetrics {
             replicas: told(&names::SHARD_REPLICAS),
             clients: told(&names::SHARD_CLIENTS),
             operations: told(&names::SHARD_OPS),
+            idempotency_records: told(&names::IDEMPOTENCY_RECORDS),
+            idempotency_records_max: names::IDEMPOTENCY_RECORDS_MAX.gauge(&labels),
             clock_offset: names::SHARD_CLOCK_OFFSET.gauge(&labels),
         }
     })

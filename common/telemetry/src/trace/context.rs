@@ -95,6 +95,16 @@ impl Context {
         Some(span.with_some("tx", self.tx().as_ref()))
     }
 
+    /// What it is about.
+    pub fn about(&self) -> About {
+        About {
+            trace: Some(format!("{:032x}", self.origin.parent.trace)),
+            request: Some(self.origin.request.to_string()),
+            order: self.order.as_ref().map(ToString::to_string),
+            tx: self.tx().map(|tx| tx.to_string()),
+        }
+    }
+
     fn tx(&self) -> Option<TxId> {
         self.tx.borrow().clone()
     }
@@ -196,13 +206,7 @@ pub struct About {
 impl About {
     /// What this task is about.
     pub fn now() -> Self {
-        let about = |context: &Rc<Context>| About {
-            trace: Some(format!("{:032x}", context.origin.parent.trace)),
-            request: Some(context.origin.request.to_string()),
-            order: context.order.as_ref().map(ToString::to_string),
-            tx: context.tx().map(|tx| tx.to_string()),
-        };
-        CONTEXT.try_with(about).unwrap_or_default()
+        CONTEXT.try_with(|context| context.about()).unwrap_or_default()
     }
 
     /// Names and values of what is known.

@@ -21,6 +21,7 @@ impl From<OrderError> for Problem {
             OrderError::OutcomeUnknown => Code::OutcomeUnknown,
             OrderError::TooMany => Code::Overloaded,
             OrderError::KeyReused(_) => Code::IdempotencyKeyReused,
+            OrderError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
             // Logged where it was found out, at a bounded rate: clients can send such ids at will.
             OrderError::Shard(ShardError::BeyondList { .. })
             | OrderError::Participant(ParticipantError::BeyondList { .. }) => return Problem::shard_unavailable(),

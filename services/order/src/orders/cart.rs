@@ -17,7 +17,7 @@ use crate::scripts::{ADD_ITEM, REMOVE_ITEM, REPLAY};
 /// time.
 ///
 /// # Errors
-/// - `UnknownOrder`, `Pending`, `Paid`, `TooLarge`, `OutOfRange`, `KeyReused`: refused, nothing changed.
+/// - `UnknownOrder`, `Pending`, `Paid`, `TooLarge`, `OutOfRange`, `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn add_item(
     shards: &Shards,
@@ -54,7 +54,7 @@ pub async fn was_added(
 ) -> Result<bool> {
     let Some(shard) = shards.home(order.as_str()).await? else { return Ok(false) };
     let [record, _, _] = keys(shard, order.as_str());
-    let call = REPLAY.once(Some(adding(key, shard, order, item, units)), &[record]);
+    let call = REPLAY.once(Some(adding(key, shard, order, item, units).unbounded()), &[record]);
     let word = only_word(words(shard.run(&call).await?));
     match Reply::parse(&word) {
         Some(Reply::None) => Ok(false),
@@ -63,13 +63,13 @@ pub async fn was_added(
 }
 
 fn adding(key: &IdempotencyKey, shard: &Shard, order: &OrderId, item: &ItemId, units: Quantity) -> Once {
-    key.change(shard.tag(), order.as_str(), format_args!("addItem {item} {units}"))
+    key.change(shard, order.as_str(), format_args!("addItem {item} {units}"))
 }
 
 /// Takes one unit of an item off a cart. Safe to repeat only with a key.
 ///
 /// # Errors
-/// - `UnknownOrder`, `UnknownItem`, `Pending`, `Paid`, `KeyReused`: refused, nothing changed.
+/// - `UnknownOrder`, `UnknownItem`, `Pending`, `Paid`, `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn remove_item(
     shards: &Shards,
@@ -79,7 +79,7 @@ pub async fn remove_item(
 ) -> Result<Done> {
     let shard = home(shards, order).await?;
     let [record, cart, _] = keys(shard, order.as_str());
-    let once = key.map(|key| key.change(shard.tag(), order.as_str(), format_args!("removeItem {item}")));
+    let once = key.map(|key| key.change(shard, order.as_str(), format_args!("removeItem {item}")));
     let call = REMOVE_ITEM.once(once, &[record, cart]).arg(item.as_str());
     let word = only_word(words(shard.run(&call).await?));
     match Reply::parse(&word) {

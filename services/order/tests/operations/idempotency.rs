@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use shardcart_order::error::{OrderError, Result};
 use shardcart_order::orders;
+use shardcart_schema::limit::IDEMPOTENCY_COUNTED_MS;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
 use shardcart_store::shard_error::ShardError;
 use shardcart_types::ids::{OrderId, minted_shard};
@@ -37,7 +38,12 @@ async fn was_added(orders: &TestOrders, order: &OrderId, units: u64, name: &str)
 
 /// Where what was done to an order for a key is kept.
 fn record(orders: &TestOrders, order: &OrderId, name: &str) -> String {
-    orders.key_of("key", &format!("{order}:{name}"))
+    key(name).change(orders.first(), order.as_str(), "").record().to_owned()
+}
+
+/// What is kept of a request that was done, with its answer.
+fn kept(orders: &TestOrders, request: &str, answer: &str) -> Option<String> {
+    Some(format!("2 / {} {answer}", key("any").change(orders.first(), "", request).request()))
 }
 
 fn is_reused<T: std::fmt::Debug>(done: &Result<T>) -> bool {
@@ -60,8 +66,8 @@ async fn every_operation_with_a_key_is_done_once() {
     }
     assert_eq!(orders.raw.hash(&orders.cart_key(&order)).await["a"], "2 10");
     assert_eq!(orders.field(&order, "total").await, "10");
-    assert_eq!(orders.raw.text(&record(&orders, &order, "a")).await.as_deref(), Some("1 / - addItem a 3"));
-    assert_eq!(orders.raw.text(&record(&orders, &order, "r")).await.as_deref(), Some("1 / - removeItem a"));
+    assert_eq!(orders.raw.text(&record(&orders, &order, "a")).await, kept(&orders, "addItem a 3", "-"));
+    assert_eq!(orders.raw.text(&record(&orders, &order, "r")).await, kept(&orders, "removeItem a", "-"));
 
     for is_replay in [false, true, true] {
         assert_eq!(remove(&orders, &order, "x").await.unwrap().is_replay, is_replay);
@@ -134,7 +140,7 @@ async fn what_was_added_can_be_told_without_a_price() {
     assert!(was_added(&orders, &order, 3, "a").await.unwrap());
     assert!(!was_added(&orders, &order, 3, "b").await.unwrap());
 
-    orders.raw.tell(&["SET", &record(&orders, &order, "a"), "2"]).await;
+    orders.raw.tell(&["SET", &record(&orders, &order, "a"), "3"]).await;
     let newer = was_added(&orders, &order, 3, "a").await;
     assert!(matches!(newer, Err(OrderError::Newer(_))), "{newer:?}");
 }
@@ -150,8 +156,9 @@ async fn create_with_a_key_gives_one_order_of_one_user() {
 
     let order = &created[0].value;
     assert_eq!(minted_shard(order.as_str()), Some(0));
-    assert_eq!(orders.raw.text(&orders.key_of("key", "k")).await, Some(format!("1 / {order} create u")));
-    assert_eq!(orders.raw.everything().await.len(), 2, "an order and a record");
+    let record = key("k").creation(orders.first(), "", "").record().to_owned();
+    assert_eq!(orders.raw.text(&record).await, kept(&orders, "create u", order.as_str()));
+    assert_eq!(orders.raw.everything().await.len(), 3, "an order, a record and the count");
 }
 
 #[actix_web::test]
@@ -193,7 +200,7 @@ async fn what_was_done_to_an_order_that_is_gone_is_still_a_replay() {
 async fn a_record_of_a_later_release_is_left_alone() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
-    orders.raw.tell(&["SET", &record(&orders, &order, "k"), "2 whatever"]).await;
+    orders.raw.tell(&["SET", &record(&orders, &order, "k"), "3 whatever"]).await;
     let before = orders.raw.everything().await;
     for done in [
         add(&orders, &order, 3, 5, "k").await,
@@ -206,22 +213,47 @@ async fn a_record_of_a_later_release_is_left_alone() {
 }
 
 #[actix_web::test]
-async fn a_full_shard_does_with_a_key_what_it_does_without() {
+async fn a_full_shard_keeps_no_new_record_whatever_the_call_frees() {
     let orders = TestOrders::start().await;
     let order = orders.filled_order().await;
     let before = orders.raw.everything().await;
     orders.raw.fill().await;
 
-    let added = add(&orders, &order, 3, 5, "a").await;
-    assert!(matches!(added, Err(OrderError::Shard(ShardError::Refused { .. }))), "{added:?}");
+    for done in [
+        add(&orders, &order, 3, 5, "a").await,
+        remove_item(&orders, &order, "a", "r").await,
+        remove(&orders, &order, "x").await,
+    ] {
+        assert!(matches!(done, Err(OrderError::Shard(ShardError::Refused { .. }))), "{done:?}");
+    }
     let created = create(&orders, "c", "u").await;
     assert!(matches!(created, Err(OrderError::Shard(ShardError::Refused { .. }))), "{created:?}");
     assert_eq!(orders.raw.everything().await, before);
 
-    for is_replay in [false, true] {
-        assert_eq!(remove_item(&orders, &order, "a", "r").await.unwrap().is_replay, is_replay);
+    orders::remove_item(&orders.shards, &order, &item("a"), None).await.expect("without a key nothing grows");
+    orders::remove(&orders.shards, &order, None).await.expect("without a key nothing grows");
+}
+
+#[actix_web::test]
+async fn beyond_the_bound_nothing_is_added_and_what_was_added_is_told() {
+    let orders = TestOrders::start().await;
+    let order = orders.order().await;
+    add(&orders, &order, 3, 5, "a").await.unwrap();
+    let counts = shardcart_schema::key::keyed(orders.tag()).to_string();
+    let hour = orders.raw.now_ms().await / IDEMPOTENCY_COUNTED_MS;
+    let most = orders.first().idempotency_records_max().to_string();
+    for hour in [hour, hour + 1] {
+        orders.raw.tell(&["HSET", &counts, &hour.to_string(), &most, "earlier", "0"]).await;
     }
-    for is_replay in [false, true] {
-        assert_eq!(remove(&orders, &order, "x").await.unwrap().is_replay, is_replay);
-    }
+    let before = orders.raw.everything().await;
+
+    let is_refused = |done: &OrderError| matches!(done, OrderError::TooManyKeys(_));
+    assert!(is_refused(&add(&orders, &order, 3, 5, "b").await.unwrap_err()));
+    assert!(is_refused(&remove_item(&orders, &order, "a", "r").await.unwrap_err()));
+    assert!(is_refused(&remove(&orders, &order, "x").await.unwrap_err()));
+    assert!(is_refused(&create(&orders, "c", "u").await.unwrap_err()));
+    assert!(add(&orders, &order, 3, 5, "a").await.unwrap().is_replay);
+    assert!(was_added(&orders, &order, 3, "a").await.unwrap());
+    assert!(!was_added(&orders, &order, 3, "b").await.unwrap());
+    assert_eq!(orders.raw.everything().await, before);
 }

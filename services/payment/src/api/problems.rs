@@ -18,6 +18,7 @@ impl From<PaymentError> for Problem {
             PaymentError::OrderPaid(_) => Code::OrderPaid,
             PaymentError::OutOfRange(_) => Code::OutOfRange,
             PaymentError::KeyReused(_) => Code::IdempotencyKeyReused,
+            PaymentError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
             // Logged where it was found out, at a bounded rate: clients can send such ids at will.
             PaymentError::Shard(ShardError::BeyondList { .. }) => return Problem::shard_unavailable(),
             PaymentError::Newer(_) | PaymentError::Shard(_) | PaymentError::Orders(_) => {

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use shardcart_payment::error::{PaymentError, Result};
 use shardcart_payment::payments;
 use shardcart_payment::users;
+use shardcart_schema::limit::IDEMPOTENCY_COUNTED_MS;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
 use shardcart_store::shard_error::ShardError;
 use shardcart_types::ids::{OrderId, UserId, minted_shard};
@@ -32,9 +33,20 @@ async fn cancel(payment: &TestPayment, user: &UserId, order: &OrderId, name: &st
     payments::cancel_payment(&payment.shards, payment.incarnations(), user, order, Some(&key(name))).await
 }
 
+/// Where what was done to a user for a key is kept.
+fn record_of(payment: &TestPayment, user: &UserId, name: &str) -> String {
+    key(name).change(payment.first(), user.as_str(), "").record().to_owned()
+}
+
 /// The record of what was done to a user for a key.
 async fn record(payment: &TestPayment, user: &UserId, name: &str) -> Option<String> {
-    payment.raw.text(&payment.key_of("key", &format!("{user}:{name}"))).await
+    payment.raw.text(&record_of(payment, user, name)).await
+}
+
+/// What is kept of a request that was done, with the incarnations and the answer.
+fn kept(payment: &TestPayment, incarnation: &str, request: &str, answer: &str) -> Option<String> {
+    let once = key("any").change(payment.first(), "", request);
+    Some(format!("2 {incarnation} {} {answer}", once.request()))
 }
 
 fn is_reused<T: std::fmt::Debug>(done: &Result<T>) -> bool {
@@ -56,10 +68,10 @@ async fn every_operation_with_a_key_is_done_once() {
     }
     assert_eq!(payment.purse(&user).await, Purse { credit: 27, held: 0, net: 27 });
 
-    let kept = [("a", "add_funds 10".to_owned()), ("p", "pay 3".to_owned())];
+    let plain = [("a", "add_funds 10".to_owned()), ("p", "pay 3".to_owned())];
     let for_order = [("o", format!("pay {order} 4")), ("c", format!("cancel {order}"))];
-    for (name, request) in kept.into_iter().chain(for_order) {
-        assert_eq!(record(&payment, &user, name).await, Some(format!("1 / - {request}")));
+    for (name, request) in plain.into_iter().chain(for_order) {
+        assert_eq!(record(&payment, &user, name).await, kept(&payment, "/", &request, "-"));
     }
 }
 
@@ -70,7 +82,7 @@ async fn a_key_is_kept_for_a_day() {
     let before = payment.raw.now_ms().await;
     pay(&payment, &user, 3, "p").await.unwrap();
     let after = payment.raw.now_ms().await;
-    let record = payment.key_of("key", &format!("{user}:p"));
+    let record = record_of(&payment, &user, "p");
     let end = payment.raw.expires_ms(&record).await.expect("a record goes by itself");
     assert!((before + DAY_MS..=after + DAY_MS).contains(&end), "{before} {end} {after}");
 }
@@ -126,9 +138,9 @@ async fn create_with_a_key_gives_one_user() {
 
     let user = &created[0].value;
     assert_eq!(minted_shard(user.as_str()), Some(0));
-    let kept = payment.raw.text(&payment.key_of("key", "k")).await;
-    assert_eq!(kept, Some(format!("1 / {user} create_user")));
-    assert_eq!(payment.raw.everything().await.len(), 2, "a user and a record");
+    let record = key("k").creation(payment.first(), "", "").record().to_owned();
+    assert_eq!(payment.raw.text(&record).await, kept(&payment, "/", "create_user", user.as_str()));
+    assert_eq!(payment.raw.everything().await.len(), 3, "a user, a record and the count");
 }
 
 #[actix_web::test]
@@ -178,7 +190,7 @@ async fn a_load_of_orders_begins_a_new_incarnation_of_their_payments() {
     let (user, order) = (payment.user_with(20).await, order("7"));
     payment.orders.live(&order, "open", "first");
     pay_order(&payment, &user, &order, 3, "k").await.unwrap();
-    assert_eq!(record(&payment, &user, "k").await, Some("1 /first - pay 7 3".to_owned()));
+    assert_eq!(record(&payment, &user, "k").await, kept(&payment, "/first", "pay 7 3", "-"));
     assert!(pay_order(&payment, &user, &order, 3, "k").await.unwrap().is_replay);
 
     payment.orders.live(&order, "open", "second");
@@ -198,7 +210,7 @@ async fn a_payment_for_an_order_that_is_gone_is_still_a_replay() {
 
     assert!(pay_order(&payment, &user, &known, 3, "k").await.unwrap().is_replay);
     assert!(pay_order(&payment, &user, &unknown, 4, "u").await.unwrap().is_replay);
-    assert_eq!(record(&payment, &user, "u").await, Some("1 / - pay 8 4".to_owned()));
+    assert_eq!(record(&payment, &user, "u").await, kept(&payment, "/", "pay 8 4", "-"));
     assert_eq!(payment.purse(&user).await.credit, 13);
 }
 
@@ -206,8 +218,8 @@ async fn a_payment_for_an_order_that_is_gone_is_still_a_replay() {
 async fn a_record_of_a_later_release_is_left_alone() {
     let payment = TestPayment::start().await;
     let (user, order) = (payment.user_with(20).await, new_order());
-    let record = payment.key_of("key", &format!("{user}:k"));
-    payment.raw.tell(&["SET", &record, "2 whatever"]).await;
+    let record = record_of(&payment, &user, "k");
+    payment.raw.tell(&["SET", &record, "3 whatever"]).await;
     let before = payment.raw.everything().await;
     for done in [
         add_funds(&payment, &user, 1, "k").await,
@@ -221,7 +233,7 @@ async fn a_record_of_a_later_release_is_left_alone() {
 }
 
 #[actix_web::test]
-async fn a_full_shard_does_with_a_key_what_it_does_without() {
+async fn a_full_shard_keeps_no_new_record_whatever_the_call_frees() {
     let payment = TestPayment::start().await;
     let (user, order) = (payment.user_with(20).await, new_order());
     payment.pay(&user, &order, 3).await.unwrap();
@@ -232,10 +244,37 @@ async fn a_full_shard_does_with_a_key_what_it_does_without() {
     assert!(full(&add_funds(&payment, &user, 1, "a").await));
     assert!(full(&pay(&payment, &user, 1, "p").await));
     assert!(full(&pay_order(&payment, &user, &new_order(), 1, "o").await));
+    assert!(full(&cancel(&payment, &user, &order, "c").await));
     assert_eq!(payment.raw.everything().await, before);
 
+    payments::cancel_payment(&payment.shards, payment.incarnations(), &user, &order, None)
+        .await
+        .expect("nothing grows");
+    assert_eq!(payment.purse(&user).await.credit, 20);
+}
+
+#[actix_web::test]
+async fn what_moves_money_is_done_however_many_records_there_are() {
+    let payment = TestPayment::start().await;
+    let (user, order) = (payment.user_with(20).await, new_order());
+    let counts = shardcart_schema::key::keyed(payment.tag()).to_string();
+    let hour = payment.raw.now_ms().await / IDEMPOTENCY_COUNTED_MS;
+    let most = payment.first().idempotency_records_max().to_string();
+    for hour in [hour, hour + 1] {
+        payment.raw.tell(&["HSET", &counts, &hour.to_string(), &most, "earlier", "0"]).await;
+    }
+
+    let created = users::create(&payment.shards, Some(&key("n"))).await;
+    assert!(matches!(created, Err(PaymentError::TooManyKeys(_))), "{created:?}");
+    for is_replay in [false, true] {
+        assert_eq!(add_funds(&payment, &user, 10, "a").await.unwrap().is_replay, is_replay);
+        assert_eq!(pay(&payment, &user, 3, "p").await.unwrap().is_replay, is_replay);
+        assert_eq!(pay_order(&payment, &user, &order, 4, "o").await.unwrap().is_replay, is_replay);
+    }
     for is_replay in [false, true] {
         assert_eq!(cancel(&payment, &user, &order, "c").await.unwrap().is_replay, is_replay);
     }
-    assert_eq!(payment.purse(&user).await.credit, 20);
+    assert_eq!(payment.purse(&user).await.credit, 27);
+    let counted: u64 = payment.raw.hash(&counts).await.values().map(|count| count.parse::<u64>().unwrap()).sum();
+    assert_eq!(counted, 2 * most.parse::<u64>().unwrap() + 4, "they count all the same");
 }

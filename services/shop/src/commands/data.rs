@@ -60,6 +60,8 @@ impl DataArgs {
             redis_wait_connections: 0,
             start_timeout_ms: self.start_timeout_ms,
             mint_shards: None,
+            // It creates nothing.
+            idempotency_records_max: 0,
             currency: String::new(),
         }
     }

@@ -8,7 +8,9 @@ use actix_web::web::ServiceConfig;
 use shardcart_http::gate::Gate;
 use shardcart_http::index;
 use shardcart_http::machine::Machine;
+use shardcart_http::v1;
 use shardcart_operator::console::access::Reach;
+use shardcart_operator::reference;
 use shardcart_order::order_status::LocalOrders;
 use shardcart_protocol::internal::Internal;
 use shardcart_protocol::peers::{PeersFactory, RemoteInsight};
@@ -18,6 +20,7 @@ use shardcart_types::service::Service;
 
 use super::bind_health;
 use crate::config::order::Config;
+use crate::reference::common;
 use crate::services::order::{OrderService, Reached, Settings};
 
 /// How long an answer about shards or ids is waited for: a participant looks at all of its shards for it.
@@ -93,7 +96,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     // A gateway leads to the port for clients: only with a token is there a console for it to show.
     let has_token = config.console.token().is_some();
     machine.serve(clients, Gate::for_clients(&config.http), {
-        let (factories, order) = (factories.clone(), order.clone());
+        let (factories, order, common) = (factories.clone(), order.clone(), common(&config.http));
         move |config: &mut ServiceConfig, gate| {
             let reached = factories.in_thread();
             if has_token {
@@ -102,6 +105,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             bind_health(config, gate, vec![Arc::clone(&reached.shards)]);
             index::endpoints(config, "order", if has_token { &["GET /console"] } else { &[] });
             order.bind(config, &reached, gate);
+            config.service(v1::scope("order", &common, |config| reference::endpoints(config, "order")));
         }
     })?;
     machine.serve(services, Gate::for_services(&config.http), move |config: &mut ServiceConfig, gate| {

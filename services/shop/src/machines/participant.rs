@@ -8,6 +8,8 @@ use actix_web::web::ServiceConfig;
 use shardcart_http::gate::Gate;
 use shardcart_http::index;
 use shardcart_http::machine::Machine;
+use shardcart_http::v1;
+use shardcart_operator::reference;
 use shardcart_protocol::internal::Internal;
 use shardcart_protocol::orders::Orders;
 use shardcart_protocol::participant::Prices;
@@ -19,6 +21,7 @@ use shardcart_store::shards::{Shards, ShardsFactory};
 use super::bind_health;
 use crate::config::participant::Settings;
 use crate::config::{payment, stock};
+use crate::reference::common;
 use crate::services::{self, Served};
 
 /// Makes what a thread serves, and what tells it the prices if it knows them: of its shards and of the order service.
@@ -88,12 +91,16 @@ async fn run(service: &'static str, ports: (u16, u16), settings: Settings, serve
     rt::spawn(review::run(Arc::clone(&shards), served.participant, asked, orders.review_after_ms));
 
     machine.serve(clients, Gate::for_clients(&http), {
-        let factories = factories.clone();
+        let (factories, common) = (factories.clone(), common(&http));
         move |config: &mut ServiceConfig, gate| {
             let Thread { shards, served, .. } = factories.in_thread();
             bind_health(config, gate, vec![shards]);
             index::endpoints(config, service, &[]);
             (served.endpoints)(config);
+            config.service(v1::scope(service, &common, |config| {
+                (served.v1)(config);
+                reference::endpoints(config, service);
+            }));
         }
     })?;
     machine.serve(services, Gate::for_services(&http), move |config: &mut ServiceConfig, gate| {

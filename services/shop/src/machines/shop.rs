@@ -9,7 +9,9 @@ use actix_web::web::{self, ServiceConfig};
 use shardcart_http::gate::Gate;
 use shardcart_http::index;
 use shardcart_http::machine::Machine;
+use shardcart_http::v1;
 use shardcart_operator::console::access::Reach;
+use shardcart_operator::reference;
 use shardcart_order::order_status::LocalOrders;
 use shardcart_protocol::orders::Orders;
 use shardcart_protocol::review;
@@ -19,6 +21,7 @@ use shardcart_store::shards::{Shards, ShardsFactory};
 use super::bind_health;
 use crate::config::shop::Config;
 use crate::data_dir;
+use crate::reference::common;
 use crate::services::order::{OrderService, Reached, Settings};
 use crate::services::{self, Served};
 use crate::storage::Storage;
@@ -58,10 +61,11 @@ async fn serve(
     here.start_reviews(config);
     here.shards().iter().for_each(|shards| machine.watch(shards));
 
+    let common = common(&config.http);
     machine.serve(listener, Gate::for_clients(&config.http), move |config: &mut ServiceConfig, gate| {
         let thread = factories.in_thread();
         bind_health(config, gate, thread.shards());
-        let more = ["GET /metrics", "GET /console", "/orders, /stock and /payment: the API"];
+        let more = ["GET /metrics", "GET /console", "/orders, /stock, /payment and /v1: the API"];
         index::endpoints(config, "shop", &more);
         config.configure(shardcart_http::metrics::endpoints);
         order.bind_console(config, &thread.reached, gate);
@@ -69,7 +73,12 @@ async fn serve(
         config
             .service(web::scope("/orders").configure(|scope| order.bind(scope, &reached, gate)))
             .service(web::scope("/stock").configure(stock.endpoints))
-            .service(web::scope("/payment").configure(payment.endpoints));
+            .service(web::scope("/payment").configure(payment.endpoints))
+            .service(v1::scope("shop", &common, |config| {
+                (stock.v1)(config);
+                (payment.v1)(config);
+                reference::endpoints(config, "shop");
+            }));
     })?;
     print!("{}", banner(config, storage));
     let data_dir = storage.data_dir();

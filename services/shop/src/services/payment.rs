@@ -18,5 +18,6 @@ pub fn serve(shards: Arc<Shards>, orders: Rc<dyn Orders>, batch_init: &BatchInit
     let participant = Rc::new(LocalPayment::new(Arc::clone(&shards)));
     let insight = Rc::new(LocalInsight::new(Arc::clone(&shards)));
     let state = State { shards, orders: Incarnations::new(orders), batch_init: batch_init.clone() };
-    Served { participant, insight, endpoints: Box::new(|config| legacy::endpoints(config, state)) }
+    let endpoints = Box::new(|config: &mut _| legacy::endpoints(config, state));
+    Served { participant, insight, endpoints, v1: Box::new(|_| {}) }
 }

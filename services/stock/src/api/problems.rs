@@ -14,6 +14,7 @@ impl From<StockError> for Problem {
             StockError::InsufficientStock(_) => Code::InsufficientStock,
             StockError::OutOfRange(_) => Code::OutOfRange,
             StockError::KeyReused(_) => Code::IdempotencyKeyReused,
+            StockError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
             // Logged where it was found out, at a bounded rate: clients can send such ids at will.
             StockError::Shard(ShardError::BeyondList { .. }) => return Problem::shard_unavailable(),
             StockError::Newer(_) | StockError::Shard(_) => {

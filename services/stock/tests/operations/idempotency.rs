@@ -1,13 +1,16 @@
 //! Operations with an idempotency key: done once, however often they are asked for.
 
 use futures_util::future::join_all;
+use shardcart_schema::key::keyed;
+use shardcart_schema::limit::IDEMPOTENCY_COUNTED_MS;
 use shardcart_stock::error::{Result, StockError};
 use shardcart_stock::items;
 use shardcart_store::idempotency::{Done, IdempotencyKey};
+use shardcart_store::settings::RedisSettings;
 use shardcart_store::shard_error::ShardError;
 use shardcart_types::ids::{ItemId, minted_shard};
 
-use crate::support::{TestStock, Units, amount, item, loads};
+use crate::support::{TestStock, Units, amount, item, loads, settings};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -28,8 +31,18 @@ async fn create(stock: &TestStock, price: u64, key: &IdempotencyKey) -> Result<D
 }
 
 /// Where what was done to an item for a key is kept.
-fn record(stock: &TestStock, item: &ItemId, key: &str) -> String {
-    stock.key_of("key", &format!("{item}:{key}"))
+fn record(stock: &TestStock, item: &ItemId, name: &str) -> String {
+    key(name).change(stock.first(), item.as_str(), "").record().to_owned()
+}
+
+/// Where what was created for a key is kept.
+fn creation_record(stock: &TestStock, name: &str) -> String {
+    key(name).creation(stock.first(), "", "").record().to_owned()
+}
+
+/// What is kept of a request that was done, with its answer.
+fn kept(stock: &TestStock, request: &str, answer: &str) -> Option<String> {
+    Some(format!("2 / {} {answer}", key("any").change(stock.first(), "", request).request()))
 }
 
 fn is_reused<T: std::fmt::Debug>(done: &Result<T>) -> bool {
@@ -45,8 +58,8 @@ async fn add_and_subtract_with_a_key_are_done_once() {
         assert_eq!(subtract(&stock, &item, 1, &key("s")).await.unwrap(), Done { value: (), is_replay });
     }
     assert_eq!(stock.units(&item).await, Units { stock: 13, held: 0, net: 13 });
-    assert_eq!(stock.raw.text(&record(&stock, &item, "a")).await.as_deref(), Some("1 / - add 4"));
-    assert_eq!(stock.raw.text(&record(&stock, &item, "s")).await.as_deref(), Some("1 / - subtract 1"));
+    assert_eq!(stock.raw.text(&record(&stock, &item, "a")).await, kept(&stock, "add 4", "-"));
+    assert_eq!(stock.raw.text(&record(&stock, &item, "s")).await, kept(&stock, "subtract 1", "-"));
 }
 
 #[actix_web::test]
@@ -127,9 +140,9 @@ async fn create_with_a_key_gives_one_item_on_the_shard_of_its_record() {
     assert!(is_reused(&create(&stock, 8, &key("c")).await));
 
     assert_eq!(minted_shard(first.value.as_str()), Some(0));
-    let kept = stock.raw.text(&stock.key_of("key", "c")).await;
-    assert_eq!(kept, Some(format!("1 / {} create 7", first.value)));
-    assert_eq!(stock.raw.everything().await.len(), 2, "an item and a record");
+    let found = stock.raw.text(&creation_record(&stock, "c")).await;
+    assert_eq!(found, kept(&stock, "create 7", first.value.as_str()));
+    assert_eq!(stock.raw.everything().await.len(), 3, "an item, a record and the count");
 }
 
 #[actix_web::test]
@@ -167,9 +180,9 @@ async fn a_record_of_a_later_release_is_left_alone() {
     let item = stock.item_with(10).await;
     let created = create(&stock, 7, &key("c")).await.unwrap().value;
     assert_eq!(minted_shard(created.as_str()), Some(0));
-    for newer in ["2", "2 / - add 4 and more", "10 / - add 4"] {
+    for newer in ["3", "3 / - and more", "20 / - -", "1 / - add 4"] {
         stock.raw.tell(&["SET", &record(&stock, &item, "a"), newer]).await;
-        stock.raw.tell(&["SET", &stock.key_of("key", "c"), newer]).await;
+        stock.raw.tell(&["SET", &creation_record(&stock, "c"), newer]).await;
         let before = stock.raw.everything().await;
 
         let added = add(&stock, &item, 4, &key("a")).await;
@@ -195,7 +208,7 @@ async fn an_item_of_a_later_release_is_left_alone_and_replays_are_answered() {
 }
 
 #[actix_web::test]
-async fn a_full_shard_does_with_a_key_what_it_does_without() {
+async fn a_full_shard_keeps_no_new_record_whatever_the_call_frees() {
     let stock = TestStock::start().await;
     let item = stock.item_with(10).await;
     add(&stock, &item, 4, &key("old")).await.unwrap();
@@ -205,17 +218,18 @@ async fn a_full_shard_does_with_a_key_what_it_does_without() {
     for name in ["new", "old"] {
         let added = add(&stock, &item, 4, &key(name)).await;
         assert!(matches!(added, Err(StockError::Shard(ShardError::Refused { .. }))), "{name}: {added:?}");
+        let taken = subtract(&stock, &item, 1, &key(name)).await;
+        assert!(matches!(taken, Err(StockError::Shard(ShardError::Refused { .. }))), "{name}: {taken:?}");
     }
     let created = create(&stock, 7, &key("c")).await;
     assert!(matches!(created, Err(StockError::Shard(ShardError::Refused { .. }))), "{created:?}");
     assert_eq!(stock.raw.everything().await, before);
 
-    for is_replay in [false, true] {
-        assert_eq!(subtract(&stock, &item, 1, &key("s")).await.unwrap().is_replay, is_replay);
-    }
+    items::subtract(&stock.shards, &item, amount(1), None).await.expect("without a key nothing grows");
     stock.raw.make_room().await;
     assert!(add(&stock, &item, 4, &key("old")).await.unwrap().is_replay);
-    assert_eq!(stock.units(&item).await.stock, 13);
+    assert!(!subtract(&stock, &item, 1, &key("new")).await.unwrap().is_replay, "a refusal is not kept");
+    assert_eq!(stock.units(&item).await.stock, 12);
 }
 
 #[actix_web::test]
@@ -261,4 +275,85 @@ async fn a_key_may_hold_anything_printable() {
     let longest = "~".repeat(255);
     assert!(!add(&stock, &item, 1, &key(&longest)).await.unwrap().is_replay);
     assert_eq!(stock.units(&item).await.stock, odd.len() as u64 + 1);
+}
+
+/// Stock with room for so many records of keys.
+async fn with_room(records: u64) -> TestStock {
+    let settings = RedisSettings { idempotency_records_max: records, ..settings() };
+    TestStock::start_with(&settings).await
+}
+
+fn is_too_many<T: std::fmt::Debug>(done: &Result<T>) -> bool {
+    matches!(done, Err(StockError::TooManyKeys(_)))
+}
+
+/// The hour of the shard's clock.
+async fn hour(stock: &TestStock) -> u64 {
+    stock.raw.now_ms().await / IDEMPOTENCY_COUNTED_MS
+}
+
+#[actix_web::test]
+async fn a_shard_keeps_as_many_records_as_it_may_and_no_more() {
+    let stock = with_room(3).await;
+    let item = stock.item_with(10).await;
+    add(&stock, &item, 1, &key("a")).await.unwrap();
+    subtract(&stock, &item, 1, &key("b")).await.unwrap();
+    let created = create(&stock, 7, &key("c")).await.unwrap().value;
+    let before = stock.raw.everything().await;
+
+    assert!(is_too_many(&add(&stock, &item, 1, &key("d")).await));
+    assert!(is_too_many(&subtract(&stock, &item, 1, &key("d")).await));
+    assert!(is_too_many(&create(&stock, 7, &key("d")).await));
+    assert!(is_reused(&add(&stock, &item, 2, &key("a")).await));
+    assert!(add(&stock, &item, 1, &key("a")).await.unwrap().is_replay);
+    assert_eq!(create(&stock, 7, &key("c")).await.unwrap(), Done::before(created));
+    assert_eq!(stock.raw.everything().await, before);
+
+    items::add(&stock.shards, &item, amount(1), None).await.expect("without a key nothing is kept");
+}
+
+#[actix_web::test]
+async fn records_count_until_all_of_their_hour_have_gone() {
+    let stock = with_room(10).await;
+    let item = stock.item_with(10).await;
+    let counts = keyed(stock.tag()).to_string();
+    let begun = hour(&stock).await;
+    // 24 hours ago some may still be there; of the hour before none is.
+    let (last, gone) = ((begun - 24).to_string(), (begun - 25).to_string());
+    let ahead = (begun + 7).to_string();
+    for (made, is_full) in [("8", true), ("7", false)] {
+        stock.raw.tell(&["DEL", &counts]).await;
+        stock.raw.tell(&["HSET", &counts, &gone, "1000", &last, made, &ahead, "2", "earlier", "999"]).await;
+        assert_eq!(is_too_many(&add(&stock, &item, 1, &key("a")).await), is_full);
+    }
+    if hour(&stock).await == begun {
+        let found = stock.raw.hash(&counts).await;
+        let now = begun.to_string();
+        let expected = [(now.as_str(), "1"), (&last, "7"), (&ahead, "2"), ("earlier", "9")];
+        assert_eq!(found, expected.map(|(field, count)| (field.to_owned(), count.to_owned())).into());
+        let end = (begun + 1) * IDEMPOTENCY_COUNTED_MS + DAY_MS;
+        assert_eq!(stock.raw.expires_ms(&counts).await, Some(end), "with the last of the records that it counts");
+        assert!(is_too_many(&add(&stock, &item, 1, &key("b")).await), "the sum of earlier hours is kept");
+    }
+}
+
+/// Measures: `cargo test --workspace --test operations memory_of_a_hundred_thousand_keys -- --ignored --nocapture`.
+#[actix_web::test]
+#[ignore = "a measurement"]
+async fn memory_of_a_hundred_thousand_keys() {
+    const KEYS: usize = 100_000;
+    for (what, wide) in [("of 36 characters", 36), ("of 255 characters, each escaped", 255)] {
+        let stock = TestStock::start().await;
+        let item = stock.item_with(0).await;
+        let before = stock.used_memory().await;
+        for first in (0..KEYS).step_by(1_000) {
+            let done = join_all((first..first + 1_000).map(async |number| {
+                let key = key(&format!("{number:~>wide$}"));
+                subtract(&stock, &item, 0, &key).await.expect("nothing is taken")
+            }));
+            assert!(done.await.iter().all(|done| !done.is_replay));
+        }
+        let bytes = stock.used_memory().await - before;
+        println!("{KEYS} keys {what}: {bytes} bytes, {} each", bytes / KEYS as u64);
+    }
 }

@@ -7,10 +7,11 @@ use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, Par
 use shardcart_schema::tag::Tag;
 use shardcart_stock::items;
 use shardcart_stock::reservation::LocalStock;
-use shardcart_store::settings::BatchInitSettings;
+use shardcart_store::settings::{BatchInitSettings, RedisSettings};
 use shardcart_types::amount::Amount;
 use shardcart_types::ids::{ItemId, OrderId, TxId, now_ms};
 
+pub use shardcart_harness_shards::shards::{server, settings};
 pub use shardcart_harness_shards::{
     KnownOrders, Lies, NEWER_HELD, NEWER_TOMBSTONES, PATIENCE, Raw, TestShards, assert_alike, some_deadline_ms,
 };
@@ -79,7 +80,11 @@ impl Deref for TestStock {
 
 impl TestStock {
     pub async fn start() -> Self {
-        let on = TestShards::start("stock").await;
+        TestStock::start_with(&settings()).await
+    }
+
+    pub async fn start_with(settings: &RedisSettings) -> Self {
+        let on = TestShards::on("stock", vec![server().await], settings).await;
         let participant = LocalStock::new(Arc::clone(&on.shards));
         TestStock { on, participant }
     }
@@ -167,6 +172,13 @@ impl TestStock {
     pub async fn run_all(&self, operations: Vec<Operation>) -> Result<Vec<Answer>, ParticipantError> {
         let batch = Batch { founding: 1, shard: 0, operations };
         self.participant.run(batch).await
+    }
+
+    /// The bytes that the server uses.
+    pub async fn used_memory(&self) -> u64 {
+        let info: String = self.raw.ask(&["INFO", "memory"]).await;
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.and_then(|bytes| bytes.parse().ok()).expect("a server tells what it uses")
     }
 
     /// Kills the server; its data stays on disk.
