@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run build test check doc docs unit browser lease cluster-operations suites programs browser-tools crates chaos model manifests \
+.PHONY: run build test check doc docs unit browser lease cluster-operations suites programs browser-tools clients client-tools crates chaos model manifests \
   test-containers bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
@@ -39,14 +39,14 @@ CRATE_TESTS := $(filter-out $(SUITES),$(CRATE_TESTS))
 # Where tests keep their data: in memory, if there is room for it. An fsync on the disk of a busy machine may take seconds,
 # which services rightly take for an outage.
 TEST_TMPDIR := $(shell [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
-suites unit crates lease browser browser-suite suite-% lease-% cluster-operations: export TMPDIR := $(TEST_TMPDIR)
+suites unit crates lease browser browser-suite clients clients-suite suite-% lease-% cluster-operations: export TMPDIR := $(TEST_TMPDIR)
 
 # Tests wait more than they work: faults and door, run twice, use half of two cores, and the others less. So two suites
 # run side by side; more would slow each other down until timeouts end what they should not. Those that take long come
 # first, in an order in which faults do not run beside faults.
 SIDE_BY_SIDE ?= 2
-SUITES_IN_ORDER := lease-faults lease-door suite-door suite-faults browser-suite cluster-operations crates
-suites: programs browser-tools ## all tests, some of them also with a short lease (SIDE_BY_SIDE=1: one suite after the other)
+SUITES_IN_ORDER := lease-faults lease-door suite-door suite-faults browser-suite clients-suite cluster-operations crates
+suites: programs browser-tools client-tools ## all tests, some of them also with a short lease (SIDE_BY_SIDE=1: one suite after the other)
 	@echo "$(SIDE_BY_SIDE) suites run side by side; each is shown when it has ended"
 	@$(MAKE) --no-print-directory --jobs=$(SIDE_BY_SIDE) --output-sync=target \
 	  $(SUITES_IN_ORDER) $(filter-out $(SUITES_IN_ORDER),$(LEASE_SUITES:%=lease-%) $(SUITES:%=suite-%))
@@ -59,6 +59,9 @@ lease: programs ## the front-door tests in which a checkout can meet recovery, w
 
 browser: programs browser-tools ## the console in a real browser
 	@$(MAKE) --no-print-directory browser-suite
+
+clients: programs client-tools ## the description of /v1, by programs that others made: is it valid, do clients of it work
+	@$(MAKE) --no-print-directory clients-suite
 
 # Every call of cargo is for the whole workspace: for one package it chooses other features of some crates, and builds anew.
 programs: test-tools
@@ -79,6 +82,9 @@ cluster-operations:
 browser-suite:
 	cargo test --workspace --test operate -- --ignored browser::
 
+clients-suite:
+	cargo test --workspace --test clients -- --ignored
+
 crates:
 	cargo test --workspace --lib --bins $(CRATE_TESTS:%=--test %)
 	cargo test --workspace --doc
@@ -91,6 +97,20 @@ browser-tools:
 	  { cp test/browser/package.json test/browser/package-lock.json target/browser/ && \
 	    npm ci --prefix target/browser --ignore-scripts --no-audit --no-fund && \
 	    cp test/browser/package-lock.json target/browser/installed; }
+
+# What reads the description of /v1 and makes clients of it, from PyPI and npm: kept in target/, never part of Shardcart.
+client-tools: test-tools
+	@command -v npm > /dev/null || scripts/install-tools.sh browser
+	@mkdir -p target/clients
+	@cmp -s test/clients/requirements.txt target/clients/requirements.txt || \
+	  { python3 -m venv --clear target/clients/python && \
+	    target/clients/python/bin/pip install --quiet --disable-pip-version-check --retries 10 \
+	      --requirement test/clients/requirements.txt && \
+	    cp test/clients/requirements.txt target/clients/requirements.txt; }
+	@cmp -s test/clients/package-lock.json target/clients/installed || \
+	  { cp test/clients/package.json test/clients/package-lock.json target/clients/ && \
+	    npm ci --prefix target/clients --ignore-scripts --no-audit --no-fund && \
+	    cp test/clients/package-lock.json target/clients/installed; }
 
 manifests: test-tools ## what deploy.sh renders, against the schemas of Kubernetes
 	scripts/validate-manifests.sh

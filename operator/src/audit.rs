@@ -5,6 +5,7 @@ mod ids;
 mod items;
 mod orders;
 mod pass;
+mod products;
 mod progress;
 mod recheck;
 pub mod report;
@@ -106,6 +107,7 @@ pub async fn audit(source: &Source, records_per_pass: u64) -> Result<Report, Aud
     let held_count = u64::try_from(held.len()).unwrap_or(u64::MAX);
     let holders = [("stock", &*source.stock), ("payment", &*source.payment)];
     reservations::check(&source.order, &holders, held, &findings).await?;
+    products::check(&source.stock, &findings).await.map_err(shard_failed("stock"))?;
     let in_flight = in_flight(source, Some(&findings)).await?;
     if run_ids(source).await? != runs {
         return Err(AuditError::Failed("a shard was started anew while it was read; run the audit again".to_owned()));

@@ -23,12 +23,13 @@ use crate::order::{CartLine, OrderStatus};
 use crate::payment::{PaidBy, PaymentState};
 use crate::record::{self, Layout};
 use crate::reply::{self, Reply};
-use crate::{idempotency, identity, incarnation, limit, minted, reservation_record};
+use crate::{idempotency, identity, incarnation, key, limit, minted, product, reservation_record, unique};
 
 static ALL: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     let mut table = Table(BTreeMap::new());
     records(&mut table);
     reservations(&mut table);
+    products(&mut table);
     words(&mut table);
     limits(&mut table);
     table.0
@@ -94,6 +95,21 @@ fn reservations(table: &mut Table) {
     table.number("TOMBSTONE.LETTERS_FROM", reply::TOMBSTONE_LETTERS_FROM);
 }
 
+fn products(table: &mut Table) {
+    table.number("PRODUCT.VERSION", product::VERSION);
+    table.number("PRODUCT.REVISION_AT", product::REVISION_OFFSET + 1);
+    table.number("PRODUCT.CREATED_AT", product::CREATED_OFFSET + 1);
+    table.number("PRODUCT.BODY_AT", product::BODY_OFFSET + 1);
+    table.number("PRODUCT.ACTIVE", product::Status::Active.byte());
+    table.word("PRODUCT.MOMENT_FORMAT", product::MOMENT_FORMAT);
+    table.number("PRODUCT.MOMENT_END", product::MOMENT_DIGITS);
+    table.number("PRODUCT.ID_BEHIND_MOMENT_AT", product::MOMENT_DIGITS + 2);
+    table.word("PRODUCT.BY_CREATION", key::BY_CREATION);
+    table.word("UNIQUE.VERSION", unique::VERSION);
+    table.word("UNIQUE.CLAIMED", unique::State::Claimed);
+    table.word("UNIQUE.HELD", unique::State::Held);
+}
+
 fn words(table: &mut Table) {
     table.states("STATUS", &OrderStatus::ALL.iter().map(|status| status.as_str()).collect::<Vec<_>>());
     table.states("STATE", &PaymentState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>());
@@ -112,6 +128,9 @@ fn words(table: &mut Table) {
 fn limits(table: &mut Table) {
     table.number("LIMIT.SETTLED_AFTER_MS", limit::SETTLED_AFTER_MS);
     table.number("LIMIT.IDEMPOTENCY_LASTS_MS", limit::IDEMPOTENCY_LASTS_MS);
+    table.number("LIMIT.CLAIM_LASTS_MS", limit::CLAIM_LASTS_MS);
+    table.number("LIMIT.CLAIM_GRACE_MS", limit::CLAIM_GRACE_MS);
+    table.number("LIMIT.PAGE_BYTES_MAX", limit::PAGE_BYTES_MAX);
     table.word("IDEMPOTENCY.VERSION", idempotency::VERSION);
     table.word("IDEMPOTENCY.EARLIER", idempotency::EARLIER);
     table.number("LIMIT.IDEMPOTENCY_COUNTED_MS", limit::IDEMPOTENCY_COUNTED_MS);

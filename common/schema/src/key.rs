@@ -33,6 +33,16 @@ words! {
         Keyed = "keyed",
         /// Which shard this is: a hash.
         Identity = "identity",
+        /// What describes an item to buyers: a document.
+        Product = "product",
+        /// The products of a shard in an order: a sorted set of members (see `crate::product`).
+        Products = "products",
+        /// The products of a shard that have a tag: a sorted set.
+        Tag = "tag",
+        /// The words of the products of a shard: a sorted set.
+        Words = "words",
+        /// Whose a name is that only one may have: a hint (see `crate::unique`).
+        Unique = "unique",
     }
 }
 
@@ -41,6 +51,9 @@ pub const OLD_IDENTITY: &str = "{shard}:identity";
 
 /// The channel to which a server publishes to mark a place in its stream to replicas. Nobody has to listen.
 pub const MARK: &str = "{shard}:mark";
+
+/// Stands in place of a name in the key of the products of a shard by their creation.
+pub const BY_CREATION: &str = "new";
 
 /// A key that is yet to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +140,36 @@ pub fn identity<T: Display>(tag: T) -> Key<T, &'static str> {
     own(tag, Kind::Identity)
 }
 
+/// `{tag}:product:<id>`
+pub fn product<T: Display, N: Display>(tag: T, id: N) -> Key<T, N> {
+    named(tag, Kind::Product, id)
+}
+
+/// `{tag}:products`: by name.
+pub fn products<T: Display>(tag: T) -> Key<T, &'static str> {
+    own(tag, Kind::Products)
+}
+
+/// `{tag}:products:new`: by the moment of their creation.
+pub fn products_by_creation<T: Display>(tag: T) -> Key<T, &'static str> {
+    named(tag, Kind::Products, BY_CREATION)
+}
+
+/// `{tag}:tag:<name>`
+pub fn products_with_tag<T: Display, N: Display>(tag: T, name: N) -> Key<T, N> {
+    named(tag, Kind::Tag, name)
+}
+
+/// `{tag}:words`
+pub fn words_of_products<T: Display>(tag: T) -> Key<T, &'static str> {
+    own(tag, Kind::Words)
+}
+
+/// `{tag}:unique:<of>:<name>`, such as `{s0ei}:unique:handle:tux`.
+pub fn unique<T: Display, O: Display, N: Display>(tag: T, of: O, name: N) -> Key<T, impl Display> {
+    named(tag, Kind::Unique, Two(of, name))
+}
+
 /// Takes a name of two parts apart: a payment's is the user's and the order's id.
 pub fn two(name: &str) -> Option<(&str, &str)> {
     name.split_once(':')
@@ -184,6 +227,12 @@ mod tests {
         assert_eq!(ended(stock, 1_795_000_000).to_string(), "{s0ei}:ended:1795000000");
         assert_eq!(idempotency(stock, "47DEQpj8HBSa-_TImW-5JA").to_string(), "{s0ei}:key:47DEQpj8HBSa-_TImW-5JA");
         assert_eq!(identity(stock).to_string(), "{s0ei}:identity");
+        assert_eq!(product(stock, "a").to_string(), "{s0ei}:product:a");
+        assert_eq!(products(stock).to_string(), "{s0ei}:products");
+        assert_eq!(products_by_creation(stock).to_string(), "{s0ei}:products:new");
+        assert_eq!(products_with_tag(stock, "toy").to_string(), "{s0ei}:tag:toy");
+        assert_eq!(words_of_products(stock).to_string(), "{s0ei}:words");
+        assert_eq!(unique(stock, "handle", "tux").to_string(), "{s0ei}:unique:handle:tux");
     }
 
     #[test]

@@ -71,6 +71,11 @@ words! {
         /// Cancel of a payment: a checkout made it.
         Checkout = "CHECKOUT",
 
+        /// A product: it is at another revision than the caller saw.
+        Changed = "CHANGED",
+        /// A unique name: it is the caller's, if what it is for is written in time.
+        Claimed = "CLAIMED",
+
         /// The shard has keys, but no identity record.
         NotEmpty = "NOT_EMPTY",
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use shardcart_schema::{constants, lua};
 
 /// The scripts that are run with an idempotency key as well.
-const WITH_A_KEY: [&str; 12] = [
+const WITH_A_KEY: [&str; 15] = [
     "order/add_item.lua",
     "order/create.lua",
     "order/remove.lua",
@@ -18,7 +18,10 @@ const WITH_A_KEY: [&str; 12] = [
     "payment/create.lua",
     "payment/pay.lua",
     "stock/add.lua",
+    "stock/count.lua",
     "stock/create.lua",
+    "stock/product_put.lua",
+    "stock/product_replay.lua",
     "stock/subtract.lua",
 ];
 

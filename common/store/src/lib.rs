@@ -18,3 +18,5 @@ pub mod settings;
 pub mod shard;
 pub mod shard_error;
 pub mod shards;
+pub mod spread;
+pub mod unique;

@@ -141,6 +141,23 @@ impl Shards {
         &self.membership
     }
 
+    /// The shards on which something new may be created, in the order in which they are tried: this machine's in turn,
+    /// then others; those that do not answer last.
+    pub fn minting_order(&self) -> Vec<u16> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let own = (0..self.minting.len()).map(|step| self.minting[(turn + step) % self.minting.len()]);
+        let others = (0..self.membership.open_shards()).filter(|shard| !self.minting.contains(shard));
+        let mut candidates: Vec<u16> = own.chain(others).collect();
+        // A stable sort: shards that answer come first, in their order.
+        candidates.sort_by_key(|shard| self.shard(*shard).is_ok_and(Shard::is_silent));
+        candidates
+    }
+
+    /// The shard on which something is created with a key: the same whichever machine is asked.
+    pub fn shard_of_key(&self, key: &IdempotencyKey) -> u16 {
+        routing::shard_of_key(key.as_str(), self.membership.founding())
+    }
+
     /// Creates something under a new id: on this machine's shards in turn, on another where they do not answer.
     ///
     /// `create` makes the call for a new id (shard and Unix milliseconds given); it must change nothing and
@@ -150,15 +167,9 @@ impl Shards {
     /// # Errors
     /// The last shard's, when none takes it.
     pub async fn mint<Id>(&self, mut create: impl FnMut(&Shard, u64) -> (Id, Call)) -> Result<Id, ShardError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let own = (0..self.minting.len()).map(|step| self.minting[(turn + step) % self.minting.len()]);
-        let others = (0..self.membership.open_shards()).filter(|shard| !self.minting.contains(shard));
-        let mut candidates: Vec<u16> = own.chain(others).collect();
-        // A stable sort: shards that answer come first, in their order.
-        candidates.sort_by_key(|shard| self.shard(*shard).is_ok_and(Shard::is_silent));
         let mut failure = None;
         let began = Instant::now();
-        for number in candidates {
+        for number in self.minting_order() {
             if failure.is_some() && began.elapsed() > MINT_MAX {
                 break;
             }
@@ -207,7 +218,7 @@ impl Shards {
     where
         Id: FromStr<Err = InvalidId>,
     {
-        let shard = self.shard(routing::shard_of_key(key.as_str(), self.membership.founding()))?;
+        let shard = self.shard(self.shard_of_key(key))?;
         let (id, call) = create(shard, now_ms());
         let words = words(shard.run(&call).await?);
         match (words.first().and_then(|word| Reply::parse(word)), words.get(1..).unwrap_or_default()) {

@@ -59,6 +59,8 @@ codes! {
     UnknownItem = 404 "unknown_item" "Unknown item";
     /// No such user.
     UnknownUser = 404 "unknown_user" "Unknown user";
+    /// No such product.
+    UnknownProduct = 404 "unknown_product" "Unknown product";
     /// Nothing was paid.
     UnknownPayment = 404 "unknown_payment" "Unknown payment";
     /// No such path.
@@ -75,6 +77,8 @@ codes! {
     AlreadyPaid = 409 "already_paid" "Already paid";
     /// The attempt to pay was given up; nothing was taken.
     CheckoutAborted = 409 "checkout_aborted" "Checkout given up";
+    /// Another product has the handle.
+    HandleTaken = 409 "handle_taken" "Handle taken";
     /// A sum would leave the range of amounts.
     OutOfRange = 409 "out_of_range" "Sum out of range";
     /// Something is held or in flight.

@@ -9,7 +9,7 @@ use clap::{Command, Error, Parser};
 use url::Url;
 
 /// Words in the names of settings whose values may carry a password, where it belongs or not.
-const GUARDED: [&str; 7] = ["REDIS", "ADDR", "URL", "ENDPOINT", "HEADERS", "PASSWORD", "TOKEN"];
+const GUARDED: [&str; 7] = ["_REDIS", "ADDR", "URL", "ENDPOINT", "HEADERS", "PASSWORD", "TOKEN"];
 /// Stands for a value that is not shown.
 const NOT_SHOWN: &str = "(not shown)";
 

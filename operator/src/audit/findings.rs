@@ -41,6 +41,12 @@ pub enum Kind {
     ReservationWithoutPayment,
     /// A payment is reserved, and no reservation holds it.
     PaymentWithoutReservation,
+    /// A product has no item.
+    ProductWithoutItem,
+    /// An entry of a list of products is missing, or belongs to no product.
+    ProductListing,
+    /// A product carries a handle that is not known to be its own.
+    ProductHandle,
     /// A key lies where its id does not belong.
     Misplaced,
     /// A record of a version that this release does not know: left out of all sums.

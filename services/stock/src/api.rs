@@ -2,6 +2,7 @@
 
 pub mod legacy;
 mod problems;
+pub mod v1;
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! What the audit reads of the stock service: items, and what is held of them. Nothing here writes.
 
+pub mod products;
+
 use std::future::Future;
 
 use shardcart_schema::key;

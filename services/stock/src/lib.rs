@@ -5,5 +5,6 @@ pub mod audit;
 pub mod error;
 pub mod insight;
 pub mod items;
+pub mod products;
 pub mod reservation;
 mod scripts;

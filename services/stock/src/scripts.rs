@@ -7,6 +7,16 @@ shardcart_store::scripts! {
     pub(crate) SUBTRACT = "subtract.lua";
     pub(crate) LOAD = "load.lua";
     pub(crate) UNLOAD = "unload.lua";
+    pub(crate) COUNT = "count.lua";
+
+    // Products.
+    pub(crate) PRODUCT_PUT = "product_put.lua" including "product_entries" including "product_body";
+    pub(crate) PRODUCT_READ = "product_read.lua";
+    pub(crate) PRODUCT_PAGE = "product_page.lua" including "product_body";
+    pub(crate) PRODUCT_QUOTES = "product_quotes.lua" including "product_body";
+    pub(crate) PRODUCT_REPLAY = "product_replay.lua";
+    pub(crate) PRODUCT_AUDIT = "product_audit.lua" including "product_entries" including "product_body";
+    pub(crate) PRODUCT_STRAYS = "product_strays.lua" including "product_entries" including "product_body";
 
     // Stock's part in a checkout.
     pub(crate) RESERVE = "reserve.lua";

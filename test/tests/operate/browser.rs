@@ -1,4 +1,5 @@
-//! The console in a real browser, as `test/browser/console.mjs` goes through it. It needs Chromium and Node:
+//! The console and the reference of /v1 in a real browser, as `test/browser/console.mjs` and `test/browser/docs.mjs` go
+//! through them. It needs Chromium and Node:
 //! `make browser` installs them and runs this.
 
 use std::io::{BufRead, BufReader, Write};
@@ -28,7 +29,8 @@ struct Browser {
 }
 
 impl Browser {
-    fn start(shop: u16, locked: u16) -> Browser {
+    /// Starts one of the programs in `test/browser`, for a shop on a port.
+    fn start(program: &str, shop: u16, more: &[(&str, String)]) -> Browser {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let modules = here.join("../target/browser");
         let chromium = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(in_path);
@@ -37,12 +39,11 @@ impl Browser {
         };
         let mut command = Command::new("node");
         command
-            .arg(here.join("browser/console.mjs"))
+            .arg(here.join("browser").join(program))
             .env("MODULES", &modules)
             .env("CHROMIUM", chromium)
             .env("SHOP", format!("http://127.0.0.1:{shop}"))
-            .env("LOCKED", format!("http://127.0.0.1:{locked}"))
-            .env("TOKEN", TOKEN)
+            .envs(more.iter().map(|(name, value)| (name, value)))
             .env("SCREENSHOT", modules.join("failed.png"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = Child::start(command, Signal::SIGKILL);
@@ -107,7 +108,8 @@ async fn the_console_holds_in_a_browser() {
     let mut shop = ShopOverRedis::start(2, &settings).await;
     let locked = Settings::none().with("CONSOLE_TOKEN", TOKEN);
     let locked = Shop::start_with(ShopOptions { shards: 1, settings: locked }).await;
-    let mut browser = Browser::start(shop.shop().port(), locked.port());
+    let more = [("LOCKED", format!("http://127.0.0.1:{}", locked.port())), ("TOKEN", TOKEN.to_owned())];
+    let mut browser = Browser::start("console.mjs", shop.shop().port(), &more);
     let mut checkout = None;
     let mut held = false;
     while let Some(wanted) = browser.wants().await {
@@ -168,4 +170,13 @@ async fn the_console_holds_in_a_browser() {
         browser.tell(&answer);
     }
     assert!(held, "what went wrong is above, and in target/browser/failed.png");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium and Node: `make browser`"]
+async fn the_reference_holds_in_a_browser() {
+    let shop = Shop::start().await;
+    let mut browser = Browser::start("docs.mjs", shop.port(), &[]);
+    let last = browser.wants().await;
+    assert_eq!(last.as_deref(), Some("all held"), "what went wrong is above, and in target/browser/failed.png");
 }

@@ -9,6 +9,7 @@ use shardcart_types::code::Code;
 
 use super::body;
 use super::fingerprint::fingerprint;
+use crate::caller::Caller;
 use crate::idempotency;
 use crate::problem::Problem;
 
@@ -35,6 +36,7 @@ impl FromRequest for Key {
             let Some(key) = key else { return Ok(Key(None)) };
             let body = body::look(request)?;
             let path = request.uri().path_and_query().map_or(request.path(), |path| path.as_str());
+            let key = key.scoped(Caller::of(request).scope());
             let request = fingerprint(request.method().as_str(), path, body.as_deref());
             Ok(Key(Some(Keyed { key, request })))
         }))

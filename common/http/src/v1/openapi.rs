@@ -74,6 +74,8 @@ fn complete(document: &mut Value) {
     }
     components["schemas"]["Problem"] = problem();
     components["schemas"]["ProblemAt"] = problem_at();
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    components["schemas"]["Code"] = json!({ "type": "string", "description": "What went wrong", "enum": codes });
     components["responses"]["Problem"] = json!({
         "description": "Refused (4xx: nothing was changed), or unknown (5xx)",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
@@ -104,7 +106,6 @@ const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
 /// What [`Problem::body_of_v1`](crate::problem::Problem::body_of_v1) tells.
 fn problem() -> Value {
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
         "description": "An error (RFC 9457). Rely on `status` and `code`; `title` and `detail` are for people",
@@ -114,7 +115,7 @@ fn problem() -> Value {
             "title": { "type": "string" },
             "status": { "type": "integer", "minimum": 400, "maximum": 599 },
             "detail": { "type": "string" },
-            "code": { "type": "string", "enum": codes },
+            "code": { "$ref": "#/components/schemas/Code" },
             "retryable": { "type": "boolean", "description": "Whether the same request is worth repeating" },
             "trace": { "type": ["string", "null"], "description": "The trace of the request, as the log names it" },
             "request": { "type": ["string", "null"], "description": "The request, as the log names it" },
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn the_codes_are_those_of_the_table() {
         let document: Value = serde_json::from_str(Document::of([]).text()).unwrap();
-        let codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
+        let codes = document["components"]["schemas"]["Code"]["enum"].as_array().unwrap();
         assert_eq!(codes.len(), Code::ALL.len());
         assert_eq!(document["openapi"], "3.1.0");
     }

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// What a client can know of a code beforehand.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ProblemCode)]
+#[schema(as = KnownProblem)]
 pub struct Known {
     /// The stable code
     code: &'static str,

@@ -32,23 +32,22 @@ struct Items {
     price: Amount,
 }
 
-impl Items {
-    fn keys(&self, shard: &Shard, chunk: &[u64]) -> Vec<String> {
-        let held = [key::held(shard.tag()).to_string()].into_iter();
-        held.chain(chunk.iter().map(|item| self.key(shard, *item))).collect()
-    }
-}
-
 impl Loaded for Items {
     fn key(&self, shard: &Shard, number: u64) -> String {
         key::item(shard.tag(), number).to_string()
     }
 
     fn load(&self, shard: &Shard, chunk: &[u64]) -> Call {
-        LOAD.keys(&self.keys(shard, chunk)).arg(self.price.get()).arg(self.stock.get())
+        let mut keys = vec![key::held(shard.tag()).to_string()];
+        keys.extend(chunk.iter().map(|item| self.key(shard, *item)));
+        LOAD.keys(&keys).arg(self.price.get()).arg(self.stock.get())
     }
 
     fn unload(&self, shard: &Shard, chunk: &[u64]) -> Call {
-        UNLOAD.keys(&self.keys(shard, chunk))
+        let mut keys = vec![key::held(shard.tag()).to_string()];
+        keys.extend(
+            chunk.iter().flat_map(|item| [self.key(shard, *item), key::product(shard.tag(), item).to_string()]),
+        );
+        UNLOAD.keys(&keys)
     }
 }

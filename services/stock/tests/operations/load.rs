@@ -89,6 +89,8 @@ async fn load_removes_what_a_larger_one_wrote_beyond_it_and_keeps_what_was_sold(
     let attempt = stock.attempt(&sold).await;
     stock.reserve(&attempt, &[(&sold, 2)]).await;
     stock.confirm(&attempt).await;
+    let sold_as_product = item("1000");
+    stock.raw.tell(&["SET", &stock.key(&sold_as_product).replace(":item:", ":product:"), "a document"]).await;
     let held = stock.attempt(&other).await;
     stock.reserve(&held, &[(&other, 1)]).await;
     let before = stock.raw.everything().await;
@@ -105,9 +107,12 @@ async fn load_removes_what_a_larger_one_wrote_beyond_it_and_keeps_what_was_sold(
         let items = stock.raw.everything().await.into_keys().filter(|key| key.contains(":item:"));
         assert_eq!(
             items.collect::<std::collections::BTreeSet<_>>(),
-            [item("0"), sold.clone(), other.clone()].map(|item| stock.key(&item)).into()
+            [item("0"), sold.clone(), other.clone(), sold_as_product.clone()].map(|item| stock.key(&item)).into()
         );
-        assert_eq!(stock.units(&sold).await, Units { stock: 0, held: 0, net: 0 });
+        for stays in [&sold, &sold_as_product] {
+            assert_eq!(stock.units(stays).await, Units { stock: 0, held: 0, net: 0 });
+        }
+        assert_eq!(stock.raw.record(&stock.key(&sold_as_product)).await.get("before"), None);
         assert_eq!(stock.raw.number(&stock.key(&sold), "before").await, 2);
         assert_eq!((stock.units(&item("0")).await.stock, stock.units(&other).await.stock), (9, 4));
     }

@@ -1,0 +1,6 @@
+//! The API of /v1 as those meet it who build a shop on it.
+
+mod client;
+mod products;
+mod products_audited;
+mod rows;
