@@ -74,6 +74,7 @@ impl Internal {
             .app_data(web::Data::new(self))
             .service(endpoint::post(service, "/internal/v1/batches", batches))
             .service(endpoint::post(service, "/internal/v1/topology", topology))
+            .service(endpoint::post(service, "/internal/v1/may_have", may_have))
             .service(endpoint::post(service, "/internal/v1/price", price))
             .service(endpoint::post(service, "/internal/v1/order_statuses", order_statuses))
             .service(endpoint::post(service, "/internal/v1/shards", shards))
@@ -162,6 +163,15 @@ async fn topology(state: State, request: HttpRequest) -> Result<HttpResponse, Pr
     })
 }
 
+async fn may_have(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let shard: u16 = body(&state, &request, payload).await?;
+    let participant = state.participant.as_ref().ok_or_else(Problem::no_route)?;
+    Ok(match participant.may_have(shard).await {
+        Ok(may_have) => HttpResponse::Ok().json(may_have),
+        Err(error) => unanswered(&error),
+    })
+}
+
 async fn price(state: State, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
     let item: ItemId = body(&state, &request, payload).await?;
     let prices = state.prices.as_ref().ok_or_else(Problem::no_route)?;
@@ -207,7 +217,11 @@ async fn look_up(state: State, request: HttpRequest, payload: web::Payload) -> R
 fn unanswered(error: &ParticipantError) -> HttpResponse {
     match error {
         ParticipantError::Misrouted { topology, .. } => HttpResponse::Conflict().json(topology),
-        ParticipantError::Unanswered { .. } | ParticipantError::BeyondList { .. } => {
+        // Whoever found it out has logged it, at a bounded rate.
+        ParticipantError::BeyondList { shard, .. } | ParticipantError::NoShard { shard, .. } => {
+            HttpResponse::MisdirectedRequest().json(shard)
+        }
+        ParticipantError::Unanswered { .. } => {
             log::error!(error:%; "a batch stays unanswered");
             Problem::shard_unavailable().error_response()
         }

@@ -214,9 +214,17 @@ pub enum ParticipantError {
         /// For the log alone.
         cause: String,
     },
-    /// No such shard is known to the participant; nothing happened.
+    /// No such shard is known to the machine that was asked; another may know it. Nothing happened.
     #[error("{service} knows no shard {shard}")]
     BeyondList {
+        /// Who was asked.
+        service: Service,
+        /// The shard's number.
+        shard: u16,
+    },
+    /// The participant has no such shard, and nobody can have made an id on it; nothing happened.
+    #[error("{service} has no shard {shard}")]
+    NoShard {
         /// Who was asked.
         service: Service,
         /// The shard's number.
@@ -239,6 +247,9 @@ pub trait Participant {
 
     /// How the participant's keys are spread.
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>>;
+
+    /// Whether the participant may have a shard of this number: `false` only if nobody can have made an id on it.
+    fn may_have(&self, shard: u16) -> LocalBoxFuture<'_, Result<bool, ParticipantError>>;
 }
 
 /// Who knows what an item costs.

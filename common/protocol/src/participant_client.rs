@@ -55,7 +55,9 @@ impl ParticipantClient {
     /// Makes sure that the participant knows a shard. Asks again before it says no: shards are added.
     ///
     /// # Errors
-    /// `BeyondList`: it does not. `Unanswered`: it does not answer.
+    /// - `NoShard`: nobody has it.
+    /// - `BeyondList`: the machine that was asked does not know it.
+    /// - `Unanswered`: it does not answer.
     pub async fn check_known(&self, shard: u16) -> Result<(), ParticipantError> {
         let batches = self.0.request();
         if shard < batches.topology().await?.shards {
@@ -63,9 +65,12 @@ impl ParticipantClient {
         }
         batches.topology.set(None);
         if shard < batches.topology().await?.shards {
-            Ok(())
-        } else {
-            Err(ParticipantError::BeyondList { service: batches.service, shard })
+            return Ok(());
+        }
+        let service = batches.service;
+        match batches.participant.may_have(shard).await {
+            Ok(false) => Err(ParticipantError::NoShard { service, shard }),
+            _ => Err(ParticipantError::BeyondList { service, shard }),
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) enum Failure {
     Broken(String),
     /// There was no answer in time. It may have happened, and the caller has waited long enough.
     Silent(String),
+    /// 421: the machine does not know this shard. Nothing happened.
+    BeyondList(u16),
     /// 409: the machine's topology is another.
     Misrouted(Topology),
 }
@@ -105,6 +107,8 @@ impl Peers {
             };
             match failure {
                 Failure::Misrouted(_) => return Err(failure),
+                // Another machine may know it.
+                Failure::BeyondList(_) => {}
                 Failure::Broken(_) => failed.set(Some(Instant::now())),
                 Failure::Silent(_) => {
                     failed.set(Some(Instant::now()));
@@ -133,6 +137,9 @@ impl Peers {
         match response.status() {
             StatusCode::OK => response.json().await.map_err(|error| failure(&error)),
             StatusCode::CONFLICT => Err(Failure::Misrouted(response.json().await.map_err(|error| failure(&error))?)),
+            StatusCode::MISDIRECTED_REQUEST => {
+                Err(Failure::BeyondList(response.json().await.map_err(|error| failure(&error))?))
+            }
             status => Err(Failure::Broken(format!("status {status}"))),
         }
     }
@@ -162,7 +169,9 @@ impl Orders for RemoteOrders {
         async move {
             self.0.ask("internal/v1/order_statuses", &asked).await.map_err(|failure| match failure {
                 Failure::Broken(cause) | Failure::Silent(cause) => cause,
-                Failure::Misrouted(_) => "the order service does not understand the question".to_owned(),
+                Failure::Misrouted(_) | Failure::BeyondList(_) => {
+                    "the order service does not understand the question".to_owned()
+                }
             })
         }
         .boxed_local()
@@ -181,7 +190,7 @@ impl RemoteInsight {
     async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, String> {
         self.0.ask(path, question).await.map_err(|failure| match failure {
             Failure::Broken(cause) | Failure::Silent(cause) => cause,
-            Failure::Misrouted(_) => "it does not understand the question".to_owned(),
+            Failure::Misrouted(_) | Failure::BeyondList(_) => "it does not understand the question".to_owned(),
         })
     }
 }

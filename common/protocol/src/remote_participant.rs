@@ -119,6 +119,7 @@ impl Requests {
     fn failed(&self, failure: Failure) -> ParticipantError {
         match failure {
             Failure::Broken(cause) | Failure::Silent(cause) => self.unanswered(cause),
+            Failure::BeyondList(shard) => ParticipantError::BeyondList { service: self.service, shard },
             Failure::Misrouted(topology) => ParticipantError::Misrouted { service: self.service, topology },
         }
     }
@@ -142,6 +143,12 @@ impl Participant for RemoteParticipant {
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
         let requests = &self.0;
         async { requests.peers.ask("internal/v1/topology", &()).await.map_err(|failure| requests.failed(failure)) }
+            .boxed_local()
+    }
+
+    fn may_have(&self, shard: u16) -> LocalBoxFuture<'_, Result<bool, ParticipantError>> {
+        let requests = &self.0;
+        async move { requests.peers.ask("internal/v1/may_have", &shard).await.map_err(|failure| requests.failed(failure)) }
             .boxed_local()
     }
 }

@@ -52,6 +52,10 @@ impl<P: LocalParticipant> Participant for P {
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
         async { Ok(topology(self.shards())) }.boxed_local()
     }
+
+    fn may_have(&self, shard: u16) -> LocalBoxFuture<'_, Result<bool, ParticipantError>> {
+        async move { Ok(self.shards().may_have(shard).await) }.boxed_local()
+    }
 }
 
 /// Records that a call names, each once. A script is told their places, which count from 1.

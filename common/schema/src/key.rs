@@ -15,7 +15,7 @@ words! {
         Cart = "cart",
         /// The orders of a shard that are in flight: a sorted set, key -> when recovery looks at it (Unix ms).
         Inflight = "inflight",
-        /// What paid orders of a shard had bought before a bulk load overwrote them: a hash, item -> units.
+        /// What paid orders of a shard had bought before a bulk load overwrote or removed them: a hash, item -> units.
         Overwritten = "overwritten",
         /// An item: a record.
         Item = "item",

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod beyond;
 pub mod bulk;
 pub mod collect;
 mod connections;

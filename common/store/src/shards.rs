@@ -10,6 +10,7 @@ use shardcart_schema::reply::Reply;
 use shardcart_types::ids::{InvalidId, now_ms};
 use shardcart_types::routing;
 
+use crate::beyond::Beyond;
 use crate::idempotency::{Done, IdempotencyKey, KeyReused, TooManyKeys};
 use crate::membership::Membership;
 use crate::script::{Call, words};
@@ -40,6 +41,7 @@ pub struct Shards {
     membership: Arc<Membership>,
     minting: Vec<u16>,
     turn: AtomicUsize,
+    beyond: Beyond,
 }
 
 /// Makes the shards of a data set for one worker thread after the other.
@@ -72,7 +74,13 @@ impl Shards {
         let minting = membership.minting_shards();
         // Workers begin at different places, so that together they spread evenly from the first id on.
         let turn = AtomicUsize::new(usize::try_from(now_ms() % 4096).unwrap_or(0));
-        Ok(Shards { shards: membership.shards()?, membership: Arc::clone(membership), minting, turn })
+        Ok(Shards {
+            shards: membership.shards()?,
+            membership: Arc::clone(membership),
+            minting,
+            turn,
+            beyond: Beyond::default(),
+        })
     }
 
     /// The number of the shard that owns an id.
@@ -80,7 +88,34 @@ impl Shards {
         routing::shard(id, self.membership.founding())
     }
 
-    /// The shard that owns an id.
+    /// The shard that owns an id; `None` if nobody can have made the id, as the data set has no such shard.
+    ///
+    /// # Errors
+    /// `BeyondList`: another machine may know the shard.
+    pub async fn home(&self, id: &str) -> Result<Option<&Shard>, ShardError> {
+        let number = self.shard_of(id);
+        match self.shards.get(usize::from(number)) {
+            Some(shard) => Ok(Some(shard)),
+            // Boxed: ids that were made here never come this way, and pay nothing for it.
+            None if Box::pin(self.may_have(number)).await => Err(ShardError::BeyondList { shard: number }),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the data set may have a shard of this number. Asks the shards of the list about one that is beyond it; logs,
+    /// at a bounded rate, that they do not rule it out.
+    pub async fn may_have(&self, number: u16) -> bool {
+        let is_beyond = usize::from(number) >= self.shards.len();
+        if is_beyond && self.beyond.is_complete(&self.shards).await {
+            return false;
+        }
+        if is_beyond {
+            self.beyond.note(self.membership.service(), number);
+        }
+        true
+    }
+
+    /// The shard that owns an id, as far as this machine knows.
     ///
     /// # Errors
     /// `BeyondList`: this machine does not know the shard (yet).

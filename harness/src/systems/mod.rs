@@ -1,7 +1,8 @@
-//! Whole systems: a shop, one machine alone, a cluster with its relays and replicas, the shipped gateway, and what is
-//! rendered for Kubernetes.
+//! Whole systems: a shop, one machine alone, a cluster with its relays and replicas, the shipped gateway and
+//! others, and what is rendered for Kubernetes.
 
 pub mod cluster;
+pub mod foreign_gateway;
 pub mod gateway;
 pub mod kube;
 pub mod lone;

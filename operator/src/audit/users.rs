@@ -16,6 +16,8 @@ use super::totals::UserTotals;
 struct User {
     /// Which of the users that had this id, as a digest.
     incarnation: u64,
+    /// Whether a bulk load wrote a user of this id: a smaller load may have removed it.
+    is_loaded: bool,
     /// What the user's record says was charged, at the first reading.
     least: i64,
     /// What overwritten payments had charged, at the first reading.
@@ -52,8 +54,10 @@ impl Users {
 
     /// A checkout has charged a user in one of its incarnations. Of an earlier incarnation it counts no more.
     pub fn charged(&mut self, names: &Names, id: Id, incarnation: &str, amount: i64) {
+        let is_loaded = !incarnation.is_empty();
         let incarnation = names.digest((incarnation, "", 0));
         let user = self.users.entry(id).or_insert_with(|| User { incarnation, ..User::default() });
+        user.is_loaded |= is_loaded;
         if user.incarnation == incarnation {
             user.charged = user.charged.saturating_add(amount);
         }
@@ -94,9 +98,10 @@ impl Users {
         );
     }
 
-    /// Users whom checkouts have charged and who are not there.
+    /// Users whom checkouts have charged and who are not there. Those of a bulk load are left out: a smaller one removes
+    /// them.
     pub fn missing(&self) -> Vec<(Id, i64)> {
-        let missing = self.users.iter().filter(|(_, user)| !user.is_compared && user.charged != 0);
+        let missing = self.users.iter().filter(|(_, user)| !user.is_compared && !user.is_loaded && user.charged != 0);
         missing.map(|(id, user)| (*id, user.charged)).collect()
     }
 }

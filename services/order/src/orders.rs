@@ -54,6 +54,15 @@ pub(crate) fn parse_lines(words: &[String]) -> Option<Vec<(ItemId, u64)>> {
     words.chunks_exact(2).map(line).collect()
 }
 
+/// The shard of an order.
+///
+/// # Errors
+/// - `UnknownOrder`: nobody can have made this id.
+/// - `Shard`: this machine does not know the shard.
+pub(crate) async fn home<'a>(shards: &'a Shards, order: &OrderId) -> Result<&'a Shard> {
+    shards.home(order.as_str()).await?.ok_or_else(|| OrderError::UnknownOrder(order.clone()))
+}
+
 /// Creates an order with an empty cart. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
@@ -76,7 +85,7 @@ pub async fn create(shards: &Shards, user: &UserId, key: Option<&IdempotencyKey>
 /// - `UnknownOrder`, `Pending`, `Paid`, `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn remove(shards: &Shards, order: &OrderId, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let shard = shards.route(order.as_str())?;
+    let shard = home(shards, order).await?;
     let [record, cart, _] = keys(shard, order.as_str());
     let once = key.map(|key| key.change(shard, order.as_str(), "remove"));
     let call = REMOVE.once(once, &[record, cart]);
@@ -89,7 +98,7 @@ pub async fn remove(shards: &Shards, order: &OrderId, key: Option<&IdempotencyKe
 /// - `UnknownOrder`.
 /// - `Newer`, `Shard`: no answer.
 pub async fn find(shards: &Shards, order: &OrderId) -> Result<Order> {
-    let shard = shards.route(order.as_str())?;
+    let shard = home(shards, order).await?;
     let [record, cart, _] = keys(shard, order.as_str());
     let words = words(shard.run(&FIND.keys(&[record, cart])).await?);
     match words.as_slice() {

@@ -50,7 +50,7 @@ impl Participants {
     ///
     /// # Errors
     /// - `Unanswered`: a participant has not told yet how its keys are spread.
-    /// - `BeyondList`: a participant does not know one of the shards.
+    /// - `BeyondList`, `NoShard`: a participant does not know one of the shards, or has none.
     pub async fn plan(&self, attempt: &Attempt) -> Result<Plan, ParticipantError> {
         let (item_shard, user_shard) = (self.stock.router().await?, self.payment.router().await?);
         let plan = Plan::new(attempt, item_shard, user_shard);

@@ -9,6 +9,7 @@ shardcart_store::scripts! {
     pub(crate) REPLAY = "replay.lua";
     pub(crate) FIND = "find.lua";
     pub(crate) LOAD = "load.lua";
+    pub(crate) UNLOAD = "unload.lua";
 
     // A checkout, from begin to its decision.
     pub(crate) BEGIN = "begin.lua";

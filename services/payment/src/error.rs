@@ -30,8 +30,8 @@ pub enum PaymentError {
     /// The order was paid by a checkout, which is not cancelled here.
     #[error("order {0} was paid by a checkout")]
     OrderPaid(OrderId),
-    /// The credit would leave the range of amounts.
-    #[error("the credit of user {0} would exceed 9007199254740991")]
+    /// The credit, or all funds that were ever added less those paid directly, would leave the range of amounts.
+    #[error("user {0} would have received more than 9007199254740991 in all; what was spent in checkouts counts, too")]
     OutOfRange(UserId),
     /// The idempotency key came with another request.
     #[error(transparent)]

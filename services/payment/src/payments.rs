@@ -12,7 +12,7 @@ use shardcart_types::ids::{OrderId, UserId};
 use crate::error::{PaymentError, Result};
 use crate::incarnations::Incarnations;
 use crate::scripts::{CANCEL_PAYMENT, PAY, STATUS};
-use crate::users::{changed, unexpected};
+use crate::users::{changed, home, unexpected};
 
 /// The keys of a user and of its payment for an order.
 pub(crate) fn keys(shard: &Shard, user: &UserId, order: &OrderId) -> [String; 2] {
@@ -38,7 +38,7 @@ pub async fn pay_order(
     amount: Amount,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
-    let shard = shards.route(user.as_str())?;
+    let shard = home(shards, user).await?;
     let incarnation = incarnations.of(order).await?;
     let request = format_args!("pay {order} {amount}");
     let once = key.map(|key| key.change(shard, user.as_str(), request).for_incarnation(&incarnation).unbounded());
@@ -63,7 +63,9 @@ pub async fn cancel_payment(
     order: &OrderId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
-    let shard = shards.route(user.as_str())?;
+    let Some(shard) = shards.home(user.as_str()).await? else {
+        return Err(PaymentError::UnknownPayment(order.clone()));
+    };
     let incarnation = incarnations.of(order).await?;
     let request = format_args!("cancel {order}");
     let once = key.map(|key| key.change(shard, user.as_str(), request).for_incarnation(&incarnation).unbounded());
@@ -81,7 +83,7 @@ pub async fn cancel_payment(
 /// # Errors
 /// `Newer`, `Shard`, `Orders`: no answer.
 pub async fn has_paid(shards: &Shards, incarnations: &Incarnations, user: &UserId, order: &OrderId) -> Result<bool> {
-    let shard = shards.route(user.as_str())?;
+    let Some(shard) = shards.home(user.as_str()).await? else { return Ok(false) };
     let call = STATUS.keys(&keys(shard, user, order)).arg(incarnations.of(order).await?);
     let words = words(shard.run(&call).await?);
     let word = words.first().map_or("", String::as_str);

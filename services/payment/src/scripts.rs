@@ -5,6 +5,7 @@ shardcart_store::scripts! {
     pub(crate) CREATE = "create.lua";
     pub(crate) ADD_FUNDS = "add_funds.lua";
     pub(crate) LOAD = "load.lua";
+    pub(crate) UNLOAD = "unload.lua";
 
     // Direct payments.
     pub(crate) PAY = "pay.lua";

@@ -23,6 +23,15 @@ fn user_key(shard: &Shard, user: &UserId) -> String {
     key::user(shard.tag(), user).to_string()
 }
 
+/// The shard of a user.
+///
+/// # Errors
+/// - `UnknownUser`: nobody can have made this id.
+/// - `Shard`: this machine does not know the shard.
+pub(crate) async fn home<'a>(shards: &'a Shards, user: &UserId) -> Result<&'a Shard> {
+    shards.home(user.as_str()).await?.ok_or_else(|| PaymentError::UnknownUser(user.clone()))
+}
+
 /// Creates a user without credit. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
@@ -44,7 +53,7 @@ pub async fn create(shards: &Shards, key: Option<&IdempotencyKey>) -> Result<Don
 /// - `UnknownUser`.
 /// - `Newer`, `Shard`: no answer.
 pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
-    let shard = shards.route(user.as_str())?;
+    let shard = home(shards, user).await?;
     let bytes = shard.run(&Call::get(key::user(shard.tag(), user))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
@@ -62,7 +71,7 @@ pub async fn credit(shards: &Shards, user: &UserId) -> Result<u64> {
 /// - `UnknownUser`, `OutOfRange`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let shard = shards.route(user.as_str())?;
+    let shard = home(shards, user).await?;
     let once = key.map(|key| key.change(shard, user.as_str(), format_args!("add_funds {amount}")).unbounded());
     let call = ADD_FUNDS.once(once, &[user_key(shard, user)]).arg(amount.get()).arg(AMOUNT_MAX);
     change(shard, user, call).await
@@ -74,7 +83,7 @@ pub async fn add_funds(shards: &Shards, user: &UserId, amount: Amount, key: Opti
 /// - `UnknownUser`, `InsufficientCredit`, `KeyReused`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn pay(shards: &Shards, user: &UserId, amount: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let shard = shards.route(user.as_str())?;
+    let shard = home(shards, user).await?;
     let once = key.map(|key| key.change(shard, user.as_str(), format_args!("pay {amount}")).unbounded());
     let call = PAY.once(once, &[user_key(shard, user)]).arg(amount.get()).arg("");
     change(shard, user, call).await

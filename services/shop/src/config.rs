@@ -1,5 +1,6 @@
 //! Every setting of the four programs.
 
+pub mod common;
 pub mod order;
 pub mod participant;
 pub mod payment;

@@ -35,11 +35,11 @@ impl Storage {
                 (config.order_redis.clone(), config.stock_redis.clone(), config.payment_redis.clone());
             return Ok(Storage { order, stock, payment, own: None });
         }
-        if config.redis.redis_wait_replicas > 0 {
+        if config.common.redis.redis_wait_replicas > 0 {
             return Err(format!(
                 "REDIS_WAIT_REPLICAS={}: the Redis servers that the shop starts have no replicas, so no call would ever be answered; \
                  set it to 0, or name servers that have some (ORDER_REDIS_ADDRS, STOCK_REDIS_ADDRS, PAYMENT_REDIS_ADDRS)",
-                config.redis.redis_wait_replicas
+                config.common.redis.redis_wait_replicas
             ));
         }
         // Before the data directory: without a server to start there is nothing to make there.

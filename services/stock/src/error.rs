@@ -18,8 +18,8 @@ pub enum StockError {
     /// Fewer units can be bought than were to be taken out.
     #[error("too little stock of item {0}")]
     InsufficientStock(ItemId),
-    /// The stock would leave the range of amounts.
-    #[error("the stock of item {0} would exceed 9007199254740991")]
+    /// The stock, or all units that were ever added less those subtracted directly, would leave the range of amounts.
+    #[error("item {0} would have received more than 9007199254740991 units in all; what was sold counts, too")]
     OutOfRange(ItemId),
     /// The idempotency key came with another request.
     #[error(transparent)]

@@ -32,6 +32,10 @@ fn item_key(shard: &Shard, item: &ItemId) -> String {
     key::item(shard.tag(), item).to_string()
 }
 
+async fn home<'a>(shards: &'a Shards, item: &ItemId) -> Result<&'a Shard> {
+    shards.home(item.as_str()).await?.ok_or_else(|| StockError::UnknownItem(item.clone()))
+}
+
 /// Creates an item without stock. A repeat creates another, unless it has the same key.
 ///
 /// # Errors
@@ -53,7 +57,7 @@ pub async fn create(shards: &Shards, price: Amount, key: Option<&IdempotencyKey>
 /// - `UnknownItem`.
 /// - `Newer`, `Shard`: no answer.
 pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
-    let shard = shards.route(item.as_str())?;
+    let shard = home(shards, item).await?;
     let bytes = shard.run(&Call::get(key::item(shard.tag(), item))).await?;
     let bytes =
         Option::<Vec<u8>>::from_redis_value(bytes).map_err(|error| unexpected(shard, "GET", &error.to_string()))?;
@@ -74,7 +78,7 @@ pub async fn find(shards: &Shards, item: &ItemId) -> Result<Item> {
 /// - `UnknownItem`, `OutOfRange`, `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let shard = shards.route(item.as_str())?;
+    let shard = home(shards, item).await?;
     let once = key.map(|key| key.change(shard, item.as_str(), format_args!("add {units}")));
     let call = ADD.once(once, &[item_key(shard, item)]).arg(units.get()).arg(AMOUNT_MAX);
     change(shard, item, call).await
@@ -86,7 +90,7 @@ pub async fn add(shards: &Shards, item: &ItemId, units: Amount, key: Option<&Ide
 /// - `UnknownItem`, `InsufficientStock`, `KeyReused`, `TooManyKeys`: refused, nothing changed.
 /// - `Newer`, `Shard`: see there.
 pub async fn subtract(shards: &Shards, item: &ItemId, units: Amount, key: Option<&IdempotencyKey>) -> Result<Done> {
-    let shard = shards.route(item.as_str())?;
+    let shard = home(shards, item).await?;
     let once = key.map(|key| key.change(shard, item.as_str(), format_args!("subtract {units}")));
     let call = SUBTRACT.once(once, &[item_key(shard, item)]).arg(units.get());
     change(shard, item, call).await

@@ -11,6 +11,7 @@ use shardcart_schema::reply::Reply;
 use shardcart_schema::reservation_record;
 use shardcart_store::script::{Call, Script};
 use shardcart_store::shard::Shard;
+use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
 use shardcart_types::ids::ItemId;
 use shardcart_types::service::Service;
@@ -93,6 +94,9 @@ impl Prices for LocalStock {
             match items::find(&self.0, item).await {
                 Ok(found) => Ok(Some(found.price)),
                 Err(StockError::UnknownItem(_)) => Ok(None),
+                Err(StockError::Shard(ShardError::BeyondList { shard })) => {
+                    Err(ParticipantError::BeyondList { service: Service::Stock, shard })
+                }
                 Err(error) => Err(ParticipantError::Unanswered { service: Service::Stock, cause: error.to_string() }),
             }
         }

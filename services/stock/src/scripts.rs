@@ -6,6 +6,7 @@ shardcart_store::scripts! {
     pub(crate) ADD = "add.lua";
     pub(crate) SUBTRACT = "subtract.lua";
     pub(crate) LOAD = "load.lua";
+    pub(crate) UNLOAD = "unload.lua";
     pub(crate) COUNT = "count.lua";
 
     // Products.

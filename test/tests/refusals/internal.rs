@@ -12,8 +12,13 @@ on_shop_and_cluster! {
     no_public_port_leads_to_the_participant_protocol,
 }
 
-const PATHS: [&str; 4] =
-    ["/internal/v1/batches", "/internal/v1/topology", "/internal/v1/price", "/internal/v1/order_statuses"];
+const PATHS: [&str; 5] = [
+    "/internal/v1/batches",
+    "/internal/v1/topology",
+    "/internal/v1/may_have",
+    "/internal/v1/price",
+    "/internal/v1/order_statuses",
+];
 
 async fn no_public_port_leads_to_the_participant_protocol(shop: &Stage) {
     let token = format!("Authorization: Bearer {TOKEN}");

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hyper::Method;
 use hyper::body::Bytes;
+use shardcart_harness::data::Data;
 use shardcart_harness::systems::shop::ShopOverRedis;
 use shardcart_harness::wait::PAUSE;
 use shardcart_harness::{
@@ -309,6 +310,14 @@ async fn a_sum_beyond_the_largest_amount_is_refused_and_changes_nothing(shop: &S
     assert_eq!((shop.stock_of(&item).await, shop.credit_of(&user).await), (LARGEST - 1, LARGEST - 1));
     shop.add_stock(&item, 1).await.ok();
     shop.add_funds(&user, 1).await.ok();
+    // What is sold and spent counts as received for ever, and the answer says so.
+    let order = shop.order_of(&user, &[(item.as_str(), 2)]).await;
+    shop.checkout(&order).await.ok();
+    for refused in [shop.add_stock(&item, 1).await, shop.add_funds(&user, 1).await] {
+        assert_eq!((refused.status, refused.body["code"].as_str()), (409, Some("out_of_range")), "{refused:?}");
+        let detail = refused.body["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("received more than 9007199254740991"), "{detail}");
+    }
 }
 
 async fn a_total_beyond_the_largest_amount_is_refused_and_changes_nothing(shop: &Stage) {
@@ -461,26 +470,52 @@ async fn bulk_loads_are_forbidden_in_a_shop_unless_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_id_on_a_shard_beyond_the_list_is_503_and_never_404() {
-    let shop = Stage::shop().await;
-    let item = shop.create_item(1).await.text("item_id");
-    assert_eq!(ids::shard(&item), 0);
+async fn an_id_on_a_shard_that_nobody_has_is_404_and_503_once_somebody_may() {
+    let system = ShopOverRedis::start(1, &Settings::none()).await;
+    an_id_on_a_shard_that_nobody_has(&system.front(), &system.data()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_on_a_shard_that_no_machine_has_is_404_and_503_once_one_may() {
+    let cluster = Cluster::start_with(ClusterOptions { machines: 2, shards: 1, settings: Settings::none() }).await;
+    an_id_on_a_shard_that_nobody_has(&cluster.front(), &cluster.data()).await;
+}
+
+async fn an_id_on_a_shard_that_nobody_has(front: &Front, data: &Data) {
+    let item = front.create_item(1).await.text("item_id");
+    let order = front.create_order("somebody").await.text("order_id");
     // The same id with another shard, which nobody has.
     let elsewhere = format!("{}8fff-b{}", &item[..14], &item[20..]);
-    assert!(ids::shard(&elsewhere) > 4095);
-
-    for answer in [
-        shop.find_item(&elsewhere).await,
-        shop.add_stock(&elsewhere, 1).await,
-        shop.find_user(&elsewhere).await,
-        shop.find_order(&elsewhere).await,
-        shop.checkout(&elsewhere).await,
-        // An order of such a user could never be settled.
-        shop.create_order(&elsewhere).await,
-    ] {
+    assert!(ids::shard(&item) == 0 && ids::shard(&elsewhere) > 4095);
+    let ask = async || {
+        [
+            (front.find_item(&elsewhere).await, "unknown_item"),
+            (front.add_stock(&elsewhere, 1).await, "unknown_item"),
+            (front.add_item(&order, &elsewhere, 1).await, "unknown_item"),
+            (front.find_user(&elsewhere).await, "unknown_user"),
+            (front.call(Method::POST, Service::Payment, &format!("/pay/{elsewhere}/{order}/1")).await, "unknown_user"),
+            (front.find_order(&elsewhere).await, "unknown_order"),
+            (front.checkout(&elsewhere).await, "unknown_order"),
+            // An order of such a user could never be settled.
+            (front.create_order(&elsewhere).await, "unknown_user"),
+        ]
+    };
+    for (answer, code) in ask().await {
+        answer.is_problem(404, code);
+    }
+    // From the moment that another machine has noted a new shard, it may have made ids there.
+    for service in Service::ALL {
+        let keys = data.keys(service, 0, "*:identity").await;
+        let mut shard = data.shard(service, 0).await;
+        for key in keys {
+            let raised = redis::cmd("HSET").arg(key).arg("members").arg(2).exec_async(&mut shard).await;
+            raised.expect("the shard answers");
+        }
+    }
+    for (answer, _) in ask().await {
         answer.is_problem(503, "shard_unavailable");
     }
-    shop.create_order("elsewhere").await.ok();
+    front.create_order("elsewhere").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,11 +12,13 @@ use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use shardcart_harness_shards::PATIENCE;
 use shardcart_protocol::internal::Internal;
-use shardcart_protocol::participant::{Answer, Batch, Operation, Participant, ParticipantError, Step, Topology};
+use shardcart_protocol::participant::{
+    Answer, Batch, Operation, Participant, ParticipantError, Prices, Step, Topology,
+};
 use shardcart_protocol::peers::Peers;
 use shardcart_protocol::remote_participant::RemoteParticipant;
 use shardcart_schema::limit::REQUEST_MAX;
-use shardcart_types::ids::{TxId, now_ms};
+use shardcart_types::ids::{ItemId, TxId, minted_shard, now_ms};
 use shardcart_types::secret::Secret;
 use shardcart_types::service::Service;
 
@@ -58,6 +60,18 @@ impl Participant for Shards {
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
         async { Ok(Topology { founding: FOUNDING, shards: FOUNDING }) }.boxed_local()
     }
+
+    fn may_have(&self, shard: u16) -> LocalBoxFuture<'_, Result<bool, ParticipantError>> {
+        async move { Ok(shard < FOUNDING) }.boxed_local()
+    }
+}
+
+impl Prices for Shards {
+    fn price<'a>(&'a self, item: &'a ItemId) -> LocalBoxFuture<'a, Result<Option<u64>, ParticipantError>> {
+        let shard = minted_shard(item.as_str()).filter(|shard| *shard >= FOUNDING);
+        let beyond = shard.map(|shard| ParticipantError::BeyondList { service: Service::Stock, shard });
+        async { beyond.map_or(Ok(Some(3)), Err) }.boxed_local()
+    }
 }
 
 /// A machine that listens, and a participant that reaches it.
@@ -73,8 +87,8 @@ impl Setup {
         let token = Secret::from("a secret of this test");
         let (served, expected) = (Arc::clone(&machine), token.clone());
         let server = HttpServer::new(move || {
-            let participant = Rc::new(Shards(Arc::clone(&served)));
-            let internal = Internal::of("stock", expected.clone()).participant(participant);
+            let (participant, prices) = (Rc::new(Shards(Arc::clone(&served))), Rc::new(Shards(Arc::clone(&served))));
+            let internal = Internal::of("stock", expected.clone()).participant(participant).prices(prices);
             let counted = Arc::clone(&served);
             App::new()
                 .wrap_fn(move |request, service| {
@@ -156,6 +170,17 @@ async fn a_shard_that_fails_leaves_only_its_own_batch_unanswered() {
     setup.machine.failing.lock().unwrap().clear();
     let (ran, requests) = setup.run(vec![batch(0, 2), batch(1, 1), batch(2, 1)]).await;
     assert_eq!((counts(ran), requests), (vec![2, 1, 1], 2));
+    setup.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_beyond_the_list_of_all_machines_is_told_as_that() {
+    let setup = Setup::start();
+    assert!(matches!(setup.remote.may_have(FOUNDING - 1).await, Ok(true)));
+    assert!(matches!(setup.remote.may_have(FOUNDING).await, Ok(false)));
+    assert!(matches!(setup.remote.price(&ItemId::mint(0, 1)).await, Ok(Some(3))));
+    let beyond = setup.remote.price(&ItemId::mint(FOUNDING, 1)).await;
+    assert!(matches!(beyond, Err(ParticipantError::BeyondList { shard: FOUNDING, .. })), "{beyond:?}");
     setup.stop().await;
 }
 

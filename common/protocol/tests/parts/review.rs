@@ -34,6 +34,10 @@ impl Participant for Noting {
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
         async { Ok(Topology { founding: 1, shards: 1 }) }.boxed_local()
     }
+
+    fn may_have(&self, _: u16) -> LocalBoxFuture<'_, Result<bool, ParticipantError>> {
+        async { Ok(true) }.boxed_local()
+    }
 }
 
 /// The key of what a stock shard holds.
@@ -202,6 +206,10 @@ async fn a_review_of_more_than_fit_into_one_question_or_one_review_comes_to_all_
 
         fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
             async { Ok(Topology { founding: 1, shards: 1 }) }.boxed_local()
+        }
+
+        fn may_have(&self, _: u16) -> LocalBoxFuture<'_, Result<bool, ParticipantError>> {
+            async { Ok(true) }.boxed_local()
         }
     }
     let participant: Rc<dyn Participant> = Rc::new(Forgetting(on.raw.clone()));

@@ -8,6 +8,7 @@ use shardcart_schema::key;
 use shardcart_schema::tag::{Owner, Tag};
 use shardcart_store::membership::{Fatal, Membership};
 use shardcart_store::settings::RedisSettings;
+use shardcart_store::shard::Shard;
 use shardcart_store::shard_error::ShardError;
 use shardcart_store::shards::Shards;
 
@@ -323,4 +324,55 @@ async fn an_id_on_a_shard_beyond_the_list_is_not_routed() {
             Err(other) => panic!("{other}"),
         }
     }
+}
+
+#[actix_web::test]
+async fn an_id_beyond_the_list_is_nobodys_only_where_every_shard_says_so() {
+    let mut servers = servers(3).await;
+    let shards = Shards::new(&join("stock", &servers[..2], &impatient()).await.unwrap()).unwrap();
+    let (near, far) = (shardcart_types::ids::mint(1, 1), shardcart_types::ids::mint(2, 1));
+    assert_eq!(shards.home(&near).await.unwrap().map(Shard::number), Some(1));
+    assert!(shards.home(&far).await.unwrap().is_none());
+    assert!(!shards.may_have(u16::MAX).await);
+
+    servers[1].kill9();
+    let unknown = shards.home(&far).await;
+    assert!(matches!(unknown, Err(ShardError::BeyondList { shard: 2 })), "one does not answer: {unknown:?}");
+    servers[1].restart().await;
+    assert!(shards.home(&far).await.unwrap().is_none());
+
+    // Another machine knows a third shard: from then on it may have made ids there.
+    join("stock", &servers, &settings()).await.unwrap();
+    let unknown = shards.home(&far).await;
+    assert!(matches!(unknown, Err(ShardError::BeyondList { shard: 2 })), "{unknown:?}");
+    assert!(shards.may_have(u16::MAX).await);
+}
+
+#[actix_web::test]
+async fn one_shard_on_which_the_growth_is_on_record_is_enough() {
+    for told in 0..2 {
+        let servers = servers(2).await;
+        let shards = Shards::new(&join("stock", &servers, &settings()).await.unwrap()).unwrap();
+        let key = key::identity(Tag::of(Owner::Stock, told)).to_string();
+        Raw::of(&servers[usize::from(told)]).await.tell(&["HSET", &key, "members", "3"]).await;
+        let unknown = shards.home(&shardcart_types::ids::mint(7, 1)).await;
+        assert!(matches!(unknown, Err(ShardError::BeyondList { shard: 7 })), "{unknown:?}");
+    }
+}
+
+#[actix_web::test]
+async fn ids_that_are_made_up_share_the_looks_at_the_shards() {
+    let servers = servers(1).await;
+    let shards = Shards::new(&join("stock", &servers, &settings()).await.unwrap()).unwrap();
+    let raw = Raw::of(&servers[0]).await;
+    raw.tell(&["CONFIG", "RESETSTAT"]).await;
+    let far: Vec<String> = (1..=500).map(|number| shardcart_types::ids::mint(number, 1)).collect();
+    for found in join_all(far.iter().map(|id| shards.home(id))).await {
+        assert!(found.unwrap().is_none());
+    }
+    let stats: String = raw.ask(&["INFO", "commandstats"]).await;
+    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next());
+    // Those that came while the first look was under way share the second; new connections look at the record, too.
+    let calls: u32 = calls.expect("somebody looked").parse().unwrap();
+    assert!(calls <= 4, "{calls} reads for 500 ids");
 }

@@ -1,6 +1,8 @@
 //! How the HTTP faces tell a client that an operation failed: the problem of each error.
 
 use shardcart_http::problem::Problem;
+use shardcart_protocol::participant::ParticipantError;
+use shardcart_store::shard_error::ShardError;
 use shardcart_types::code::Code;
 
 use crate::error::OrderError;
@@ -20,6 +22,9 @@ impl From<OrderError> for Problem {
             OrderError::TooMany => Code::Overloaded,
             OrderError::KeyReused(_) => Code::IdempotencyKeyReused,
             OrderError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
+            // Logged where it was found out, at a bounded rate: clients can send such ids at will.
+            OrderError::Shard(ShardError::BeyondList { .. })
+            | OrderError::Participant(ParticipantError::BeyondList { .. }) => return Problem::shard_unavailable(),
             OrderError::Newer(_) | OrderError::Shard(_) | OrderError::Participant(_) => {
                 // The cause is for the log alone: it names hosts and keys.
                 log::error!(error:%; "an operation on an order stays unanswered");

@@ -3,7 +3,7 @@
 use shardcart_schema::key::Kind;
 use shardcart_store::shard::Shard;
 
-use crate::attempt::reply::{push_keys, replies, state_after};
+use crate::attempt::reply::{push_keys, states_after};
 use crate::attempt::{Answer, AttemptRef, OrderState};
 use crate::scripts::DECIDE;
 
@@ -16,10 +16,5 @@ pub async fn decide(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer
     let mut call = DECIDE.with_keys(attempts.len());
     push_keys(&mut call, shard, attempts, Kind::Order);
     attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
-    let replies = replies(shard, call.repeatable(), attempts.len()).await?;
-    Ok(replies
-        .into_iter()
-        .zip(attempts)
-        .map(|(reply, attempt)| state_after(shard, DECIDE.name(), attempt, reply))
-        .collect())
+    states_after(shard, call, attempts).await
 }

@@ -3,7 +3,7 @@
 use shardcart_schema::key::Kind;
 use shardcart_store::shard::Shard;
 
-use crate::attempt::reply::{push_keys, replies, state_after};
+use crate::attempt::reply::{push_keys, states_after};
 use crate::attempt::{Answer, AttemptRef, OrderState};
 use crate::orders::inflight_key;
 use crate::scripts::FINISH;
@@ -18,10 +18,5 @@ pub async fn finish(shard: &Shard, attempts: &[AttemptRef]) -> Answer<Vec<Answer
     call.key(inflight_key(shard));
     push_keys(&mut call, shard, attempts, Kind::Order);
     attempts.iter().for_each(|attempt| call.push(attempt.tx.as_str()));
-    let replies = replies(shard, call.repeatable(), attempts.len()).await?;
-    Ok(replies
-        .into_iter()
-        .zip(attempts)
-        .map(|(reply, attempt)| state_after(shard, FINISH.name(), attempt, reply))
-        .collect())
+    states_after(shard, call, attempts).await
 }

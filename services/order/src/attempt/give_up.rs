@@ -5,7 +5,7 @@ use shardcart_protocol::participant::Refusal;
 use shardcart_schema::key;
 use shardcart_store::shard::Shard;
 
-use crate::attempt::reply::{ask, replies, state_after};
+use crate::attempt::reply::{ask, states_after};
 use crate::attempt::{Answer, Attempt, AttemptRef, OrderState};
 use crate::orders::{inflight_key, keys};
 use crate::scripts::{ABORT, REFUSE};
@@ -30,7 +30,5 @@ pub async fn refuse(shard: &Shard, refused: &[(AttemptRef, Refusal)]) -> Answer<
     refused.iter().for_each(|(attempt, _)| call.key(key::order(shard.tag(), &attempt.order)));
     refused.iter().for_each(|(attempt, _)| call.push(attempt.tx.as_str()));
     refused.iter().for_each(|(_, refusal)| call.push(refusal.to_record()));
-    let replies = replies(shard, call.repeatable(), refused.len()).await?;
-    let state = |(reply, (attempt, _)): (_, &(AttemptRef, _))| state_after(shard, REFUSE.name(), attempt, reply);
-    Ok(replies.into_iter().zip(refused).map(state).collect())
+    states_after(shard, call, refused.iter().map(|(attempt, _)| attempt)).await
 }

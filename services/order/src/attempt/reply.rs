@@ -27,6 +27,17 @@ pub(super) async fn ask(shard: &Shard, call: Call) -> Answer<OrderState> {
     order_state(shard, call.name(), &words(shard.run(&call).await?))
 }
 
+/// Runs a call that may be repeated about these attempts. Returns the state of each order after it, in their order.
+pub(super) async fn states_after<'a>(
+    shard: &Shard,
+    call: Call,
+    attempts: impl IntoIterator<Item = &'a AttemptRef, IntoIter: ExactSizeIterator>,
+) -> Answer<Vec<Answer<OrderState>>> {
+    let (script, call, attempts) = (call.name(), call.repeatable(), attempts.into_iter());
+    let replies = replies(shard, call, attempts.len()).await?;
+    Ok(replies.into_iter().zip(attempts).map(|(reply, attempt)| state_after(shard, script, attempt, reply)).collect())
+}
+
 /// The state of an order, as a script about several attempts answers it: `PAID` is short for paid by this attempt.
 pub(super) fn state_after(
     shard: &Shard,

@@ -12,6 +12,7 @@ use shardcart_store::shard::Shard;
 use shardcart_telemetry::metrics;
 use shardcart_telemetry::trace::{self, Context};
 use shardcart_types::ids::{OrderId, UserId, minted_shard};
+use shardcart_types::service::Service;
 
 use crate::attempt::{Attempt, Status};
 use crate::checkout::admission::{Admission, TooMany};
@@ -21,6 +22,7 @@ use crate::checkout::patience::Patience;
 use crate::checkout::step::{Reserved, Start};
 use crate::config::CheckoutSettings;
 use crate::error::{OrderError, Result};
+use crate::orders::home;
 use crate::participants::Participants;
 use crate::recent::RecentAttempts;
 use crate::settling::settler::SettleQueue;
@@ -54,13 +56,15 @@ impl Coordinator {
     }
 
     /// Refuses a user whose id names a shard that payment does not know: an order of such a user could never be
-    /// settled. Whether the user exists is found out at checkout.
+    /// settled. Whether any other user exists is found out at checkout.
     ///
     /// # Errors
-    /// `Participant`: no such shard.
+    /// - `Refused`: payment has no such shard.
+    /// - `Participant`: it may have one that the machine that was asked does not know.
     pub async fn check_user(&self, user: &UserId) -> Result<()> {
         let Some(shard) = minted_shard(user.as_str()) else { return Ok(()) };
         match self.participants.payment.check_known(shard).await {
+            Err(ParticipantError::NoShard { .. }) => Err(Refusal::UnknownUser.into()),
             Err(error @ ParticipantError::BeyondList { .. }) => Err(error.into()),
             // A cart can be filled while the payment service does not answer.
             _ => Ok(()),
@@ -95,7 +99,7 @@ impl Coordinator {
     async fn pay(&self, order: &OrderId) -> Result<()> {
         let asked = Instant::now();
         let give_up = asked + self.settings.checkout_wait_ms;
-        let shard = self.participants.shards.route(order.as_str())?;
+        let shard = home(&self.participants.shards, order).await?;
         let mut has_waited = false;
         loop {
             let admitted = self.admission.admit().await.map_err(|TooMany| OrderError::TooMany)?;
@@ -144,9 +148,9 @@ impl Coordinator {
             match self.participants.plan(attempt).await {
                 Ok(plan) => break plan,
                 // A shard that the participant does not know cannot be asked, now or later.
-                Err(error) if !matches!(error, ParticipantError::BeyondList { .. }) && patience.pause().await => {}
-                Err(_) => {
-                    let given_up = self.give_up(shard, attempt, Refusal::CheckoutAborted, Vec::new(), lease_end);
+                Err(error) if !is_beyond(&error) && patience.pause().await => {}
+                Err(error) => {
+                    let given_up = self.give_up(shard, attempt, against(attempt, &error), Vec::new(), lease_end);
                     return Box::pin(given_up).await;
                 }
             }
@@ -160,5 +164,21 @@ impl Coordinator {
                 Box::pin(self.give_up(shard, attempt, refusal, holders, lease_end)).await
             }
         }
+    }
+}
+
+fn is_beyond(error: &ParticipantError) -> bool {
+    matches!(error, ParticipantError::BeyondList { .. } | ParticipantError::NoShard { .. })
+}
+
+/// Why an attempt that cannot be planned is given up: what nobody can have made is unknown.
+fn against(attempt: &Attempt, error: &ParticipantError) -> Refusal {
+    match error {
+        ParticipantError::NoShard { service: Service::Payment, .. } => Refusal::UnknownUser,
+        ParticipantError::NoShard { service: Service::Stock, shard } => {
+            let item = attempt.lines.iter().find(|(item, _)| minted_shard(item.as_str()) == Some(*shard));
+            item.map_or(Refusal::CheckoutAborted, |(item, _)| Refusal::UnknownItem(item.clone()))
+        }
+        _ => Refusal::CheckoutAborted,
     }
 }

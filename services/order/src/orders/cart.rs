@@ -10,7 +10,7 @@ use shardcart_types::amount::{AMOUNT_MAX, Quantity};
 use shardcart_types::ids::{ItemId, OrderId};
 
 use crate::error::{OrderError, Result};
-use crate::orders::{changed, keys, only_word};
+use crate::orders::{changed, home, keys, only_word};
 use crate::scripts::{ADD_ITEM, REMOVE_ITEM, REPLAY};
 
 /// Adds units of an item to a cart at `price` each. Safe to repeat only with a key: then at the price of the first
@@ -27,7 +27,7 @@ pub async fn add_item(
     price: u64,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
-    let shard = shards.route(order.as_str())?;
+    let shard = home(shards, order).await?;
     let [record, cart, _] = keys(shard, order.as_str());
     let once = key.map(|key| adding(key, shard, order, item, units));
     let call = ADD_ITEM.once(once, &[record, cart]).arg(item.as_str()).arg(units.get()).arg(price);
@@ -52,7 +52,7 @@ pub async fn was_added(
     units: Quantity,
     key: &IdempotencyKey,
 ) -> Result<bool> {
-    let shard = shards.route(order.as_str())?;
+    let Some(shard) = shards.home(order.as_str()).await? else { return Ok(false) };
     let [record, _, _] = keys(shard, order.as_str());
     let call = REPLAY.once(Some(adding(key, shard, order, item, units).unbounded()), &[record]);
     let word = only_word(words(shard.run(&call).await?));
@@ -77,7 +77,7 @@ pub async fn remove_item(
     item: &ItemId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done> {
-    let shard = shards.route(order.as_str())?;
+    let shard = home(shards, order).await?;
     let [record, cart, _] = keys(shard, order.as_str());
     let once = key.map(|key| key.change(shard, order.as_str(), format_args!("removeItem {item}")));
     let call = REMOVE_ITEM.once(once, &[record, cart]).arg(item.as_str());

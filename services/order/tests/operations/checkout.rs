@@ -17,7 +17,7 @@ use shardcart_order::participants::Participants;
 use shardcart_order::settling::Settlement;
 use shardcart_order::settling::settler;
 use shardcart_protocol::participant::{Answer, Batch, Participant, ParticipantError, Refusal, Step, Topology};
-use shardcart_types::ids::{OrderId, TxId};
+use shardcart_types::ids::{ItemId, OrderId, TxId, UserId};
 use tokio::sync::mpsc;
 
 use crate::support::{PATIENCE, Scripted, TestOrders, item, loads, order, willing};
@@ -325,6 +325,37 @@ async fn checkout_whose_cancels_are_not_acknowledged_is_aborted_and_left_to_reco
     assert!(payment.asked_for(&tx).contains(&"cancel"));
 }
 
+#[actix_web::test]
+async fn checkout_of_what_nobody_can_have_made_is_refused_as_unknown_and_holds_nothing() {
+    let orders = TestOrders::start().await;
+    let (stock, payment) = (Scripted::willing(), Scripted::willing());
+    let checkouts = Checkouts::new(orders.settling(&stock, &payment), settings());
+    let (order, far) = (orders.filled_order().await, ItemId::mint(9, 1));
+    orders.add(&order, far.as_str(), 1, 1).await;
+
+    stock.knows(1, false);
+    assert_eq!(refusal(checkouts.checkout(&order).await), Refusal::UnknownItem(far));
+    // Another machine of stock may know the shard: that is no reason to say so.
+    stock.knows(1, true);
+    assert_eq!(refusal(checkouts.checkout(&order).await), Refusal::CheckoutAborted);
+    assert!(stock.asked().is_empty() && payment.asked().is_empty());
+    assert_eq!((orders.status(&order).await.as_str(), orders.due_ms(&order).await), ("open", None));
+
+    let user = UserId::mint(9, 1);
+    let order = orders::create(&orders.shards, &user, None).await.expect("an order is made").value;
+    payment.knows(1, false);
+    // One that has not asked payment yet.
+    let checkouts = Checkouts::new(orders.settling(&Scripted::willing(), &payment), settings());
+    assert_eq!(refusal(checkouts.checkout(&order).await), Refusal::UnknownUser);
+    assert_eq!(refusal(checkouts.coordinator.check_user(&user).await), Refusal::UnknownUser);
+    payment.knows(1, true);
+    let unknown = checkouts.coordinator.check_user(&user).await;
+    assert!(matches!(unknown, Err(OrderError::Participant(ParticipantError::BeyondList { .. }))), "{unknown:?}");
+
+    let missing = checkouts.checkout(&OrderId::mint(9, 1)).await;
+    assert!(matches!(missing, Err(OrderError::UnknownOrder(_))), "{missing:?}");
+}
+
 /// What becomes of an order while payment reserves, before its coordinator hears of a decision.
 #[derive(Clone, Copy)]
 enum Meanwhile {
@@ -379,6 +410,10 @@ impl Participant for Overtaken {
 
     fn topology(&self) -> LocalBoxFuture<'_, std::result::Result<Topology, ParticipantError>> {
         async { Ok(Topology { founding: 1, shards: 1 }) }.boxed_local()
+    }
+
+    fn may_have(&self, _: u16) -> LocalBoxFuture<'_, std::result::Result<bool, ParticipantError>> {
+        async { Ok(true) }.boxed_local()
     }
 }
 

@@ -55,9 +55,18 @@ async fn find_of_an_order_of_a_later_release_gives_no_answer() {
 }
 
 #[actix_web::test]
+async fn find_of_an_id_on_a_shard_that_nobody_has_is_unknown() {
+    let orders = TestOrders::start().await;
+    let far = OrderId::mint(1, now_ms());
+    let found = orders::find(&orders.shards, &far).await;
+    assert!(matches!(found, Err(OrderError::UnknownOrder(_))), "{found:?}");
+}
+
+#[actix_web::test]
 async fn find_of_an_id_beyond_the_address_list_is_not_taken_for_unknown() {
     let orders = TestOrders::start().await;
     let far = OrderId::mint(1, now_ms());
+    orders.raw.tell(&["HSET", &format!("{{{}}}:identity", orders.tag()), "members", "2"]).await;
     let found = orders::find(&orders.shards, &far).await;
     assert!(matches!(found, Err(OrderError::Shard(ShardError::BeyondList { shard: 1 }))), "{found:?}");
 }

@@ -132,6 +132,30 @@ async fn load_keeps_what_overwritten_paid_orders_had_bought_and_of_others_nothin
 }
 
 #[actix_web::test]
+async fn load_removes_what_a_larger_one_wrote_beyond_it_and_keeps_what_paid_orders_had_bought() {
+    let orders = TestOrders::start().await;
+    load(&orders, 2603, 1, 3, 7).await.unwrap();
+    let (other, paid, ahead) = (orders.filled_order().await, order("2000"), order("1000"));
+    let attempt = orders.begun(&paid).await;
+    orders.decide(&attempt).await;
+    orders.finish(&attempt).await;
+    // Of a coordinator whose clock is an hour ahead: its order stays.
+    let tx = TxId::mint(orders.shard_of(&ahead), now_ms() + 3_600_000);
+    let attempt = expect_attempt(orders.begin(&ahead, &tx).await.unwrap());
+    orders.decide(&attempt).await;
+    orders.finish(&attempt).await;
+
+    for _ in 0..2 {
+        load(&orders, 1, 1, 3, 7).await.unwrap();
+        let left = orders.raw.everything().await;
+        assert_eq!(left["{o0ahjy}:overwritten"], "0=2");
+        // Two keys each, of the order that was loaded, the minted one, and the one that stays.
+        assert_eq!(left.len(), 1 + 2 * 3, "{left:?}");
+        assert_eq!((orders.status(&other).await, orders.status(&ahead).await), ("open".to_owned(), "paid".to_owned()));
+    }
+}
+
+#[actix_web::test]
 async fn load_is_refused_while_anything_is_in_flight_on_the_shard() {
     let orders = TestOrders::start().await;
     let other = OrderId::mint(0, now_ms());

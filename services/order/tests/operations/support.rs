@@ -222,6 +222,8 @@ type Answers = dyn Fn(u16, &Operation) -> Answer;
 /// A participant that answers as a test tells it, and notes what it is asked.
 pub struct Scripted {
     founding: u16,
+    /// How many shards it has, and whether there may be more.
+    shards: Cell<(u16, bool)>,
     answers: RefCell<Box<Answers>>,
     asked: RefCell<Vec<(u16, Operation)>>,
     batches: Cell<usize>,
@@ -232,6 +234,7 @@ impl Scripted {
     pub fn with_shards(founding: u16, answers: impl Fn(u16, &Operation) -> Answer + 'static) -> Rc<Self> {
         Rc::new(Scripted {
             founding,
+            shards: Cell::new((u16::MAX, true)),
             answers: RefCell::new(Box::new(answers)),
             asked: RefCell::default(),
             batches: Cell::default(),
@@ -246,6 +249,11 @@ impl Scripted {
     /// One with a single shard that has enough of everything.
     pub fn willing() -> Rc<Self> {
         Scripted::new(willing)
+    }
+
+    /// It knows so many shards only; there may be more.
+    pub fn knows(&self, shards: u16, may_have_more: bool) {
+        self.shards.set((shards, may_have_more));
     }
 
     /// From now on it answers so.
@@ -313,7 +321,11 @@ impl Participant for Scripted {
     }
 
     fn topology(&self) -> LocalBoxFuture<'_, Result<Topology, ParticipantError>> {
-        async { Ok(Topology { founding: self.founding, shards: u16::MAX }) }.boxed_local()
+        async { Ok(Topology { founding: self.founding, shards: self.shards.get().0 }) }.boxed_local()
+    }
+
+    fn may_have(&self, _: u16) -> LocalBoxFuture<'_, Result<bool, ParticipantError>> {
+        async { Ok(self.shards.get().1) }.boxed_local()
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the HTTP faces tell a client that an operation failed: the problem of each error.
 
 use shardcart_http::problem::Problem;
+use shardcart_store::shard_error::ShardError;
 use shardcart_types::code::Code;
 
 use crate::error::PaymentError;
@@ -18,6 +19,8 @@ impl From<PaymentError> for Problem {
             PaymentError::OutOfRange(_) => Code::OutOfRange,
             PaymentError::KeyReused(_) => Code::IdempotencyKeyReused,
             PaymentError::TooManyKeys(_) => Code::TooManyIdempotencyKeys,
+            // Logged where it was found out, at a bounded rate: clients can send such ids at will.
+            PaymentError::Shard(ShardError::BeyondList { .. }) => return Problem::shard_unavailable(),
             PaymentError::Newer(_) | PaymentError::Shard(_) | PaymentError::Orders(_) => {
                 // The cause is for the log alone: it names hosts and keys.
                 log::error!(error:%; "an operation on a user stays unanswered");

@@ -36,9 +36,18 @@ async fn credit_of_a_user_of_a_later_release_gives_no_answer() {
 }
 
 #[actix_web::test]
+async fn credit_of_an_id_on_a_shard_that_nobody_has_is_unknown() {
+    let payment = TestPayment::start().await;
+    let far = UserId::mint(1, now_ms());
+    let credit = users::credit(&payment.shards, &far).await;
+    assert!(matches!(credit, Err(PaymentError::UnknownUser(_))), "{credit:?}");
+}
+
+#[actix_web::test]
 async fn credit_of_an_id_beyond_the_address_list_is_not_taken_for_unknown() {
     let payment = TestPayment::start().await;
     let far = UserId::mint(1, now_ms());
+    payment.raw.tell(&["HSET", &format!("{{{}}}:identity", payment.tag()), "members", "2"]).await;
     let credit = users::credit(&payment.shards, &far).await;
     assert!(matches!(credit, Err(PaymentError::Shard(ShardError::BeyondList { shard: 1 }))), "{credit:?}");
 }

@@ -35,8 +35,24 @@ async fn load_repeated_overwrites_and_leaves_other_users_alone() {
     load(&payment, 2, 9).await.unwrap();
 
     assert_eq!(payment.purse(&one).await.net, 9);
-    assert_eq!(payment.purse(&user("2")).await.net, 7, "beyond the second load");
     assert_eq!(payment.purse(&other).await.credit, 4);
+}
+
+#[actix_web::test]
+async fn load_removes_what_a_larger_one_wrote_beyond_it_also_on_a_full_shard() {
+    let payment = TestPayment::start().await;
+    load(&payment, 2603, 7).await.unwrap();
+    let other = payment.user_with(4).await;
+    payment.raw.fill().await;
+    let loaded = load(&payment, 2, 9).await;
+    assert!(matches!(loaded, Err(LoadError::Shard(_))), "nothing has room for the load itself: {loaded:?}");
+    assert_eq!(payment.raw.everything().await.len(), 2 + 1);
+    payment.raw.make_room().await;
+
+    load(&payment, 1, 9).await.unwrap();
+
+    assert_eq!(payment.raw.everything().await.len(), 1 + 1);
+    assert_eq!((payment.purse(&user("0")).await.net, payment.purse(&other).await.net), (9, 4));
 }
 
 #[actix_web::test]

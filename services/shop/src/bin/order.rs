@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
         return answer;
     }
     let config = parse::settings::<Config>();
-    machine::start_log(config.observe.log_format);
+    machine::start_log(config.common.observe.log_format);
     machine::raise_file_limit();
     machine::exit(shardcart_shop::machines::order::run(config).await)
 }

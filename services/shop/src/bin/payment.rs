@@ -13,7 +13,7 @@ async fn main() -> ExitCode {
         return answer;
     }
     let config = parse::settings::<Config>();
-    machine::start_log(config.settings.observe.log_format);
+    machine::start_log(config.settings.common.observe.log_format);
     machine::raise_file_limit();
     machine::exit(participant::run_payment(config).await)
 }

@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
             inspect::run(*args).await
         }
         None => {
-            machine::start_log(config.observe.log_format);
+            machine::start_log(config.common.observe.log_format);
             machine::raise_file_limit();
             machine::exit(shardcart_shop::machines::shop::run(config).await)
         }

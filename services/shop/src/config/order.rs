@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use reqwest::Url;
-use shardcart_http::settings::HttpSettings;
 use shardcart_operator::console::settings::ConsoleSettings;
 use shardcart_order::config::CheckoutSettings;
 use shardcart_protocol::settings::MachineSettings;
-use shardcart_store::settings::{BatchInitSettings, RedisSettings};
-use shardcart_telemetry::settings::ObserveSettings;
 use shardcart_types::parse::{base_url, milliseconds};
+
+use super::common::Common;
 
 /// Carts, checkout and recovery over N Redis shards
 #[derive(Debug, Clone, Parser)]
@@ -37,18 +36,9 @@ pub struct Config {
     /// Shards, identity, secret
     #[command(flatten)]
     pub machine: MachineSettings,
-    /// Connections to the shards
+    /// What every program has
     #[command(flatten)]
-    pub redis: RedisSettings,
-    /// The listener for clients
-    #[command(flatten)]
-    pub http: HttpSettings,
-    /// Logs, metrics, traces
-    #[command(flatten)]
-    pub observe: ObserveSettings,
-    /// Bulk load
-    #[command(flatten)]
-    pub batch_init: BatchInitSettings,
+    pub common: Common,
     /// The console
     #[command(flatten)]
     pub console: ConsoleSettings,

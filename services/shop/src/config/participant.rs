@@ -1,10 +1,9 @@
 //! The settings that stock and payment have in common.
 
 use clap::Args;
-use shardcart_http::settings::HttpSettings;
 use shardcart_protocol::settings::{MachineSettings, OrderServiceSettings};
-use shardcart_store::settings::{BatchInitSettings, RedisSettings};
-use shardcart_telemetry::settings::ObserveSettings;
+
+use super::common::Common;
 
 /// What a participant's machine is started with, but for its ports.
 #[derive(Debug, Clone, Args)]
@@ -15,16 +14,7 @@ pub struct Settings {
     /// Shards, identity, secret
     #[command(flatten)]
     pub machine: MachineSettings,
-    /// Connections to the shards
+    /// What every program has
     #[command(flatten)]
-    pub redis: RedisSettings,
-    /// The listeners
-    #[command(flatten)]
-    pub http: HttpSettings,
-    /// Logs, metrics, traces
-    #[command(flatten)]
-    pub observe: ObserveSettings,
-    /// Bulk load
-    #[command(flatten)]
-    pub batch_init: BatchInitSettings,
+    pub common: Common,
 }

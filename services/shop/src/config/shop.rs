@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use shardcart_http::settings::HttpSettings;
 use shardcart_operator::console::settings::ConsoleSettings;
 use shardcart_order::config::CheckoutSettings;
-use shardcart_store::settings::{BatchInitSettings, RedisSettings};
-use shardcart_telemetry::settings::ObserveSettings;
 use shardcart_types::address::Address;
 use shardcart_types::parse::milliseconds;
 
+use super::common::Common;
 use crate::redis_servers::Fsync;
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
@@ -51,18 +49,9 @@ pub struct Config {
     /// How a checkout is driven
     #[command(flatten)]
     pub checkout: CheckoutSettings,
-    /// Connections to the shards
+    /// What every program has
     #[command(flatten)]
-    pub redis: RedisSettings,
-    /// The listener
-    #[command(flatten)]
-    pub http: HttpSettings,
-    /// Logs, metrics, traces
-    #[command(flatten)]
-    pub observe: ObserveSettings,
-    /// Bulk load
-    #[command(flatten)]
-    pub batch_init: BatchInitSettings,
+    pub common: Common,
     /// The console
     #[command(flatten)]
     pub console: ConsoleSettings,

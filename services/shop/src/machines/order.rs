@@ -70,7 +70,7 @@ impl Factories {
 /// # Errors
 /// A sentence for the operator: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
-    let mut machine = Machine::start("order", &config.observe, &config.http)?;
+    let mut machine = Machine::start("order", &config.common.observe, &config.common.http)?;
     config.checkout.check()?;
     let token = config.machine.internal_token.clone();
     token.check_token("INTERNAL_TOKEN")?;
@@ -78,7 +78,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let clients = machine.listen("PORT", config.port)?;
     let services = machine.listen("INTERNAL_PORT", config.internal_port)?;
     let identity = &config.machine;
-    let shards = machine.join("order", &identity.redis_addrs, identity.machine_id, &config.redis).await?;
+    let shards = machine.join("order", &identity.redis_addrs, identity.machine_id, &config.common.redis).await?;
     let factories = Factories::new(&config, shards)?;
 
     let here = factories.in_thread();
@@ -86,7 +86,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let number = identity.machine_id.map(|id| format!("{id} ")).unwrap_or_default();
     let settings = Settings {
         checkout: config.checkout.clone(),
-        batch_init: config.batch_init.clone(),
+        batch_init: config.common.batch_init.clone(),
         console: config.console.clone(),
         reach: Reach::PrivatePort,
         machine: format!("order machine {number}on port {}", config.port),
@@ -95,8 +95,8 @@ pub async fn run(config: Config) -> Result<(), String> {
 
     // A gateway leads to the port for clients: only with a token is there a console for it to show.
     let has_token = config.console.token().is_some();
-    machine.serve(clients, Gate::for_clients(&config.http), {
-        let (factories, order, common) = (factories.clone(), order.clone(), common(&config.http));
+    machine.serve(clients, Gate::for_clients(&config.common.http), {
+        let (factories, order, common) = (factories.clone(), order.clone(), common(&config.common.http));
         move |config: &mut ServiceConfig, gate| {
             let reached = factories.in_thread();
             if has_token {
@@ -108,7 +108,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             config.service(v1::scope("order", &common, |config| reference::endpoints(config, "order")));
         }
     })?;
-    machine.serve(services, Gate::for_services(&config.http), move |config: &mut ServiceConfig, gate| {
+    machine.serve(services, Gate::for_services(&config.common.http), move |config: &mut ServiceConfig, gate| {
         let reached = factories.in_thread();
         bind_health(config, gate, vec![Arc::clone(&reached.shards)]);
         order.bind_console(config, &reached, gate);

@@ -19,6 +19,7 @@ use shardcart_store::settings::BatchInitSettings;
 use shardcart_store::shards::{Shards, ShardsFactory};
 
 use super::bind_health;
+use crate::config::common::Common;
 use crate::config::participant::Settings;
 use crate::config::{payment, stock};
 use crate::reference::common;
@@ -75,7 +76,7 @@ struct Thread {
 }
 
 async fn run(service: &'static str, ports: (u16, u16), settings: Settings, serve: Serve) -> Result<(), String> {
-    let Settings { orders, machine: identity, redis, http, observe, batch_init } = settings;
+    let Settings { orders, machine: identity, common: Common { redis, http, observe, batch_init } } = settings;
     let (port, internal_port) = ports;
     let mut machine = Machine::start(service, &observe, &http)?;
     let token = identity.internal_token;

@@ -31,7 +31,7 @@ use crate::storage::Storage;
 /// # Errors
 /// One line for its user: why it could not start, or had to stop.
 pub async fn run(config: Config) -> Result<(), String> {
-    let machine = Machine::start("shop", &config.observe, &config.http)?;
+    let machine = Machine::start("shop", &config.common.observe, &config.common.http)?;
     config.checkout.check()?;
     config.console.check()?;
     // The port first: a shop that cannot listen touches no data.
@@ -52,7 +52,7 @@ async fn serve(
     let here = factories.in_thread();
     let settings = Settings {
         checkout: config.checkout.clone(),
-        batch_init: config.batch_init.clone(),
+        batch_init: config.common.batch_init.clone(),
         console: config.console.clone(),
         reach: Reach::ThisMachine,
         machine: format!("shop on port {}", config.port),
@@ -61,8 +61,8 @@ async fn serve(
     here.start_reviews(config);
     here.shards().iter().for_each(|shards| machine.watch(shards));
 
-    let common = common(&config.http);
-    machine.serve(listener, Gate::for_clients(&config.http), move |config: &mut ServiceConfig, gate| {
+    let common = common(&config.common.http);
+    machine.serve(listener, Gate::for_clients(&config.common.http), move |config: &mut ServiceConfig, gate| {
         let thread = factories.in_thread();
         bind_health(config, gate, thread.shards());
         let more = ["GET /metrics", "GET /console", "/orders, /stock, /payment and /v1: the API"];
@@ -98,7 +98,7 @@ async fn serve(
 /// Where this machine reaches the shop, whatever it listens on.
 fn url_for_this_machine(config: &Config) -> String {
     let port = config.port;
-    match config.http.bind {
+    match config.common.http.bind {
         bind if bind.is_unspecified() => format!("http://127.0.0.1:{port}"),
         IpAddr::V4(bind) => format!("http://{bind}:{port}"),
         IpAddr::V6(bind) => format!("http://[{bind}]:{port}"),
@@ -119,16 +119,16 @@ impl Factories {
         let own = storage.data_dir().is_some();
         // The shop's own servers have neither a password nor another database.
         let redis = if own {
-            RedisSettings { redis_password: None, redis_db: 0, ..config.redis.clone() }
+            RedisSettings { redis_password: None, redis_db: 0, ..config.common.redis.clone() }
         } else {
-            config.redis.clone()
+            config.common.redis.clone()
         };
         let (order, stock, payment) = tokio::join!(
             machine.join("order", &storage.order, None, &redis),
             machine.join("stock", &storage.stock, None, &redis),
             machine.join("payment", &storage.payment, None, &redis)
         );
-        let batch_init = config.batch_init.clone();
+        let batch_init = config.common.batch_init.clone();
         Ok(Factories { order: order?, stock: stock?, payment: payment?, batch_init })
     }
 
@@ -180,7 +180,11 @@ impl Thread {
 }
 
 fn banner(config: &Config, storage: &Storage) -> String {
-    let host = if config.http.bind.is_loopback() { "localhost".to_owned() } else { config.http.bind.to_string() };
+    let host = if config.common.http.bind.is_loopback() {
+        "localhost".to_owned()
+    } else {
+        config.common.http.bind.to_string()
+    };
     let url = format!("http://{host}:{}", config.port);
     let data = storage.data_dir().map_or_else(
         || "Redis servers given by address".to_owned(),

@@ -1,6 +1,6 @@
 //! Find: an item as its buyers see it.
 
-use shardcart_protocol::participant::Prices;
+use shardcart_protocol::participant::{Participant, ParticipantError, Prices};
 use shardcart_stock::error::StockError;
 use shardcart_stock::items::{self, Item};
 use shardcart_store::shard_error::ShardError;
@@ -42,14 +42,29 @@ async fn find_of_an_item_of_a_later_release_gives_no_answer() {
 }
 
 #[actix_web::test]
-async fn find_of_an_id_beyond_the_address_list_is_not_taken_for_unknown() {
+async fn find_of_an_id_on_a_shard_that_nobody_has_is_unknown() {
     let stock = TestStock::start().await;
     let far = ItemId::mint(1, now_ms());
 
     let found = items::find(&stock.shards, &far).await;
 
+    assert!(matches!(found, Err(StockError::UnknownItem(_))), "{found:?}");
+    assert!(matches!(stock.participant.price(&far).await, Ok(None)));
+    assert!(matches!(stock.participant.may_have(1).await, Ok(false)));
+}
+
+#[actix_web::test]
+async fn find_of_an_id_beyond_the_address_list_is_not_taken_for_unknown() {
+    let stock = TestStock::start().await;
+    let far = ItemId::mint(1, now_ms());
+    stock.raw.tell(&["HSET", &format!("{{{}}}:identity", stock.tag()), "members", "2"]).await;
+
+    let found = items::find(&stock.shards, &far).await;
+
     assert!(matches!(found, Err(StockError::Shard(ShardError::BeyondList { shard: 1 }))), "{found:?}");
-    assert!(stock.participant.price(&far).await.is_err());
+    let price = stock.participant.price(&far).await;
+    assert!(matches!(price, Err(ParticipantError::BeyondList { shard: 1, .. })), "{price:?}");
+    assert!(matches!(stock.participant.may_have(1).await, Ok(true)));
 }
 
 #[actix_web::test]

@@ -82,6 +82,43 @@ async fn load_keeps_what_earlier_lives_have_sold() {
 }
 
 #[actix_web::test]
+async fn load_removes_what_a_larger_one_wrote_beyond_it_and_keeps_what_was_sold() {
+    let stock = TestStock::start().await;
+    load(&stock, 2603, 5, 7).await.unwrap();
+    let (other, sold) = (stock.item_with(4).await, item("2000"));
+    let attempt = stock.attempt(&sold).await;
+    stock.reserve(&attempt, &[(&sold, 2)]).await;
+    stock.confirm(&attempt).await;
+    let sold_as_product = item("1000");
+    stock.raw.tell(&["SET", &stock.key(&sold_as_product).replace(":item:", ":product:"), "a document"]).await;
+    let held = stock.attempt(&other).await;
+    stock.reserve(&held, &[(&other, 1)]).await;
+    let before = stock.raw.everything().await;
+    assert!(matches!(load(&stock, 1, 5, 7).await, Err(LoadError::InUse)));
+    assert_eq!(stock.raw.everything().await, before);
+    stock.cancel(&held).await;
+    stock.raw.fill().await;
+    let loaded = load(&stock, 1, 5, 7).await;
+    assert!(matches!(loaded, Err(LoadError::Shard(_))), "nothing has room for the load itself: {loaded:?}");
+    stock.raw.make_room().await;
+
+    for _ in 0..2 {
+        load(&stock, 1, 9, 8).await.unwrap();
+        let items = stock.raw.everything().await.into_keys().filter(|key| key.contains(":item:"));
+        assert_eq!(
+            items.collect::<std::collections::BTreeSet<_>>(),
+            [item("0"), sold.clone(), other.clone(), sold_as_product.clone()].map(|item| stock.key(&item)).into()
+        );
+        for stays in [&sold, &sold_as_product] {
+            assert_eq!(stock.units(stays).await, Units { stock: 0, held: 0, net: 0 });
+        }
+        assert_eq!(stock.raw.record(&stock.key(&sold_as_product)).await.get("before"), None);
+        assert_eq!(stock.raw.number(&stock.key(&sold), "before").await, 2);
+        assert_eq!((stock.units(&item("0")).await.stock, stock.units(&other).await.stock), (9, 4));
+    }
+}
+
+#[actix_web::test]
 async fn load_keeps_what_was_sold_as_exactly_as_a_double_counts() {
     let stock = TestStock::start().await;
     let zero = item("0");
