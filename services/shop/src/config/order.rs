@@ -14,7 +14,7 @@ use shardcart_types::parse::{base_url, milliseconds};
 
 /// Carts, checkout and recovery over N Redis shards
 #[derive(Debug, Clone, Parser)]
-#[command(name = "shardcart-order", version, about = "The order service of Shardcart")]
+#[command(name = "shardcart-order", version = crate::VERSION, about = "The order service of Shardcart")]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8001)]
