@@ -22,6 +22,11 @@ async fn the_tutorial_prints_what_it_says() {
     pasted("docs/tutorial.md").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_storefront_prints_what_it_says() {
+    pasted("docs/use/storefront.md").await;
+}
+
 /// Pastes all blocks of a page into one shell, beside a shop.
 async fn pasted(path: &str) {
     let page = Page::read(path);
