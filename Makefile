@@ -1,5 +1,5 @@
 # `make run` starts the shop; `make test` runs everything that CI runs. Both install what is missing.
-.PHONY: run demo build test check doc docs unit browser lease cluster-operations suites programs browser-tools clients client-tools crates chaos model manifests \
+.PHONY: run build test check doc docs unit browser lease cluster-operations suites programs browser-tools clients client-tools crates chaos model manifests \
   test-containers bench bench-record bench-tools price tools test-tools help
 .DEFAULT_GOAL := help
 
@@ -9,6 +9,7 @@ help: ## this list
 run: tools ## build in release mode and start the shop on http://localhost:8000 (ARGS='--shards 2' for more)
 	cargo run --release --bin shop -- $(ARGS)
 
+.PHONY: demo
 demo: ## load 30 products into the shop that runs at SHOP (default http://localhost:8000)
 	@demo/load.sh
 
