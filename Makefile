@@ -9,6 +9,10 @@ help: ## this list
 run: tools ## build in release mode and start the shop on http://localhost:8000 (ARGS='--shards 2' for more)
 	cargo run --release --bin shop -- $(ARGS)
 
+.PHONY: demo
+demo: ## load 30 products into the shop that runs at SHOP (default http://localhost:8000)
+	@demo/load.sh
+
 build: tools ## build everything, in release mode
 	cargo build --release --workspace
 

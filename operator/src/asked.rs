@@ -128,7 +128,7 @@ impl Machine {
 }
 
 /// The innermost cause: the outer ones only say that there was one.
-fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

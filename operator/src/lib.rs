@@ -3,6 +3,7 @@
 
 pub mod asked;
 pub mod audit;
+pub mod client;
 pub mod console;
 pub mod inspect;
 pub mod reference;

@@ -14,6 +14,11 @@ pub fn print(text: &str) -> std::io::Result<()> {
     }
 }
 
+/// A text without control characters, which a terminal would obey; line ends stay.
+pub fn harmless(text: &str) -> String {
+    text.replace(|letter: char| letter.is_control() && letter != '\n', "?")
+}
+
 /// A number with a comma between thousands.
 pub fn grouped(number: impl Into<i128>) -> String {
     let number: i128 = number.into();

@@ -10,3 +10,6 @@ pub mod reference;
 pub mod services;
 pub mod start_error;
 pub mod storage;
+
+/// The version of these programs, with the commit that they are built from where it is known.
+pub const VERSION: &str = env!("SHARDCART_VERSION");

@@ -22,6 +22,11 @@ async fn the_tutorial_prints_what_it_says() {
     pasted("docs/tutorial.md").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_storefront_prints_what_it_says() {
+    pasted("docs/use/storefront.md").await;
+}
+
 /// Pastes all blocks of a page into one shell, beside a shop.
 async fn pasted(path: &str) {
     let page = Page::read(path);
@@ -49,7 +54,9 @@ fn run(blocks: &[&Fence], url: &str) -> Vec<String> {
     for block in blocks {
         script.push_str(&format!("printf '{}'\n{}", MARK.escape_default(), block.text));
     }
-    let ran = Command::new("sh").args(["-euc", &script]).env("SHOP", url).output().expect("there is a shell");
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", &script]).env("SHOP", url).current_dir(repository::root());
+    let ran = shell.output().expect("there is a shell");
     let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
     let failed = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "the shell ended with {}: {failed}{printed}", ran.status);

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use shardcart_http::machine;
 use shardcart_shop::commands::audit::{self, AuditArgs};
 use shardcart_shop::commands::inspect::{self, InspectArgs};
+use shardcart_shop::commands::openapi::{self, OpenapiArgs};
+use shardcart_shop::commands::products::{self, ProductsArgs};
+use shardcart_shop::commands::shell::{self, CompletionsArgs, ManArgs};
 use shardcart_shop::commands::status::{self, StatusArgs};
 use shardcart_shop::config::shop::Config;
 use shardcart_telemetry::logging::{self, LogFormat};
@@ -13,7 +16,7 @@ use shardcart_types::parse;
 
 /// Order, stock and payment in one process, with Redis servers of its own: the whole shop, on a laptop
 #[derive(Debug, Parser)]
-#[command(name = "shop", version, about, long_about = None, args_conflicts_with_subcommands = true)]
+#[command(name = "shop", version = shardcart_shop::VERSION, about, long_about = None, args_conflicts_with_subcommands = true)]
 struct Args {
     /// Without a command, the shop is started.
     #[command(subcommand)]
@@ -27,6 +30,10 @@ enum Command {
     Audit(Box<AuditArgs>),
     Status(Box<StatusArgs>),
     Inspect(Box<InspectArgs>),
+    Products(Box<ProductsArgs>),
+    Openapi(Box<OpenapiArgs>),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 #[actix_web::main]
@@ -45,6 +52,16 @@ async fn main() -> ExitCode {
             logging::start(LogFormat::Text, "error");
             inspect::run(*args).await
         }
+        Some(Command::Products(args)) => {
+            logging::start(LogFormat::Text, "error");
+            products::run(*args).await
+        }
+        Some(Command::Openapi(args)) => {
+            logging::start(LogFormat::Text, "error");
+            openapi::run(*args).await
+        }
+        Some(Command::Completions(args)) => shell::completions(&args, Args::command()),
+        Some(Command::Man(args)) => shell::man(&args, Args::command()),
         None => {
             machine::start_log(config.common.observe.log_format);
             machine::raise_file_limit();
@@ -55,8 +72,6 @@ async fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -23,7 +23,7 @@ pub struct LookArgs {
     pub data: DataArgs,
 }
 
-fn machine_url(text: &str) -> Result<Url, String> {
+pub(super) fn machine_url(text: &str) -> Result<Url, String> {
     if text.starts_with("https:") {
         return Err("https is not spoken here; ask a machine by http://host:port, through a tunnel (kubectl port-forward, ssh -L)".to_owned());
     }

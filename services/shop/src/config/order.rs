@@ -13,7 +13,7 @@ use super::common::Common;
 
 /// Carts, checkout and recovery over N Redis shards
 #[derive(Debug, Clone, Parser)]
-#[command(name = "shardcart-order", version, about = "The order service of Shardcart")]
+#[command(name = "shardcart-order", version = crate::VERSION, about = "The order service of Shardcart")]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8001)]

@@ -6,7 +6,7 @@ use super::participant::Settings;
 
 /// Users, their credit and their part in a checkout, over N Redis shards
 #[derive(Debug, Clone, Parser)]
-#[command(name = "shardcart-payment", version, about = "The payment service of Shardcart")]
+#[command(name = "shardcart-payment", version = crate::VERSION, about = "The payment service of Shardcart")]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8003)]

@@ -6,7 +6,7 @@ use super::participant::Settings;
 
 /// Items, their stock and their part in a checkout, over N Redis shards
 #[derive(Debug, Clone, Parser)]
-#[command(name = "shardcart-stock", version, about = "The stock service of Shardcart")]
+#[command(name = "shardcart-stock", version = crate::VERSION, about = "The stock service of Shardcart")]
 pub struct Config {
     /// Port for clients
     #[arg(long, env = "PORT", default_value_t = 8002)]
