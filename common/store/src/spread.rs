@@ -44,6 +44,21 @@ pub async fn ask(
     replies.into_iter().zip(places).map(|(reply, shard)| reply.unwrap_or_else(|| none(shard))).collect()
 }
 
+/// As [`ask`], for what may not be there: `None` for a thing that nobody can have made, as its shard never was.
+pub async fn find(
+    shards: &Shards,
+    places: &[u16],
+    max: usize,
+    call: impl Fn(&Shard, &[usize]) -> Call,
+) -> Vec<Result<Option<Value>, ShardError>> {
+    let replies = ask(shards, places, max, call).await;
+    join_all(replies.into_iter().map(async |reply| match reply {
+        Err(ShardError::BeyondList { shard }) if !shards.may_have(shard).await => Ok(None),
+        reply => reply.map(Some),
+    }))
+    .await
+}
+
 async fn replies_of(
     shards: &Shards,
     number: u16,

@@ -32,7 +32,11 @@ fn item_key(shard: &Shard, item: &ItemId) -> String {
     key::item(shard.tag(), item).to_string()
 }
 
-async fn home<'a>(shards: &'a Shards, item: &ItemId) -> Result<&'a Shard> {
+/// The shard of an item.
+///
+/// # Errors
+/// `UnknownItem`: nobody can have made it. `Shard`.
+pub(crate) async fn home<'a>(shards: &'a Shards, item: &ItemId) -> Result<&'a Shard> {
     shards.home(item.as_str()).await?.ok_or_else(|| StockError::UnknownItem(item.clone()))
 }
 

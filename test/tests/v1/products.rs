@@ -183,6 +183,22 @@ async fn products_are_listed_in_pages_and_searched() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_product_on_a_shard_that_nobody_has_is_unknown() {
+    let (_system, client) = shop().await;
+    let made = client.post("/products", &named("Tux")).await;
+    let id = made.body["id"].as_str().expect("an id");
+    // The same id with another shard, which nobody has.
+    let elsewhere = format!("{}8fff-b{}", &id[..14], &id[20..]);
+    client.get(&format!("/products/{elsewhere}")).await.is_problem(404, "unknown_product");
+    client.get(&format!("/products/{elsewhere}/stock")).await.is_problem(404, "unknown_product");
+    client.put(&format!("/products/{elsewhere}"), &named("Other")).await.is_problem(404, "unknown_product");
+    let change = client.post(&format!("/products/{elsewhere}/stock-changes"), &json!({ "count": 5 })).await;
+    change.is_problem(404, "unknown_product");
+    let cart = client.get(&format!("/products?ids={elsewhere},{id}")).await.ok();
+    assert_eq!(cart["data"].as_array().map(Vec::len), Some(1), "the others are read: {cart}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cart_reads_its_products_at_once() {
     let (system, client) = shop().await;
     client.put("/products/a", &named("A")).await;

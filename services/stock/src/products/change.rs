@@ -206,7 +206,8 @@ pub async fn change<E: From<ProductError>>(
     keyed: Option<Keyed<'_>>,
     edit: impl Fn(Option<&Product>) -> std::result::Result<(Content, Option<Amount>), E>,
 ) -> std::result::Result<Done<Changed>, E> {
-    let home = shards.route(id.as_str()).map_err(ProductError::from)?;
+    let home = shards.home(id.as_str()).await.map_err(ProductError::from)?;
+    let home = home.ok_or_else(|| ProductError::Unknown(id.to_string()))?;
     let once = || keyed.map(|keyed| keyed.key.change(home, id.as_str(), keyed.request));
     if let Some(once) = once()
         && replay(shards, id, once).await?.is_some()

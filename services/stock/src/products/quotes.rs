@@ -27,7 +27,7 @@ pub struct Quote {
 /// Reads items and products; `None` for what is not there. At most [`QUOTES_MAX`] of them lie in one call.
 pub async fn quotes(shards: &Shards, ids: &[ItemId]) -> Vec<Result<Option<Quote>>> {
     let places: Vec<u16> = ids.iter().map(|id| shards.shard_of(id.as_str())).collect();
-    let replies = spread::ask(shards, &places, QUOTES_MAX, |shard, chunk| {
+    let replies = spread::find(shards, &places, QUOTES_MAX, |shard, chunk| {
         let mut call = PRODUCT_QUOTES.with_keys(2 * chunk.len());
         for place in chunk {
             call.key(key::item(shard.tag(), &ids[*place]));
@@ -35,7 +35,8 @@ pub async fn quotes(shards: &Shards, ids: &[ItemId]) -> Vec<Result<Option<Quote>
         }
         call
     });
-    replies.await.into_iter().zip(ids.iter().zip(places)).map(|(reply, (id, shard))| quote(id, shard, reply?)).collect()
+    let replies = replies.await.into_iter().zip(ids.iter().zip(places));
+    replies.map(|(reply, (id, shard))| reply?.map_or(Ok(None), |reply| quote(id, shard, reply))).collect()
 }
 
 fn quote(id: &ItemId, shard: u16, reply: Value) -> Result<Option<Quote>> {

@@ -47,7 +47,7 @@ impl Stored {
 /// Reads the document and the item of each at one moment.
 pub(crate) async fn read(shards: &Shards, ids: &[&ItemId]) -> Vec<Result<Stored>> {
     let places: Vec<u16> = ids.iter().map(|id| shards.shard_of(id.as_str())).collect();
-    let replies = spread::ask(shards, &places, PRODUCTS_A_CALL, |shard, chunk| {
+    let replies = spread::find(shards, &places, PRODUCTS_A_CALL, |shard, chunk| {
         // As many replies as things: a document and an item are asked for together.
         let mut call = crate::scripts::PRODUCT_READ.with_keys(2 * chunk.len());
         for place in chunk {
@@ -60,7 +60,9 @@ pub(crate) async fn read(shards: &Shards, ids: &[&ItemId]) -> Vec<Result<Stored>
         .await
         .into_iter()
         .zip(ids.iter().zip(places))
-        .map(|(reply, (id, shard))| stored(id.as_str(), shard, reply?))
+        .map(|(reply, (id, shard))| {
+            reply?.map_or_else(|| Ok(Stored::default()), |reply| stored(id.as_str(), shard, reply))
+        })
         .collect()
 }
 

@@ -10,6 +10,7 @@ use shardcart_types::amount::{AMOUNT_MAX, Amount};
 use shardcart_types::ids::ItemId;
 
 use crate::error::{Result, StockError};
+use crate::items;
 use crate::products::change::Keyed;
 use crate::scripts::{ADD, COUNT, SUBTRACT};
 
@@ -36,7 +37,7 @@ pub async fn adjust(
     adjustment: Adjustment,
     keyed: Option<Keyed<'_>>,
 ) -> Result<Done<i64>> {
-    let shard = shards.route(item.as_str())?;
+    let shard = items::home(shards, item).await?;
     let once = keyed.map(|keyed| keyed.key.change(shard, item.as_str(), keyed.request));
     let keys = [key::item(shard.tag(), item).to_string()];
     let call = match adjustment {
