@@ -15,8 +15,11 @@ async fn tell(data: &Data, shard: usize, words: &[&str]) {
     command.exec_async(&mut data.shard(Service::Stock, shard).await).await.expect("a running Redis takes it");
 }
 
+/// Where a test keeps what it takes away. The audit knows no such key.
+const KEPT: &str = "{kept}";
+
 async fn found(data: &Data) -> BTreeSet<(String, String)> {
-    Audit::of(data).await.disagreements().into_iter().collect()
+    Audit::of(data).await.disagreements().into_iter().filter(|(_, id)| id != KEPT).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,9 +72,9 @@ async fn products_are_clean_and_what_is_lost_or_stray_is_named() {
 
     // A product without its item.
     let id = ids[1].as_str();
-    tell(&data, shard(id), &["RENAME", &key(id, "item"), "{kept}"]).await;
+    tell(&data, shard(id), &["RENAME", &key(id, "item"), KEPT]).await;
     assert_eq!(found(&data).await, wanted("product_without_item", id));
-    tell(&data, shard(id), &["RENAME", "{kept}", &key(id, "item")]).await;
+    tell(&data, shard(id), &["RENAME", KEPT, &key(id, "item")]).await;
 
     // A handle that is another's, and one that is nobody's.
     let mut hint = None;
@@ -96,11 +99,11 @@ async fn products_are_clean_and_what_is_lost_or_stray_is_named() {
 
     // A document of a later release, and one that is cut.
     let (id, newer) = (ids[4].as_str(), key(&ids[4], "product"));
-    tell(&data, shard(id), &["COPY", &newer, "{kept}"]).await;
+    tell(&data, shard(id), &["COPY", &newer, KEPT]).await;
     tell(&data, shard(id), &["SETRANGE", &newer, "0", "\u{2}"]).await;
     assert_eq!(found(&data).await, wanted("not_understood", id));
     tell(&data, shard(id), &["SET", &newer, "\u{1}short"]).await;
     assert!(found(&data).await.contains(&("unreadable".to_owned(), id.to_owned())));
-    tell(&data, shard(id), &["RENAME", "{kept}", &newer]).await;
+    tell(&data, shard(id), &["RENAME", KEPT, &newer]).await;
     Audit::of(&data).await.clean();
 }
